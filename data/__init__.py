@@ -1,0 +1,8 @@
+"""The data set: contracts, reading, sessions to plays, and a generator of synthetic ones."""
+
+from data.dataset import Catalogue, Dataset
+from data.errors import DataError
+from data.reading import read_catalogue, read_dataset
+from data.transform import plays
+
+__all__ = ["Catalogue", "DataError", "Dataset", "plays", "read_catalogue", "read_dataset"]

@@ -1,0 +1,31 @@
+"""What the environment may say about where the data is."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DataSettings(BaseSettings):
+    """Base of every room's settings: the published `DATA_VERSION` and how `.env` is read.
+
+    A room subclasses it with its own fields, which then come from `PLAYTHROUGH_<FIELD>`.
+
+    Attributes:
+        data_version: Folder below `data/` that holds the data set (environment variable `DATA_VERSION`).
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PLAYTHROUGH_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    data_version: str = Field(default="sample", validation_alias="DATA_VERSION")
+
+    @property
+    def default_data_directory(self) -> Path:
+        """Returns the folder of the data set, relative to the repository root."""
+        return Path("data") / self.data_version
