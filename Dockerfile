@@ -1,0 +1,27 @@
+# syntax=docker/dockerfile:1
+# One image for the trainer, the server and the cache client: choose by the command.
+FROM python:3.11-slim AS build
+# PyTorch's own index of CPU builds; the default index would bring several gigabytes of CUDA.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN python -m venv /opt/playthrough
+ENV PATH=/opt/playthrough/bin:$PATH PIP_NO_CACHE_DIR=1
+WORKDIR /build
+COPY constraints.txt pyproject.toml LICENSE README.md ./
+RUN pip install --constraint constraints.txt --index-url "$TORCH_INDEX" torch
+COPY proto ./proto
+COPY data ./data
+COPY models ./models
+COPY trainer ./trainer
+COPY server ./server
+COPY cache_client ./cache_client
+RUN pip install --constraint constraints.txt .
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/playthrough playthrough
+COPY --from=build /opt/playthrough /opt/playthrough
+ENV PATH=/opt/playthrough/bin:$PATH PYTHONUNBUFFERED=1 PLAYTHROUGH_VAR_DIR=/var/lib/playthrough/var
+USER playthrough
+WORKDIR /var/lib/playthrough
+RUN mkdir data models var
+EXPOSE 50051
+CMD ["python", "-m", "server", "--data", "data/sample", "--models", "models", "--host", "0.0.0.0"]

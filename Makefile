@@ -1,0 +1,60 @@
+# Every target sets up what it needs; `make help` lists them.
+PYTHON ?= python3
+DATA ?= data/sample
+MODELS ?= models/registry
+PORT ?= 50051
+
+BIN := .venv/bin
+READY := .venv/.ready
+STUBS := proto/playthrough/v1
+DEMO := var/demo/$(notdir $(abspath $(DATA)))
+BUF := npx --yes @bufbuild/buf@1.75.0
+
+.PHONY: help install sample demo serve test lint proto bench clean
+
+help:  ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
+
+install: $(READY)  ## Make the virtual environment in .venv.
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
+	@touch $@
+
+data/sample/sessions.jsonl: | $(READY)
+	$(BIN)/python -m data generate --out data/sample
+
+sample: data/sample/sessions.jsonl  ## Generate the sample data set in data/sample.
+
+demo: $(READY) $(if $(filter data/sample,$(DATA)),sample)  ## Train, serve, simulate the cache and count A/B documents (DATA=folder).
+	@BIN=$(BIN) DATA=$(DATA) DEMO=$(DEMO) bash docs/demo.sh
+
+serve: $(READY) $(if $(filter data/sample,$(DATA)),sample)  ## Train when there is no model yet, then serve on port 50051.
+	@[ -n "$$(ls $(MODELS) 2>/dev/null)" ] || $(BIN)/python -m trainer --data $(DATA) --models $(MODELS)
+	$(BIN)/python -m server --data $(DATA) --models $(MODELS) --port $(PORT)
+
+test: $(READY)  ## Run the whole test suite.
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## Check style, types, import rules, the contract and its stubs.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@stale=$$(mktemp -d) && $(MAKE) --no-print-directory proto STUB_ROOT=$$stale && \
+	  for stub in $(STUBS)/*_pb2*; do cmp $$stub $$stale/playthrough/v1/$$(basename $$stub) || \
+	  { echo "stale stub: run 'make proto'" >&2; exit 1; }; done; rm -r $$stale
+	@if command -v npx >/dev/null; then cd proto && $(BUF) lint; else echo "buf lint skipped: npx is not installed"; fi
+
+STUB_ROOT ?= proto
+proto: $(READY)  ## Regenerate the typed stubs of the contract.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto \
+	  --python_out=$(STUB_ROOT) --grpc_python_out=$(STUB_ROOT) \
+	  --mypy_out=quiet:$(STUB_ROOT) --mypy_grpc_out=quiet:$(STUB_ROOT) $(STUBS)/prediction_service.proto
+
+bench: $(READY)  ## Run every benchmark that the README quotes (DATA=folder).
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script --data $(DATA) || exit 1; done
+
+clean:  ## Remove what the targets made.
+	rm -rf .venv var data/sample models/registry build

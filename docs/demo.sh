@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# What `make demo` runs once everything is installed; each step is a command that you can type yourself.
+# Reads BIN (where python is), DATA (a data set's folder) and DEMO (a folder for what it writes, emptied first).
+set -euo pipefail
+
+step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+rm -rf "$DEMO"
+mkdir -p "$DEMO"
+export PLAYTHROUGH_VAR_DIR="$DEMO/var"
+
+step "1. Train on the first 80 % of the plays in $DATA"
+"$BIN/python" -m trainer --data "$DATA" --models "$DEMO/models" --split temporal
+
+step "2. Serve the models, with an embedded MongoDB for the A/B documents"
+unset MONGODB_URI
+"$BIN/python" -m server --data "$DATA" --models "$DEMO/models" --port 0 >"$DEMO/server.out" 2>"$DEMO/server.log" &
+server_pid=$!
+trap 'kill "$server_pid" 2>/dev/null && wait "$server_pid" || true' EXIT
+until grep -q '^listening on ' "$DEMO/server.out"; do
+  kill -0 "$server_pid" 2>/dev/null || { cat "$DEMO/server.log" >&2; exit 1; }
+  sleep 0.1
+done
+cat "$DEMO/server.out"
+server=$(sed -n 's/^listening on //p' "$DEMO/server.out")
+
+step "3. Which tracks of the catalogue will a rock listener hear out?"
+"$BIN/python" -m cache_client rank --server "$server" --favourite-genre rock --top-k 5
+
+step "4. What does the advice save? The last 20 % of the plays, which no model has seen"
+"$BIN/python" -m cache_client simulate --server "$server" --data "$DATA"
+
+step "5. A/B test on the same plays: every prediction logged, then joined with what the listener did"
+"$BIN/python" -m cache_client replay --server "$server" --data "$DATA" --limit 1000
+
+step "6. The A/B documents in MongoDB"
+"$BIN/python" -m server report
+
+kill "$server_pid"
+wait "$server_pid"
+trap - EXIT
+step "Done. Run 'make serve' to keep a server running on port 50051."

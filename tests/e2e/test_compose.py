@@ -1,0 +1,90 @@
+"""compose.yaml holds together, and the commands in it work outside a container."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = "/var/lib/playthrough"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return parsed
+
+
+def test_every_dependency_volume_and_condition_is_declared(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name, service in services.items():
+        for dependency, wait in service.get("depends_on", {}).items():
+            assert dependency in services, name
+            if wait["condition"] == "service_healthy":
+                assert "healthcheck" in services[dependency], name
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in compose["volumes"], name
+
+
+def test_nothing_is_published_beyond_loopback(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_our_containers_run_unprivileged(compose: dict[str, Any]) -> None:
+    for name in ("sample", "trainer", "server"):
+        service = compose["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+    assert "\nUSER playthrough\n" in (ROOT / "Dockerfile").read_text()
+
+
+def outside(command: list[str], home: Path, **replaced: str) -> list[str]:
+    """The container's command with this machine's Python, its folders below `home` and a free port."""
+    command = [replaced.get(word, word).replace(HOME, str(home)) for word in command]
+    return [sys.executable if word == "python" else word for word in command if word != "CMD"]
+
+
+def test_the_containers_commands_run_outside_of_them(compose: dict[str, Any], tmp_path: Path) -> None:
+    """Sample, trainer, server and its health check, in the order in which compose starts them."""
+    services = compose["services"]
+    small = ["--listeners", "6", "--tracks", "200", "--plays", "600"]
+    quick = ["--epochs", "5"]
+    for name, flags in (("sample", small), ("trainer", quick)):
+        subprocess.run([*outside(services[name]["command"], tmp_path), *flags], cwd=ROOT, check=True)
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"simple", "advanced"}
+
+    serve = outside(services["server"]["command"], tmp_path, **{"0.0.0.0": "127.0.0.1", "50051": "0"})
+    away = {"MONGODB_URI": "mongodb://127.0.0.1:9/playthrough", "PLAYTHROUGH_VAR_DIR": str(tmp_path / "var")}
+    with subprocess.Popen(
+        serve, cwd=ROOT, env=os.environ | away, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            ready = next(line for line in server.stdout if line.startswith("listening on "))
+            target = ready.removeprefix("listening on ").strip()
+            check = outside(
+                services["server"]["healthcheck"]["test"], tmp_path, **{"127.0.0.1:50051": target}
+            )
+            assert subprocess.run(check, cwd=ROOT).returncode == 0
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
+    assert server.returncode == 0
+    assert subprocess.run(check, cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 1, (
+        "nothing serves any more"
+    )
+
+
+def test_the_image_copies_every_package(compose: dict[str, Any]) -> None:
+    copied = {
+        line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")
+    }
+    assert {"data", "models", "trainer", "server", "cache_client", "proto"} <= copied
+    assert json.dumps(compose["services"]["server"]["command"]).count("--host") == 1

@@ -1,0 +1,47 @@
+"""What `make demo` runs ends by itself, with models, a table of policies and counted documents."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL = ROOT.parent / "shared" / "data" / "v2"
+
+
+def demo(data: Path, folder: Path) -> str:
+    environment = os.environ | {
+        "BIN": str(Path(sys.executable).parent),
+        "DATA": str(data),
+        "DEMO": str(folder),
+        "COLUMNS": "160",
+    }
+    done = subprocess.run(
+        ["bash", "docs/demo.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_demo_runs_to_its_end_on_generated_data(trained: Any, tmp_path: Path) -> None:
+    printed = demo(trained.data, tmp_path / "demo")
+    for expected in ("listening on 127.0.0.1:", "mongodb://127.0.0.1:", "next-n", "advisor", "Done."):
+        assert expected in printed
+    manifests = [
+        json.loads(path.read_text()) for path in (tmp_path / "demo" / "models").rglob("manifest.json")
+    ]
+    assert {manifest["name"] for manifest in manifests} == {"simple", "advanced"}
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"the real data set is not at {REAL}")
+def test_the_makefile_demo_takes_a_data_folder() -> None:
+    """`make -n demo DATA=…` plans the demo for that folder, without generating the sample."""
+    plan = subprocess.run(
+        ["make", "--dry-run", "demo", f"DATA={REAL}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert f"DATA={REAL} DEMO=var/demo/v2" in plan.stdout
+    assert "data generate" not in plan.stdout
