@@ -1,0 +1,20 @@
+"""What training and serving share: features, the artifact format, the registry and the predictor."""
+
+from models.artifact import Artifact, ArtifactError
+from models.context import ListenerContext, RecentPlay
+from models.manifest import Manifest
+from models.predictor import Predictor, UnknownTrackError, load_predictor
+from models.registry import Registry, UnknownModelError
+
+__all__ = [
+    "Artifact",
+    "ArtifactError",
+    "ListenerContext",
+    "Manifest",
+    "Predictor",
+    "RecentPlay",
+    "Registry",
+    "UnknownModelError",
+    "UnknownTrackError",
+    "load_predictor",
+]

@@ -1,0 +1,82 @@
+"""Fits the feature encoders with scikit-learn; only training needs this module."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import StandardScaler
+
+from models.features.genres import TERM_PATTERN, GenreEncoder, normalise
+from models.features.inputs import InputEncoder, raw_listener, raw_tracks
+
+N_COMPONENTS = 50
+N_CLUSTERS = 200
+
+
+def fit_genres(names: Iterable[str], *, seed: int) -> GenreEncoder:
+    """Fits TF-IDF, PCA and KMeans on the words of the genre names.
+
+    Args:
+        names: Genre names that may be known before training, repeated or not: names are no outcomes.
+        seed: Random state of PCA and KMeans.
+
+    Returns:
+        An encoder of at most 200 clusters over at most 50 components; fewer where the names are fewer.
+    """
+    vocabulary = sorted({normalise(name) for name in names} - {""})
+    try:
+        vectoriser = TfidfVectorizer(token_pattern=TERM_PATTERN)
+        vectors = vectoriser.fit_transform(vocabulary).toarray()  # (n_names, n_terms)
+    except ValueError:  # No name at all, or none with a word in it.
+        return _without_words(vocabulary)
+    terms = tuple(vectoriser.get_feature_names_out().tolist())
+    if len(np.unique(vectors, axis=0)) == 1:  # Nothing to tell apart: PCA has no variance to work on.
+        mean, components = vectors[0], np.zeros((1, len(terms)))
+        centroids, labels = np.zeros((1, 1)), np.zeros(len(vocabulary), dtype=np.int64)
+    else:
+        pca = PCA(min(N_COMPONENTS, *vectors.shape), random_state=seed)
+        points = pca.fit_transform(vectors)  # (n_names, n_components)
+        mean, components = pca.mean_, pca.components_
+        centroids, labels = _cluster(points, seed)
+    cluster_of = {name: int(label) for name, label in zip(vocabulary, labels, strict=True)}
+    return GenreEncoder(cluster_of, terms, vectoriser.idf_, mean, components, centroids)
+
+
+def _cluster(points: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Returns the centroids and each point's cluster; no more clusters than points that differ."""
+    # Rounding first: PCA leaves equal vectors apart by the last bits.
+    n_distinct = len(np.unique(points.round(9), axis=0))
+    fitted = KMeans(min(N_CLUSTERS, n_distinct), random_state=seed).fit(points)
+    return fitted.cluster_centers_, fitted.labels_
+
+
+def _without_words(vocabulary: Sequence[str]) -> GenreEncoder:
+    """Returns an encoder for names without words: all of them share one cluster, other names have none."""
+    cluster_of = dict.fromkeys(vocabulary, 0)
+    return GenreEncoder(cluster_of, (), np.zeros(0), np.zeros(0), np.zeros((1, 0)), np.zeros((1, 1)))
+
+
+def fit_inputs(
+    genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame, plays: pd.DataFrame
+) -> InputEncoder:
+    """Fits the standardisation of every input on the training part.
+
+    Args:
+        genres: Fitted genre encoder.
+        audio: Track columns to use.
+        tracks: The catalogue's row of each play's track, in the plays' order.
+        plays: Plays of the training part: `favourite_genres`.
+
+    Returns:
+        The encoder of a network's inputs.
+    """
+    listeners = [raw_listener(genres, favourites) for favourites in plays["favourite_genres"]]
+    raw = np.hstack([raw_tracks(genres, audio, tracks), np.vstack(listeners)])
+    # A column of nothing but NaN has no mean; any will do, as its values encode to 0 anyway.
+    raw[:, np.isnan(raw).all(axis=0)] = 0
+    scaler = StandardScaler().fit(raw)
+    return InputEncoder(genres, audio, scaler.mean_, scaler.scale_)

@@ -1,0 +1,125 @@
+"""An artifact's parts as the contents of its files, and back with every shape and value checked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from pydantic import BaseModel, ConfigDict
+from safetensors.numpy import load, save
+
+from models.features import GenreEncoder, InputEncoder
+
+Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Weight (n_out, n_in) and bias (n_out,) of a linear layer."""
+
+# Standardised inputs are bounded too, so that a network of a few such layers cannot overflow float32.
+_LARGEST_WEIGHT = 1e6
+
+
+class GenresFile(BaseModel):
+    """The encoder's text: `genres.json`.
+
+    Attributes:
+        cluster_of: Cluster of every genre known at training.
+        terms: Words of the TF-IDF vocabulary, by column.
+        audio: Track columns that are inputs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cluster_of: dict[str, int]
+    terms: tuple[str, ...]
+    audio: tuple[str, ...]
+
+
+def pack_genres(inputs: InputEncoder) -> bytes:
+    """Returns the encoder's text as JSON."""
+    genres = inputs.genres
+    text = GenresFile(cluster_of=dict(genres.cluster_of), terms=genres.terms, audio=inputs.audio)
+    return text.model_dump_json(indent=1).encode()
+
+
+def pack_encoder(inputs: InputEncoder) -> bytes:
+    """Returns the encoder's arrays as safetensors."""
+    genres = inputs.genres
+    return _pack({
+        "idf": genres.idf, "pca_mean": genres.mean, "pca_components": genres.components,
+        "centroids": genres.centroids, "input_mean": inputs.mean, "input_scale": inputs.scale,
+    })  # fmt: skip
+
+
+def pack_layers(layers: tuple[Layer, ...]) -> bytes:
+    """Returns the linear layers as safetensors: `layer_1.weight`, `layer_1.bias`, ..."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, (weight, bias) in enumerate(layers, start=1):
+        arrays[f"layer_{number}.weight"], arrays[f"layer_{number}.bias"] = weight, bias
+    return _pack(arrays)
+
+
+def _pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
+    """Rebuilds the encoder.
+
+    Raises:
+        KeyError: An array is missing.
+        ValueError: The parts do not fit together, or hold a value that is not finite.
+        safetensors.SafetensorError: The content is no safetensors file.
+    """
+    arrays = load(content)
+    n_terms = len(genres.terms)
+    n_clusters, n_components = arrays["centroids"].shape
+    n_inputs = 2 * n_clusters + len(genres.audio)
+    shapes: dict[str, tuple[int, ...]] = {
+        "idf": (n_terms,), "pca_mean": (n_terms,), "pca_components": (n_components, n_terms),
+        "centroids": (n_clusters, n_components), "input_mean": (n_inputs,), "input_scale": (n_inputs,),
+    }  # fmt: skip
+    idf, pca_mean, components, centroids, mean, scale = (
+        _checked(arrays, name, shape, np.float64) for name, shape in shapes.items()
+    )
+    if not (scale > 0).all():
+        raise ValueError("input_scale must be positive")
+    if not all(0 <= cluster < n_clusters for cluster in genres.cluster_of.values()):
+        raise ValueError("a genre's cluster is out of range")
+    encoder = GenreEncoder(genres.cluster_of, genres.terms, idf, pca_mean, components, centroids)
+    return InputEncoder(encoder, genres.audio, mean, scale)
+
+
+def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
+    """Rebuilds the linear layers of a network with two outputs.
+
+    Raises:
+        KeyError: An array is missing.
+        ValueError: The layers do not fit together, or hold a value out of range.
+        safetensors.SafetensorError: The content is no safetensors file.
+    """
+    arrays = load(content)
+    layers: list[Layer] = []
+    width = n_inputs
+    for number in range(1, len(arrays) // 2 + 1):
+        n_outputs = len(arrays[f"layer_{number}.bias"])
+        weight = _checked(arrays, f"layer_{number}.weight", (n_outputs, width), np.float32)
+        bias = _checked(arrays, f"layer_{number}.bias", (n_outputs,), np.float32)
+        if max(np.abs(weight).max(initial=0), np.abs(bias).max(initial=0)) > _LARGEST_WEIGHT:
+            raise ValueError(f"layer_{number} holds a weight beyond {_LARGEST_WEIGHT:g}")
+        layers.append((weight, bias))
+        width = n_outputs
+    if not layers or width != 2:
+        raise ValueError(f"the network has {width if layers else 0} outputs, expected 2")
+    return tuple(layers)
+
+
+def _checked(
+    arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...], dtype: DTypeLike
+) -> NDArray[Any]:
+    array = arrays[name]
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    with np.errstate(over="ignore"):  # What overflows becomes infinite and is refused below.
+        array = array.astype(dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds a value that is not finite")
+    return array

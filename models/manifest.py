@@ -1,0 +1,46 @@
+"""The readable part of an artifact: what the model is, where it came from and how good it is."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+FORMAT_VERSION: Literal[1] = 1
+
+
+class Manifest(BaseModel):
+    """What `manifest.json` says about a model, apart from the checksums of the other files.
+
+    Attributes:
+        format_version: Layout of the folder; a reader refuses any but its own.
+        name: Model name.
+        version: Version, a whole number from 1 written in decimal.
+        description: One sentence for people.
+        created_at: When it was trained, with a time zone.
+        data_digest: SHA-256 (hex) of the data set it was trained on.
+        data_licence: Licence of that data set, as the one who trained put it.
+        features: Feature recipe (components, clusters, audio columns).
+        split: How the plays were split.
+        recipe: Training recipe.
+        classes: What the network's outputs mean, in order.
+        required_inputs: Request fields that the model needs.
+        threshold: Play-through probability below which a play counts as skipped.
+        metrics: Measured on the test part.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    version: str = Field(pattern=r"^[1-9][0-9]{0,8}$")
+    description: str
+    created_at: datetime
+    data_digest: str
+    data_licence: str = "unspecified"
+    features: dict[str, JsonValue]
+    split: dict[str, JsonValue]
+    recipe: dict[str, JsonValue]
+    classes: tuple[Literal["skipped"], Literal["played_through"]] = ("skipped", "played_through")
+    required_inputs: tuple[str, ...]
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    metrics: dict[str, float]

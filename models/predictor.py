@@ -1,0 +1,120 @@
+"""The predictor: a model over a catalogue, in NumPy, with all that no request changes done at load."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import Catalogue
+from models.artifact import Artifact, ArtifactError, load
+from models.context import ListenerContext
+
+_LISTENERS_KEPT = 4096
+
+
+class UnknownTrackError(Exception):
+    """A prediction was asked for tracks that are not in the catalogue.
+
+    Attributes:
+        track_ids: The unknown ones, in the order asked.
+    """
+
+    def __init__(self, track_ids: Sequence[str]) -> None:
+        """Names the first few of the unknown tracks."""
+        shown = ", ".join(map(repr, track_ids[:3])) + (", …" if len(track_ids) > 3 else "")
+        super().__init__(f"unknown track: {shown}")
+        self.track_ids = tuple(track_ids)
+
+
+class Predictor:
+    """Predicts how likely listeners hear tracks out; safe to share between threads.
+
+    The first linear layer splits into a track's part, kept for every track, and a listener's part, kept for
+    the listeners seen last; a prediction adds the two and runs the small rest of the network.
+    """
+
+    def __init__(self, artifact: Artifact, catalogue: Catalogue) -> None:
+        """Computes the track parts of the whole catalogue.
+
+        Args:
+            artifact: Trained model.
+            catalogue: Tracks to predict for; has the audio columns that the model uses.
+        """
+        manifest = artifact.manifest
+        self.name = manifest.name
+        self.version = manifest.version
+        self.description = manifest.description
+        self.required_inputs: tuple[str, ...] = manifest.required_inputs
+        self.metrics: dict[str, float] = dict(manifest.metrics)
+        self.threshold = manifest.threshold
+        self.track_ids = catalogue.track_ids
+        self._row_of = catalogue.row_of
+        self._inputs = artifact.inputs
+        (weight, bias), *rest = artifact.layers
+        n_track_inputs = artifact.inputs.n_track_inputs
+        self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:])
+        self._bias = bias
+        self._rest = [(np.ascontiguousarray(w.T), b) for w, b in rest]  # (n_in, n_out), (n_out,)
+        tracks = artifact.inputs.encode_tracks(catalogue.tracks)
+        self._track_parts = tracks @ weight[:, :n_track_inputs].T  # (n_tracks, n_first)
+        self._listener_part = lru_cache(_LISTENERS_KEPT)(self._compute_listener_part)
+
+    def knows(self, track_id: str) -> bool:
+        """Returns whether the track is in the catalogue."""
+        return track_id in self._row_of
+
+    def predict(
+        self,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None = None,
+    ) -> NDArray[np.float64]:
+        """Returns the play-through probabilities of tracks for one listener.
+
+        Args:
+            track_ids: Tracks, in any order, repeated or not.
+            favourite_genres: The listener's; a genre never seen maps to its nearest cluster or to nothing.
+            context: Not used by this kind of model.
+
+        Returns:
+            Probabilities in the order of `track_ids`, (n_tracks,), never NaN.
+
+        Raises:
+            UnknownTrackError: Some tracks are not in the catalogue.
+        """
+        try:
+            rows = [self._row_of[track_id] for track_id in track_ids]
+        except KeyError:
+            unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
+            raise UnknownTrackError(unknown) from None
+        hidden = self._track_parts[rows] + self._listener_part(tuple(favourite_genres))  # (n, n_first)
+        for weight, bias in self._rest:
+            hidden = np.maximum(hidden, 0) @ weight + bias
+        # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
+        logit = (hidden[:, 1] - hidden[:, 0]).astype(np.float64)
+        return np.exp(-np.logaddexp(0.0, -logit))
+
+    def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
+        return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
+
+
+def load_predictor(path: Path, catalogue: Catalogue) -> Predictor:
+    """Rebuilds a predictor from its artifact.
+
+    Args:
+        path: Folder of one model version.
+        catalogue: Tracks to predict for.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        ArtifactError: The artifact is broken, or needs track attributes that the catalogue lacks.
+    """
+    artifact = load(path)
+    missing = [column for column in artifact.inputs.audio if column not in catalogue.tracks]
+    if missing:
+        raise ArtifactError(path, f"the catalogue lacks what the model needs: {', '.join(missing)}")
+    return Predictor(artifact, catalogue)
