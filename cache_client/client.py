@@ -1,0 +1,224 @@
+"""An async client of the prediction server: deadlines, retries, typed answers, typed errors."""
+
+import json
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+
+from cache_client.messages import ListenerContext, LoggedPrediction, ModelList, Prediction, Ranking
+from cache_client.status import to_client_error
+from cache_client.wire import (
+    context_to_wire,
+    logged_prediction_from_wire,
+    model_list_from_wire,
+    prediction_from_wire,
+    ranking_from_wire,
+)
+from playthrough.v1 import prediction_service_pb2 as pb
+from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceStub
+
+MAX_TRACK_IDS = 1_000
+"""How many tracks one `rank_tracks` call may name, by the contract."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How gRPC repeats a call that ended with UNAVAILABLE (gRFC A6).
+
+    Repeating is safe for every method: a `PredictRandom` whose answer was lost leaves one logged prediction
+    without an outcome, and `RecordOutcome` is idempotent.
+
+    Attributes:
+        max_attempts: Attempts in all, the first included; gRPC allows 2 to 5.
+        initial_backoff_s: Longest wait before the second attempt, in seconds; gRPC draws within it.
+        max_backoff_s: Longest wait before any attempt, in seconds.
+        multiplier: How the wait grows from attempt to attempt.
+    """
+
+    max_attempts: int = 4
+    initial_backoff_s: float = 0.1
+    max_backoff_s: float = 1.0
+    multiplier: float = 2.0
+
+    def service_config(self) -> str:
+        """Returns the channel's service config (JSON), with retry throttling."""
+        retry = {
+            "maxAttempts": self.max_attempts,
+            "initialBackoff": f"{self.initial_backoff_s}s",
+            "maxBackoff": f"{self.max_backoff_s}s",
+            "backoffMultiplier": self.multiplier,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+        service = {"service": pb.DESCRIPTOR.services_by_name["PredictionService"].full_name}
+        return json.dumps(
+            {
+                "methodConfig": [{"name": [service], "retryPolicy": retry}],
+                # Spares a server in trouble: after five failures in a row, no retries until calls succeed.
+                "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+            }
+        )
+
+
+class PredictionClient:
+    """Calls a prediction server. Use it as an async context manager, or `close` it."""
+
+    def __init__(self, target: str, *, deadline_s: float = 5.0, retry: RetryPolicy | None = None) -> None:
+        """Opens a channel, which connects on the first call.
+
+        Args:
+            target: Where the server listens, `HOST:PORT`.
+            deadline_s: How long one call may take, retries included, in seconds.
+            retry: How to repeat calls that find no server.
+        """
+        self._target = target
+        self._deadline_s = deadline_s
+        config = (retry or RetryPolicy()).service_config()
+        self._channel = grpc.aio.insecure_channel(target, options=[("grpc.service_config", config)])
+        self._stub = PredictionServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        """Returns the client."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the channel."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the channel and ends calls that are under way."""
+        await self._channel.close()
+
+    async def list_models(self) -> ModelList:
+        """Returns the server's models and its experiment.
+
+        Raises:
+            ServerError: The call failed.
+        """
+        call = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._deadline_s)
+        return model_list_from_wire(await self._answer(call))
+
+    async def predict(
+        self,
+        track_id: str,
+        favourite_genres: Sequence[str],
+        *,
+        model: str = "",
+        context: ListenerContext | None = None,
+    ) -> Prediction:
+        """Returns one model's prediction for one track; the server does not log it.
+
+        Args:
+            track_id: The track about to be played.
+            favourite_genres: The listener's, at most 100.
+            model: The model to ask; empty for the default one.
+            context: What else is known about the listener.
+
+        Raises:
+            NotFound: Unknown model or track.
+            InvalidRequest: The server refused the input.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.PredictRequest(
+            model=model,
+            track_id=track_id,
+            favourite_genres=favourite_genres,
+            context=context_to_wire(context),
+        )
+        call = self._stub.Predict(request, timeout=self._deadline_s)
+        return prediction_from_wire(track_id, await self._answer(call))
+
+    async def predict_random(
+        self,
+        track_id: str,
+        favourite_genres: Sequence[str],
+        *,
+        listener_id: str = "",
+        context: ListenerContext | None = None,
+    ) -> LoggedPrediction:
+        """Returns the prediction of the model that the experiment draws; the server logs it.
+
+        Args:
+            track_id: The track about to be played.
+            favourite_genres: The listener's, at most 100.
+            listener_id: When given, the same listener always gets the same arm.
+            context: What else is known about the listener.
+
+        Raises:
+            NotFound: Unknown track.
+            InvalidRequest: The server refused the input.
+            Overloaded: The server cannot log the prediction.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.PredictRandomRequest(
+            track_id=track_id,
+            favourite_genres=favourite_genres,
+            listener_id=listener_id,
+            context=context_to_wire(context),
+        )
+        call = self._stub.PredictRandom(request, timeout=self._deadline_s)
+        return logged_prediction_from_wire(track_id, await self._answer(call))
+
+    async def rank_tracks(
+        self,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        *,
+        model: str = "",
+        context: ListenerContext | None = None,
+        top_k: int = 0,
+    ) -> Ranking:
+        """Returns tracks by falling play-through probability, in one call.
+
+        Args:
+            track_ids: The tracks to rank, at most 1,000; none for the whole catalogue.
+            favourite_genres: The listener's, at most 100.
+            model: The model to ask; empty for the default one.
+            context: What else is known about the listener.
+            top_k: How many tracks to return at most; 0 for all.
+
+        Raises:
+            NotFound: Unknown model. (Unknown tracks come back in the ranking.)
+            InvalidRequest: The server refused the input.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.RankTracksRequest(
+            model=model,
+            track_ids=track_ids,
+            favourite_genres=favourite_genres,
+            context=context_to_wire(context),
+            top_k=top_k,
+        )
+        call = self._stub.RankTracks(request, timeout=self._deadline_s)
+        return ranking_from_wire(await self._answer(call))
+
+    async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
+        """Reports what happened to a logged prediction. Saying the same again does no harm.
+
+        Args:
+            prediction_id: As `predict_random` named it.
+            skipped: Whether the listener skipped the track.
+            listened_ms: How long the listener heard it, in milliseconds.
+
+        Raises:
+            NotFound: Unknown prediction.
+            OutcomeConflict: Another outcome was recorded first, and kept.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.RecordOutcomeRequest(
+            prediction_id=prediction_id, skipped=skipped, listened_ms=listened_ms
+        )
+        await self._answer(self._stub.RecordOutcome(request, timeout=self._deadline_s))
+
+    async def _answer(self, call: Awaitable[Answer]) -> Answer:
+        """Awaits a call; every foreign error is turned into this room's here."""
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            raise to_client_error(error, self._target, self._deadline_s) from error

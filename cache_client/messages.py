@@ -1,0 +1,150 @@
+"""What goes to the prediction server and comes back, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecentPlay:
+    """An earlier play of the listener.
+
+    Attributes:
+        track_id: The track that was played.
+        skipped: Whether the listener skipped it.
+    """
+
+    track_id: str
+    skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerContext:
+    """What is known about the listener before a play starts; all of it optional.
+
+    Attributes:
+        premium: Whether the listener pays.
+        recent_plays: The latest plays and how they ended, newest last, at most 200.
+        advertisement_before: Whether an advertisement ran just before.
+        position: How many plays came before in the session.
+    """
+
+    premium: bool | None = None
+    recent_plays: tuple[RecentPlay, ...] = ()
+    advertisement_before: bool | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One prediction.
+
+    Attributes:
+        track_id: The track asked about.
+        skipped: Whether the model expects a skip.
+        play_through_probability: Probability in [0, 1] that the listener hears the track out.
+        model: The model that answered.
+        version: Its version.
+    """
+
+    track_id: str
+    skipped: bool
+    play_through_probability: float
+    model: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPrediction(Prediction):
+    """A prediction of the experiment, which the server logged.
+
+    Attributes:
+        prediction_id: Names the prediction for `record_outcome`.
+    """
+
+    prediction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RankedTrack:
+    """A track of a ranking.
+
+    Attributes:
+        track_id: The track.
+        play_through_probability: Probability in [0, 1] that the listener hears it out.
+        skipped: Whether the model expects a skip.
+    """
+
+    track_id: str
+    play_through_probability: float
+    skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Tracks by falling play-through probability.
+
+    Attributes:
+        tracks: The ranked tracks, best first.
+        unknown_track_ids: The asked tracks that the server does not know.
+        model: The model that answered.
+        version: Its version.
+    """
+
+    tracks: tuple[RankedTrack, ...]
+    unknown_track_ids: tuple[str, ...]
+    model: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that the server has loaded.
+
+    Attributes:
+        name: What requests call it.
+        version: Version within the name.
+        description: What it is, in a sentence.
+        required_inputs: Request fields that it reads.
+        metrics: Figures measured on held-out plays, by name.
+        loaded_at: When the server loaded it (UTC).
+        is_default: Whether it answers requests that name no model.
+    """
+
+    name: str
+    version: str
+    description: str
+    required_inputs: tuple[str, ...]
+    metrics: Mapping[str, float]
+    loaded_at: datetime
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model's part in the experiment.
+
+    Attributes:
+        name: The arm, as logged.
+        model: The model that answers for it.
+        probability: Its share of the traffic, in (0, 1].
+    """
+
+    name: str
+    model: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """The loaded models and the running experiment.
+
+    Attributes:
+        models: The models, by name.
+        experiment: Name of the experiment.
+        arms: Its arms.
+    """
+
+    models: tuple[Model, ...]
+    experiment: str
+    arms: tuple[Arm, ...]

@@ -1,0 +1,22 @@
+"""What the environment may say about this room."""
+
+from pydantic import Field
+
+from data.settings import DataSettings
+
+
+class CacheClientSettings(DataSettings):
+    """Settings of the cache client; flags beat them.
+
+    Attributes:
+        server: Where the prediction server listens, `HOST:PORT` (`PLAYTHROUGH_SERVER`).
+        deadline_s: How long one call may take, retries included, in seconds (`PLAYTHROUGH_DEADLINE_S`).
+        concurrency: How many calls may be under way at once (`PLAYTHROUGH_CONCURRENCY`).
+        server_start_timeout_s: How long a child server may take to be ready, in seconds
+            (`PLAYTHROUGH_SERVER_START_TIMEOUT_S`).
+    """
+
+    server: str = "127.0.0.1:50051"
+    deadline_s: float = Field(default=5.0, gt=0)
+    concurrency: int = Field(default=16, ge=1)
+    server_start_timeout_s: float = Field(default=60.0, gt=0)

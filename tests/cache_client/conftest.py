@@ -1,0 +1,33 @@
+"""A real grpc.aio server on a free port with a scripted servicer."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from cache_client.client import PredictionClient, RetryPolicy
+from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+from tests.cache_client.scripted_server import ScriptedServicer
+
+
+@pytest.fixture
+def servicer() -> ScriptedServicer:
+    return ScriptedServicer()
+
+
+@pytest.fixture
+async def target(servicer: ScriptedServicer) -> AsyncIterator[str]:
+    """Serves the servicer on a free port; yields `HOST:PORT`."""
+    server = grpc.aio.server()
+    pb_grpc.add_PredictionServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield f"127.0.0.1:{port}"
+    await server.stop(grace=None)
+
+
+@pytest.fixture
+async def client(target: str) -> AsyncIterator[PredictionClient]:
+    retry = RetryPolicy(initial_backoff_s=0.01, max_backoff_s=0.02)
+    async with PredictionClient(target, retry=retry) as client:
+        yield client
