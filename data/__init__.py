@@ -2,7 +2,8 @@
 
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError
+from data.generator import generate
 from data.reading import read_catalogue, read_dataset
 from data.transform import plays
 
-__all__ = ["Catalogue", "DataError", "Dataset", "plays", "read_catalogue", "read_dataset"]
+__all__ = ["Catalogue", "DataError", "Dataset", "generate", "plays", "read_catalogue", "read_dataset"]
