@@ -1,11 +1,10 @@
-"""One JSONL file to one checked table: Arrow reads it; only a file at fault is walked line by line."""
+"""One JSONL file to one checked table: Arrow reads it; only a file at fault is read again line by line."""
 
 import hashlib
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.errors
 import pyarrow as arrow
@@ -13,10 +12,8 @@ import pyarrow.compute as compute
 import pyarrow.json as arrow_json
 
 from data.errors import DataError
-from data.schema import TIMESTAMP_PATTERN, Column, FileContract
-
-MAX_LINE_BYTES = 4 << 20
-"""Longest line accepted; also Arrow's block, which must hold a whole line."""
+from data.lines import MAX_LINE_BYTES, check_lines, line_of_row
+from data.schema import TIMESTAMP_PATTERN, FileContract
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -43,20 +40,13 @@ def read_table(directory: Path, contract: FileContract, hasher: "hashlib._Hash")
     except OSError as error:
         raise DataError(path, None, None, _reason(error)) from error
     if table.num_rows != n_lines:  # blank lines, or several objects in one line
-        _raise_first_fault(path, contract, otherwise=None)
+        check_lines(path, contract)
     if _nulls(table):
-        _raise_first_fault(path, contract, otherwise="a null where none is allowed")
+        check_lines(path, contract)
+        raise DataError(path, None, None, "a null where none is allowed")
     frame = _to_pandas(path, contract, table)
     _hold_to_contract(path, contract, frame)
     return frame
-
-
-def line_of_row(path: Path, row: int) -> int:
-    """Returns the line (from 1) that holds a row (from 0); blank lines hold none."""
-    for seen, (number, _) in enumerate(_lines(path)):
-        if seen == row:
-            return number
-    raise IndexError(row)
 
 
 def _reason(error: OSError) -> str:
@@ -89,9 +79,10 @@ def _parse(path: Path, contract: FileContract) -> arrow.Table:
         )
         table.validate(full=True)  # strings are UTF-8
     except arrow.ArrowInvalid as error:
-        _raise_first_fault(path, contract, otherwise=str(error))
+        check_lines(path, contract)
+        raise DataError(path, None, None, str(error)) from error
     if table.num_rows == 0:
-        _raise_first_fault(path, contract, otherwise="the file holds no rows")
+        raise DataError(path, None, None, "the file holds no rows")
     return table
 
 
@@ -139,85 +130,10 @@ def _hold_to_contract(path: Path, contract: FileContract, frame: pd.DataFrame) -
 
 def _broken(case: "pd.Series[Any]") -> str:
     value, check = case["failure_case"], str(case["check"])
+    if isinstance(value, np.generic):  # whose repr names its type
+        value = value.item()
     if check == "field_uniqueness":
         return f"{value!r} is there more than once"
     if check == "not_nullable":
         return "not a number (NaN)"
     return f"{value!r} breaks the rule {check}"
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yields number and bytes of every line that is not blank.
-
-    Raises:
-        DataError: A line is longer than `MAX_LINE_BYTES`.
-    """
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if len(line) > MAX_LINE_BYTES:
-                raise DataError(path, number, None, f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
-            if line.strip():
-                yield number, line
-
-
-def _raise_first_fault(path: Path, contract: FileContract, otherwise: str | None) -> Any:
-    """Raises the first fault that a walk over the lines finds, or else `otherwise` when that is not None."""
-    for number, line in _lines(path):
-        _check_line(path, number, line, contract)
-    if otherwise is not None:
-        raise DataError(path, None, None, otherwise)
-
-
-def _check_line(path: Path, number: int, line: bytes, contract: FileContract) -> None:
-    record = _record(path, number, line)
-    for column in contract.columns.values():
-        if column.name not in record:
-            raise DataError(path, number, column.name, "missing")
-        problem = _type_problem(column, record[column.name])
-        if problem is not None:
-            raise DataError(path, number, column.name, problem)
-
-
-def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        record = dict(pairs)
-        if len(record) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise DataError(path, number, twice, "there more than once in the line")
-        return record
-
-    def reject(constant: str) -> NoReturn:
-        raise DataError(path, number, None, f"{constant} is no JSON")
-
-    try:
-        record = json.loads(line, object_pairs_hook=unique, parse_constant=reject)
-    except UnicodeDecodeError as error:
-        raise DataError(path, number, None, f"not UTF-8 (byte {error.start + 1} of the line)") from error
-    except json.JSONDecodeError as error:
-        cut = "" if line.endswith(b"\n") else ", and the file ends here: cut off?"
-        raise DataError(
-            path, number, None, f"not JSON: {error.msg} at character {error.colno}{cut}"
-        ) from error
-    except RecursionError as error:
-        raise DataError(path, number, None, "not JSON: nested too deep") from error
-    if not isinstance(record, dict):
-        raise DataError(path, number, None, f"not a JSON object but {_named(record)}")
-    return record
-
-
-def _type_problem(column: Column, value: Any) -> str | None:
-    if value is None:
-        return f"null, expected {column.json_name}"
-    # bool is an int to Python, never to JSON.
-    fits = isinstance(value, column.json_types) and (not isinstance(value, bool) or bool in column.json_types)
-    if fits and isinstance(value, list):
-        fits = all(isinstance(item, str) for item in value)
-    return None if fits else f"expected {column.json_name}, got {_named(value)}"
-
-
-def _named(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -8,7 +8,8 @@ import pandas as pd
 
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError
-from data.jsonl import line_of_row, read_table
+from data.jsonl import read_table
+from data.lines import line_of_row
 from data.schema import (
     ARTISTS,
     CATALOGUE_FILES,
