@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data import DataError, lines, read_catalogue, read_dataset
+from data import DataError, lines, read_catalogue, read_dataset, schema
+from data.jsonl import read_table
 from data.schema import DATASET_FILES
 
 EditLine = Callable[[Path, int, Callable[[dict[str, Any]], Any]], None]
@@ -247,3 +249,19 @@ def test_error_message_stays_one_line_whatever_the_file_is_called(tmp_path: Path
 
 def test_v1_lacks_its_tracks(v1_directory: Path) -> None:
     assert str(_error(v1_directory)) == f"{v1_directory / 'tracks.jsonl'}: no such file"
+
+
+@pytest.mark.parametrize(
+    ("contract", "place"),
+    [
+        (schema.ARTISTS, "artists.jsonl:5: column 'genres': null, expected a list of strings"),
+        (schema.SESSIONS, "sessions.jsonl:2: column 'event_type': null, expected a string"),
+    ],
+    ids=["artists", "sessions"],
+)
+def test_v1_is_refused_at_its_first_fault(
+    v1_directory: Path, contract: schema.FileContract, place: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read_table(v1_directory, contract, hashlib.sha256())
+    assert str(caught.value) == f"{v1_directory}/{place}"
