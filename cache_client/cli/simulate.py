@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, progress_bar, write_json
-from cache_client.cli.options import Data, Holdout, JsonFile, Model, Server
+from cache_client.cli.options import Data, Holdout, JsonFile, Model, Server, number
 from cache_client.delivery import Delivery
 from cache_client.errors import UsageError
 from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_named
@@ -47,21 +47,21 @@ def simulate(
     holdout: Holdout = 0.2,
     horizon: Annotated[int, typer.Option(min=1, max=900, help="Upcoming tracks that a policy sees.")] = 10,
     next_n: Annotated[int, typer.Option(min=1, help="Tracks that next-n fetches.")] = 3,
-    bandwidth_mbit: Annotated[float, typer.Option(min=0.01, help="Link, Mbit/s.")] = 2.0,
-    rtt_ms: Annotated[float, typer.Option(min=0.0, help="Round trip, ms.")] = 50.0,
-    bit_rate_kbit: Annotated[float, typer.Option(min=1.0, help="Audio, kbit/s.")] = 160.0,
-    fast_ms: Annotated[float, typer.Option(min=0.0, help="First byte from FAST storage, ms.")] = 5.0,
-    medium_ms: Annotated[float, typer.Option(min=0.0, help="First byte from MEDIUM storage, ms.")] = 50.0,
-    slow_ms: Annotated[float, typer.Option(min=0.0, help="First byte from SLOW storage, ms.")] = 500.0,
+    bandwidth_mbit: Annotated[float, number("Link, Mbit/s.", 0.01)] = 2.0,
+    rtt_ms: Annotated[float, number("Round trip, ms.", 0.0)] = 50.0,
+    bit_rate_kbit: Annotated[float, number("Audio, kbit/s.", 1.0)] = 160.0,
+    fast_ms: Annotated[float, number("First byte from FAST storage, ms.", 0.0)] = 5.0,
+    medium_ms: Annotated[float, number("First byte from MEDIUM storage, ms.", 0.0)] = 50.0,
+    slow_ms: Annotated[float, number("First byte from SLOW storage, ms.", 0.0)] = 500.0,
     chunk_s: Annotated[
         float, typer.Option(min=0.1, help="Audio in a chunk; a play starts with one, s.")
     ] = 2.0,
     buffer_ahead_s: Annotated[
         float, typer.Option(min=0.0, help="The player streams so far ahead, s.")
     ] = 30.0,
-    cache_mb: Annotated[float, typer.Option(min=0.0, help="The client's cache, MB (10⁶ bytes).")] = 64.0,
-    wait_weight: Annotated[float, typer.Option(min=0.0, help="Score: price of a second waited.")] = 1.85,
-    waste_weight: Annotated[float, typer.Option(min=0.0, help="Score: price of a Mbit never heard.")] = 0.5,
+    cache_mb: Annotated[float, number("The client's cache, MB (10⁶ bytes).", 0.0)] = 64.0,
+    wait_weight: Annotated[float, number("Score: price of a second waited.", 0.0)] = 1.85,
+    waste_weight: Annotated[float, number("Score: price of a Mbit never heard.", 0.0)] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the tracks put behind a session's end.")] = 42,
 ) -> None:
     """Replay recorded sessions over a simulated link, and compare prefetch policies.
