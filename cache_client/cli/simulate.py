@@ -53,12 +53,8 @@ def simulate(
     fast_ms: Annotated[float, number("First byte from FAST storage, ms.", 0.0)] = 5.0,
     medium_ms: Annotated[float, number("First byte from MEDIUM storage, ms.", 0.0)] = 50.0,
     slow_ms: Annotated[float, number("First byte from SLOW storage, ms.", 0.0)] = 500.0,
-    chunk_s: Annotated[
-        float, typer.Option(min=0.1, help="Audio in a chunk; a play starts with one, s.")
-    ] = 2.0,
-    buffer_ahead_s: Annotated[
-        float, typer.Option(min=0.0, help="The player streams so far ahead, s.")
-    ] = 30.0,
+    chunk_s: Annotated[float, number("Audio in a chunk; a play starts with one, s.", 0.1)] = 2.0,
+    buffer_ahead_s: Annotated[float, number("The player streams so far ahead, s.", 0.0)] = 30.0,
     cache_mb: Annotated[float, number("The client's cache, MB (10⁶ bytes).", 0.0)] = 64.0,
     wait_weight: Annotated[float, number("Score: price of a second waited.", 0.0)] = 1.85,
     waste_weight: Annotated[float, number("Score: price of a Mbit never heard.", 0.0)] = 0.5,
