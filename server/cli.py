@@ -114,9 +114,9 @@ async def _report(settings: ServerSettings, since: datetime | None, json_file: P
         if settings.external_mongodb_uri is not None:
             predictions = await read_judged(settings.external_mongodb_uri, since)
         else:
-            async with embedded_uri(settings.var_dir / "mongodb") as uri:
+            async with embedded_uri(settings.embedded_directory) as uri:
                 predictions = await read_judged(uri, since)
-        waiting = await asyncio.to_thread(count_spooled, settings.var_dir / "spool.sqlite3")
+        waiting = await asyncio.to_thread(count_spooled, settings.spool_file)
     figures = to_json(judge(predictions), *waiting)
     text = json.dumps(figures, indent=2)
     if json_file == Path("-"):
