@@ -103,20 +103,11 @@ def _run(
             results.extend(train_models(dataset, Registry(models_directory), recipes, options, bars.start))
     except (DataError, ArtifactError) as error:
         raise TrainingError(str(error)) from error
-    to_stdout = json_file == Path("-")
     title = f"{recipe} recipe, {split} split, {options.device.type}"
-    (errors if to_stdout else Console()).print(results_table(results, title))
+    (errors if json_file == Path("-") else Console()).print(results_table(results, title))
     if json_file is not None:
-        _write_json(
-            json_file,
-            {
-                "dataset": str(directory),
-                "split": split,
-                "recipe": recipe,
-                "device": options.device.type,
-                "models": {result.name: results_json(result) for result in results},
-            },
-        )
+        content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": options.device.type}
+        _write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
 
 
 def _check_writable(directory: Path) -> None:
