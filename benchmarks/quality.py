@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -85,11 +86,11 @@ def measure_recipe(dataset: Dataset, recipe: str, device: str, seed: int, epochs
 
 def quality_table(rows: list[Row], title: str) -> Table:
     """Returns the rows as a table, the majority class first in each split."""
-    table = Table(title=f"{title}, test part")
+    table = Table(title=f"{title}, test part", box=box.SIMPLE)  # Fits 80 columns.
     for heading in ("split", "model", "recipe"):
         table.add_column(heading, no_wrap=True)
     for heading in ("accuracy", "AUC", "log loss", "Brier", "ECE", "s"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     last_split = None
     for row in sorted(rows, key=lambda row: str(row["split"])):  # Stable: recipes stay in their order.
         split = str(row["split"])
