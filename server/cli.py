@@ -1,4 +1,4 @@
-"""The room's commands: `python -m server [serve]` and `python -m server report`."""
+"""The room's commands: `python -m server [serve]`, `… report` and `… health`."""
 
 import asyncio
 import json
@@ -93,6 +93,27 @@ def report(
     Example: python -m server report --since 2030-01-31T00:00:00Z --json -
     """
     _run(lambda: _report(load_settings(mongodb_uri=mongodb_uri), _instant(since), json_file))
+
+
+@app.command()
+def health(
+    server: Annotated[str, typer.Option(help="The server to ask, as HOST:PORT.")] = "127.0.0.1:50051",
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="How long to wait, in seconds.")] = 3.0,
+) -> None:
+    """Ask a running server whether it serves; exit code 1 when it does not.
+
+    Example: python -m server health --server 127.0.0.1:50051
+    """
+
+    async def ask() -> None:
+        from server.rpc.probe import check_health
+
+        status = await check_health(server, timeout_s)
+        typer.echo(status)
+        if status != "SERVING":
+            raise ServerError(f"{server} does not serve")
+
+    _run(ask)
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
