@@ -86,7 +86,7 @@ def measure_recipe(dataset: Dataset, recipe: str, device: str, seed: int, epochs
 
 def quality_table(rows: list[Row], title: str) -> Table:
     """Returns the rows as a table, the majority class first in each split."""
-    table = Table(title=f"{title}, test part", box=box.SIMPLE)  # Fits 80 columns.
+    table = Table(title=f"{title}, test part", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for heading in ("split", "model", "recipe"):
         table.add_column(heading, no_wrap=True)
     for heading in ("accuracy", "AUC", "log loss", "Brier", "ECE", "s"):
