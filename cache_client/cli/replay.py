@@ -31,7 +31,7 @@ def replay(
     with one_line_errors():
         settings = load_settings()
         target = server or settings.server
-        report = asyncio.run(_send(settings, data or settings.default_data_directory, target, holdout, limit))
+        report = asyncio.run(_send(settings, data or settings.data_directory, target, holdout, limit))
         if json_file != STANDARD_OUTPUT:
             _show(report)
         write_json(_to_json(report), json_file)
