@@ -47,6 +47,7 @@ def test_our_containers_run_unprivileged(compose: dict[str, Any]) -> None:
 
 def outside(command: list[str], home: Path, **replaced: str) -> list[str]:
     """The container's command with this machine's Python, its folders below `home` and a free port."""
+    command = [word.replace("${DATA_VERSION:-sample}", "sample") for word in command]
     command = [replaced.get(word, word).replace(HOME, str(home)) for word in command]
     return [sys.executable if word == "python" else word for word in command if word != "CMD"]
 
