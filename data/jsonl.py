@@ -1,223 +1,230 @@
-"""One JSONL file to one checked table: Arrow reads it; only a file at fault is walked line by line."""
+"""One JSONL file to one table: Arrow reads it; only lines at fault are looked at one by one.
+
+Arrow's JSON reader is fast and gives up at the first fault, without its line; on some input that is not an
+object a line it even ends the process (https://github.com/apache/arrow/issues/47409). So a file is cut into
+blocks of whole lines, a block that could harm Arrow never reaches it, and one that Arrow refuses is halved
+until what is left is small enough to be parsed line by line.
+"""
 
 import hashlib
-import json
+import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+import numpy as np
 import pandas as pd
-import pandera.errors
 import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.json as arrow_json
+from numpy.typing import NDArray
 
-from data.errors import DataError
-from data.schema import TIMESTAMP_PATTERN, Column, FileContract
+from data.faults import FaultLog
+from data.lines import Block, LineError, blocks, parse_line, value_of
+from data.schema import FileContract
+from data.timestamps import to_timestamps
 
-MAX_LINE_BYTES = 4 << 20
-"""Longest line accepted; also Arrow's block, which must hold a whole line."""
+_SMALLEST_BLOCK_LINES = 64
+_SPARE_BRACKETS = 500
+"""Brackets that a block's texts may hold; more could nest so deep that Arrow overruns its stack."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NULLABLE = {arrow.int64(): pd.Int64Dtype(), arrow.bool_(): pd.BooleanDtype()}
 
 
-def read_table(directory: Path, contract: FileContract, hasher: "hashlib._Hash") -> pd.DataFrame:
-    """Reads one file of a data set and holds it to its contract.
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """What a file holds, its faults included.
+
+    Attributes:
+        contract: The file's contract.
+        path: The file.
+        frame: The contract's columns, indexed by line number; null (NaT, NaN, None, NA) where a value cannot
+            be used. Lines that hold no object have no row.
+        n_rows: Lines of the file that are not blank.
+        log: Which lines and values cannot be used, and why.
+    """
+
+    contract: FileContract
+    path: Path
+    frame: pd.DataFrame
+    n_rows: int
+    log: FaultLog
+
+
+def read_raw(
+    path: Path, contract: FileContract, log: FaultLog, hasher: "hashlib._Hash", note_strays: bool = False
+) -> RawTable:
+    """Reads a file as far as it can be read.
 
     Args:
-        directory: Folder of the data set.
-        contract: The file's contract.
+        path: The file.
+        contract: The file's contract; only types are looked at here.
+        log: Where faults go; a `StrictFaultLog` raises the first.
         hasher: Is updated with the file's bytes.
+        note_strays: Log the fields that the contract does not know.
 
     Returns:
-        The contract's columns, one row a line, RangeIndex; lists of strings as list[str], timestamps as
-        datetime64[us].
+        The table.
 
     Raises:
-        DataError: The file is missing, unreadable or breaks its contract; names the first line at fault.
+        DataError: The file cannot be read, or `log` raised it.
     """
-    path = directory / contract.file_name
-    try:
-        n_lines = _scan(path, hasher)
-        table = _parse(path, contract)
-    except OSError as error:
-        raise DataError(path, None, None, _reason(error)) from error
-    if table.num_rows != n_lines:  # blank lines, or several objects in one line
-        _raise_first_fault(path, contract, otherwise=None)
-    if _nulls(table):
-        _raise_first_fault(path, contract, otherwise="a null where none is allowed")
-    frame = _to_pandas(path, contract, table)
-    _hold_to_contract(path, contract, frame)
-    return frame
+    reader = _Reader(contract, log, note_strays)
+    pieces = [piece for block in blocks(path, log, hasher) for piece in reader.read(block)]
+    tables, lines = zip(*pieces, strict=True) if pieces else ((), ())
+    table = arrow.concat_tables([contract.raw_arrow_schema.empty_table(), *tables])
+    index = pd.Index(np.concatenate([np.empty(0, np.int64), *lines]), name="line")
+    too_long = log.groups.get(("line-too-long", None))
+    n_rows = reader.n_rows + (len(too_long.lines) if too_long else 0)
+    return RawTable(contract, path, _to_pandas(contract, table).set_index(index), n_rows, log)
 
 
-def line_of_row(path: Path, row: int) -> int:
-    """Returns the line (from 1) that holds a row (from 0); blank lines hold none."""
-    for seen, (number, _) in enumerate(_lines(path)):
-        if seen == row:
-            return number
-    raise IndexError(row)
+class _Reader:
+    """Turns blocks of one file into Arrow tables."""
 
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
-def _scan(path: Path, hasher: "hashlib._Hash") -> int:
-    """Hashes a file and returns how many lines it has, the unended last one included."""
-    n_lines, last, first = 0, b"", True
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            if first and block.startswith(_BYTE_ORDER_MARK):
-                raise DataError(path, 1, None, "begins with a byte order mark: save it as plain UTF-8")
-            hasher.update(block)
-            n_lines += block.count(b"\n")
-            last, first = block[-1:], False
-    if first:
-        raise DataError(path, None, None, "the file is empty")
-    return n_lines + (last != b"\n")
-
-
-def _parse(path: Path, contract: FileContract) -> arrow.Table:
-    try:
-        table = arrow_json.read_json(
-            path,
-            read_options=arrow_json.ReadOptions(block_size=MAX_LINE_BYTES),
-            parse_options=arrow_json.ParseOptions(
-                explicit_schema=contract.arrow_schema, unexpected_field_behavior="ignore"
-            ),
+    def __init__(self, contract: FileContract, log: FaultLog, note_strays: bool) -> None:
+        self._columns = contract.columns
+        self._schema = contract.raw_arrow_schema
+        self._time_columns = contract.time_columns
+        self._log = log
+        self._note_strays = note_strays
+        self._most_brackets_a_line = 1 + sum(arrow.types.is_list(field.type) for field in contract.arrow_schema)
+        self._parse_options = arrow_json.ParseOptions(
+            explicit_schema=contract.arrow_schema,
+            unexpected_field_behavior="infer" if note_strays else "ignore",
         )
-        table.validate(full=True)  # strings are UTF-8
-    except arrow.ArrowInvalid as error:
-        _raise_first_fault(path, contract, otherwise=str(error))
-    if table.num_rows == 0:
-        _raise_first_fault(path, contract, otherwise="the file holds no rows")
-    return table
+        self.n_rows = 0
+
+    def read(self, block: Block) -> Iterator[tuple[arrow.Table, NDArray[np.int64]]]:
+        """Yields tables with their rows' line numbers, in file order."""
+        table = self._by_arrow(block)
+        if table is not None:
+            self.n_rows += table.num_rows
+            lines = block.first_line + np.arange(table.num_rows)
+            self._note_nulls(block, table)
+            self._note_stray_columns(block, table)
+            yield self._finish(table.select(self._schema.names), lines), lines
+        elif block.n_lines > _SMALLEST_BLOCK_LINES and (halves := block.halves()):
+            for half in halves:
+                yield from self.read(half)
+        else:
+            yield self._line_by_line(block)
+
+    def _by_arrow(self, block: Block) -> arrow.Table | None:
+        """Returns the block's rows, one a line, or None when Arrow cannot or must not read it."""
+        if not self._is_safe(block):
+            return None
+        try:
+            table = arrow_json.read_json(
+                io.BytesIO(block.data),
+                read_options=arrow_json.ReadOptions(block_size=len(block.data) + 1, use_threads=False),
+                parse_options=self._parse_options,
+            )
+            table.validate(full=True)  # strings are UTF-8
+        except arrow.ArrowInvalid:
+            return None
+        null_items = any(
+            compute.list_flatten(column).null_count
+            for column in table.select(self._schema.names).columns
+            if arrow.types.is_list(column.type)
+        )
+        return None if table.num_rows != block.n_lines or null_items else table
+
+    def _is_safe(self, block: Block) -> bool:
+        """Tells whether each line looks like one object, not nested deep, and without NaN and Infinity."""
+        data = block.data
+        return (
+            data.startswith(b"{")
+            and data.count(b"\n{") == block.n_lines - 1
+            and data.count(b"}\n") + data.count(b"}\r\n") == block.n_lines
+            and data.count(b"{") + data.count(b"[")
+            <= self._most_brackets_a_line * block.n_lines + _SPARE_BRACKETS
+            and not block.may_hold_no_number()
+        )
+
+    def _line_by_line(self, block: Block) -> tuple[arrow.Table, NDArray[np.int64]]:
+        values: dict[str, list[Any]] = {name: [] for name in self._columns}
+        lines = []
+        texts = block.data.split(b"\n")[:-1]
+        for line, text in enumerate(texts, block.first_line):
+            if not text.strip():
+                self._log.add("blank-line", line, "blank")
+                continue
+            self.n_rows += 1
+            record = self._record(line, text, block.cut_off and text is texts[-1])
+            if record is None:
+                continue
+            lines.append(line)
+            for name in self._columns:
+                values[name].append(self._value(line, record, name))
+            if self._note_strays:
+                for name in record.keys() - self._columns.keys():
+                    self._note_stray(line, name, record[name])
+        schema = arrow.schema([(name, column.arrow_type) for name, column in self._columns.items()])
+        numbers = np.array(lines, dtype=np.int64)
+        return self._finish(arrow.table(values, schema=schema), numbers), numbers
+
+    def _record(self, line: int, text: bytes, cut_off: bool = False) -> dict[str, Any] | None:
+        try:
+            return parse_line(text, cut_off)
+        except LineError as error:
+            self._log.add(error.rule, line, error.problem, error.column, error.value)
+            return None
+
+    def _value(self, line: int, record: dict[str, Any], name: str) -> Any:
+        try:
+            return value_of(record, self._columns[name])
+        except LineError as error:
+            self._log.add(error.rule, line, error.problem, error.column, error.value)
+            return None
+
+    def _note_nulls(self, block: Block, table: arrow.Table) -> None:
+        """Logs for each null of the contract's columns whether it is written there or the field is missing."""
+        names = [name for name in self._columns if table[name].null_count]
+        if not names:
+            return
+        null = {name: compute.is_null(table[name]).to_numpy() for name in names}
+        texts = block.data.split(b"\n")
+        for row in np.flatnonzero(np.any(list(null.values()), axis=0)).tolist():
+            line = block.first_line + row
+            record = self._record(line, texts[row]) or {}
+            for name in names:
+                if null[name][row]:
+                    self._value(line, record, name)
+
+    def _note_stray_columns(self, block: Block, table: arrow.Table) -> None:
+        for name in table.column_names:
+            if name in self._columns:
+                continue
+            present = compute.is_valid(table[name]).to_numpy()
+            if present.all() and ("stray-field", name) in self._log.groups:
+                rows = np.arange(len(present))
+                self._log.add_lines("stray-field", block.first_line + rows, "", name, [])
+                continue
+            for row, text in enumerate(block.data.split(b"\n")[:-1]):
+                if present[row] or name.encode() in text:  # Arrow cannot tell a null from none
+                    record = parse_line(text)
+                    if name in record:
+                        self._note_stray(block.first_line + row, name, record[name])
+
+    def _note_stray(self, line: int, name: str, value: Any) -> None:
+        self._log.add("stray-field", line, f"the contract knows no field {name!r}", name, value)
+
+    def _finish(self, table: arrow.Table, lines: NDArray[np.int64]) -> arrow.Table:
+        """Parses the columns of times, logging what is no time."""
+        for name in self._time_columns:
+            times, bad = to_timestamps(table[name])
+            for row in np.flatnonzero(bad).tolist():
+                text = table[name][row].as_py()
+                self._log.add("bad-time", int(lines[row]), f"not an ISO 8601 time: {text!r}", name, text)
+            table = table.set_column(table.column_names.index(name), name, times)
+        return table
 
 
-def _nulls(table: arrow.Table) -> bool:
-    return any(
-        column.null_count or (arrow.types.is_list(column.type) and compute.list_flatten(column).null_count)
-        for column in table.columns
-    )
-
-
-def _to_pandas(path: Path, contract: FileContract, table: arrow.Table) -> pd.DataFrame:
+def _to_pandas(contract: FileContract, table: arrow.Table) -> pd.DataFrame:
     lists = [field.name for field in table.schema if arrow.types.is_list(field.type)]
-    frame: pd.DataFrame = table.drop_columns(lists).to_pandas()
+    frame: pd.DataFrame = table.drop_columns(lists).to_pandas(types_mapper=_NULLABLE.get)
     for name in lists:  # to_pandas would make arrays of them
         frame[name] = pd.Series(table[name].to_pylist(), dtype=object)
-    for name, column in contract.columns.items():
-        if column.json_name == "an ISO 8601 time":
-            frame[name] = _timestamps(path, name, table[name])
     return frame[list(contract.columns)]
-
-
-def _timestamps(path: Path, name: str, texts: arrow.ChunkedArray) -> "pd.Series[pd.Timestamp]":
-    times: pd.Series[pd.Timestamp] = pd.to_datetime(
-        texts.to_pandas(), format="ISO8601", utc=True, errors="coerce"
-    )
-    well_formed = compute.match_substring_regex(texts, TIMESTAMP_PATTERN).to_numpy()
-    bad = (times.isna() | ~well_formed).to_numpy()
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(path, line_of_row(path, row), name, f"not an ISO 8601 time: {texts[row].as_py()!r}")
-    return times.dt.tz_localize(None).dt.as_unit("us")
-
-
-def _hold_to_contract(path: Path, contract: FileContract, frame: pd.DataFrame) -> None:
-    try:
-        contract.model.validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
-        first = cases.sort_values("index", kind="stable").iloc[0]
-        if pd.isna(first["index"]):  # a whole column's fault, which Arrow's schema should have kept out
-            raise DataError(path, None, str(first["column"]), str(first["check"])) from errors
-        line = line_of_row(path, int(first["index"]))
-        raise DataError(path, line, str(first["column"]), _broken(first)) from errors
-
-
-def _broken(case: "pd.Series[Any]") -> str:
-    value, check = case["failure_case"], str(case["check"])
-    if check == "field_uniqueness":
-        return f"{value!r} is there more than once"
-    if check == "not_nullable":
-        return "not a number (NaN)"
-    return f"{value!r} breaks the rule {check}"
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yields number and bytes of every line that is not blank.
-
-    Raises:
-        DataError: A line is longer than `MAX_LINE_BYTES`.
-    """
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if len(line) > MAX_LINE_BYTES:
-                raise DataError(path, number, None, f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
-            if line.strip():
-                yield number, line
-
-
-def _raise_first_fault(path: Path, contract: FileContract, otherwise: str | None) -> Any:
-    """Raises the first fault that a walk over the lines finds, or else `otherwise` when that is not None."""
-    for number, line in _lines(path):
-        _check_line(path, number, line, contract)
-    if otherwise is not None:
-        raise DataError(path, None, None, otherwise)
-
-
-def _check_line(path: Path, number: int, line: bytes, contract: FileContract) -> None:
-    record = _record(path, number, line)
-    for column in contract.columns.values():
-        if column.name not in record:
-            raise DataError(path, number, column.name, "missing")
-        problem = _type_problem(column, record[column.name])
-        if problem is not None:
-            raise DataError(path, number, column.name, problem)
-
-
-def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        record = dict(pairs)
-        if len(record) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise DataError(path, number, twice, "there more than once in the line")
-        return record
-
-    def reject(constant: str) -> NoReturn:
-        raise DataError(path, number, None, f"{constant} is no JSON")
-
-    try:
-        record = json.loads(line, object_pairs_hook=unique, parse_constant=reject)
-    except UnicodeDecodeError as error:
-        raise DataError(path, number, None, f"not UTF-8 (byte {error.start + 1} of the line)") from error
-    except json.JSONDecodeError as error:
-        cut = "" if line.endswith(b"\n") else ", and the file ends here: cut off?"
-        raise DataError(
-            path, number, None, f"not JSON: {error.msg} at character {error.colno}{cut}"
-        ) from error
-    except RecursionError as error:
-        raise DataError(path, number, None, "not JSON: nested too deep") from error
-    if not isinstance(record, dict):
-        raise DataError(path, number, None, f"not a JSON object but {_named(record)}")
-    return record
-
-
-def _type_problem(column: Column, value: Any) -> str | None:
-    if value is None:
-        return f"null, expected {column.json_name}"
-    # bool is an int to Python, never to JSON.
-    fits = isinstance(value, column.json_types) and (not isinstance(value, bool) or bool in column.json_types)
-    if fits and isinstance(value, list):
-        fits = all(isinstance(item, str) for item in value)
-    return None if fits else f"expected {column.json_name}, got {_named(value)}"
-
-
-def _named(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"
