@@ -2,6 +2,7 @@
 
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError
+from data.generator import generate
 from data.reading import read_catalogue, read_dataset
 from data.repairs import Repairs, print_repairs
 from data.transform import plays
@@ -11,6 +12,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Repairs",
+    "generate",
     "plays",
     "print_repairs",
     "read_catalogue",

@@ -1,0 +1,200 @@
+"""The advisor: which bytes of the upcoming tracks are worth fetching now, and in which order.
+
+"Will be skipped, so do not cache" is wrong: nearly every skipped track is heard past its first seconds. What
+counts for a chunk of a track is whether the track is reached, whether that chunk is then heard, what wait it
+spares, and whether there will be time to fetch it later:
+
+    gain = P(reached) · P(too late unless fetched now) · price of the wait that it spares
+    cost = (1 - P(reached) · P(heard | started)) · price of its bytes
+
+- **P(reached)** falls by the session's chance to end with every play.
+- **P(heard | started)** = p + (1 - p) · S(place in the track), S being the survival curve of skips.
+- **The wait**: a track's first chunks spare the whole way to its first byte (round trip and storage) and
+  their own transfer; later chunks spare a wait only where the link is slower than the audio.
+- **Too late**: the next track has no later chance, since plans are made when plays start. A deeper track can
+  be fetched one play later, unless the tracks before it are all left before that could be done. It is what
+  keeps bytes from being spent on a queue's far end.
+
+Chunks worth more than they cost are taken greedily by worth per byte, each track's in order, while they fit
+in the free bytes and (for all but the first chunks) in the time before the track is needed: the stretch
+knapsack of Tuah et al., restricted to what does not stretch, with Jiang and Kleinrock's threshold rule.
+
+Source:
+    Tuah, Kumar, Venkatesh, "Resource-aware speculative prefetching in wireless networks", 2003;
+    Jiang, Kleinrock, "An adaptive network prefetch scheme", IEEE JSAC 1998.
+"""
+
+import heapq
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cache_client.delivery import Delivery
+from cache_client.listening import (
+    SkipSurvival,
+    expected_heard_fraction,
+    heard_probability,
+    uniform_skip_survival,
+)
+from cache_client.prefetch import Fetch, PrefetchRequest, UpcomingTrack
+from cache_client.score import ScoreWeights
+
+SESSION_END_PROBABILITY = 0.055
+"""Share of plays that are the last of their session (v2: 659 sessions of 11,986 plays)."""
+
+
+class _Outlook(NamedTuple):
+    """An upcoming track and what its place in the queue means.
+
+    Attributes:
+        track: The track.
+        reached: P(the session gets to it).
+        too_late: P(it is needed before a later plan could have fetched its first chunks).
+        spare_bytes: What the link can carry for prefetching before the track is needed, on average.
+    """
+
+    track: UpcomingTrack
+    reached: float
+    too_late: float
+    spare_bytes: float
+
+
+class _Piece(NamedTuple):
+    """A candidate: some bytes of a track.
+
+    Attributes:
+        first_byte: Where they begin.
+        size_bytes: How many they are.
+        worth_per_byte: (gain - cost) per byte.
+        is_start: Whether the track cannot start at once without them.
+    """
+
+    first_byte: int
+    size_bytes: int
+    worth_per_byte: float
+    is_start: bool
+
+
+def advise(
+    request: PrefetchRequest,
+    weights: ScoreWeights,
+    *,
+    session_end_probability: float = SESSION_END_PROBABILITY,
+    skip_survival: SkipSurvival = uniform_skip_survival,
+) -> list[Fetch]:
+    """Returns an ordered fetch plan.
+
+    Args:
+        request: The playing track, the queue with its predictions, the free bytes, link and storage.
+        weights: Prices of a wait and of a wasted byte.
+        session_end_probability: P(a play is the last of its session).
+        skip_survival: How skips spread over a track.
+
+    Returns:
+        Ranges to fetch, most worth per byte first; adjoining ranges of one track are one.
+    """
+    outlooks = list(_outlooks(request, session_end_probability, skip_survival))
+    pieces = [_pieces(outlook, request.delivery, weights, skip_survival) for outlook in outlooks]
+    # The heads of all tracks' pieces, the most worth per byte on top; the queue's order breaks ties.
+    heap = [
+        (-head.worth_per_byte, depth, head) for depth, it in enumerate(pieces) if (head := next(it, None))
+    ]
+    heapq.heapify(heap)
+    plan: list[Fetch] = []
+    planned_bytes = 0
+    while heap:
+        _, depth, piece = heapq.heappop(heap)
+        planned_bytes += piece.size_bytes
+        in_time = piece.is_start or planned_bytes <= outlooks[depth].spare_bytes
+        if planned_bytes > request.free_bytes or not in_time:
+            # What follows in this track needs these bytes first: the track is done with.
+            planned_bytes -= piece.size_bytes
+            continue
+        _append(plan, outlooks[depth].track.track_id, piece)
+        if following := next(pieces[depth], None):
+            heapq.heappush(heap, (-following.worth_per_byte, depth, following))
+    return plan
+
+
+def _append(plan: list[Fetch], track_id: str, piece: _Piece) -> None:
+    """Adds a piece to the plan, as part of its last range where the piece continues it."""
+    last_byte = piece.first_byte + piece.size_bytes - 1
+    if plan and plan[-1].track_id == track_id and plan[-1].last_byte + 1 == piece.first_byte:
+        plan[-1] = plan[-1]._replace(last_byte=last_byte)
+    else:
+        plan.append(Fetch(track_id, piece.first_byte, last_byte))
+
+
+def _outlooks(
+    request: PrefetchRequest, session_end_probability: float, skip_survival: SkipSurvival
+) -> Iterator[_Outlook]:
+    """Yields the queue's tracks with what their place means."""
+    delivery = request.delivery
+    reached = too_late = 1.0
+    spare_bytes = 0.0
+    before = request.playing
+    for depth, track in enumerate(request.queue):
+        reached *= 1.0 - session_end_probability
+        spare_bytes += _spare_bytes(before, delivery, skip_survival)
+        if depth > 0:
+            fraction = _fetched_after_s(before, track, delivery) / before.duration_s
+            too_late *= 1.0 - heard_probability(before.play_through_probability, fraction, skip_survival)
+        yield _Outlook(track, reached, too_late, spare_bytes)
+        before = track
+
+
+def _spare_bytes(track: UpcomingTrack, delivery: Delivery, skip_survival: SkipSurvival) -> float:
+    """Returns what the link carries beside a track while it is heard, on average, in bytes."""
+    heard_s = track.duration_s * expected_heard_fraction(track.play_through_probability, skip_survival)
+    own_bytes = max(0.0, heard_s * delivery.audio_bytes_per_s - track.cached_bytes)
+    return max(0.0, heard_s * delivery.bandwidth_bytes_per_s - own_bytes)
+
+
+def _fetched_after_s(playing: UpcomingTrack, track: UpcomingTrack, delivery: Delivery) -> float:
+    """Returns how long into a play a plan made at its start has the first chunks of another track, in s."""
+    spare_bytes_per_s = delivery.bandwidth_bytes_per_s - delivery.audio_bytes_per_s
+    if spare_bytes_per_s <= 0:
+        return playing.duration_s
+    # The player's own streaming goes first, until it is as far ahead as it wants to be.
+    ahead_s = delivery.buffer_ahead_s * delivery.audio_bytes_per_s / spare_bytes_per_s
+    own_s = min(ahead_s, playing.size_bytes / delivery.bandwidth_bytes_per_s)
+    start_s = _start_bytes(track, delivery) / spare_bytes_per_s
+    return max(own_s, delivery.first_byte_s(track.storage_class)) + start_s
+
+
+def _start_bytes(track: UpcomingTrack, delivery: Delivery) -> int:
+    """Returns how many first bytes let a track start at once and play until the rest flows."""
+    chunks = max(1, math.ceil(delivery.first_byte_s(track.storage_class) / delivery.chunk_s))
+    return min(chunks * delivery.chunk_bytes, track.size_bytes)
+
+
+def _pieces(
+    outlook: _Outlook, delivery: Delivery, weights: ScoreWeights, skip_survival: SkipSurvival
+) -> Iterator[_Piece]:
+    """Yields a track's missing pieces, first byte first, while they are worth more than they cost."""
+    track = outlook.track
+    start_bytes = _start_bytes(track, delivery)
+    bytes_per_s = delivery.bandwidth_bytes_per_s
+    # Of a byte past the start only the part of its transfer counts that is longer than its audio.
+    late_s_per_byte = max(0.0, 1 / bytes_per_s - 1 / delivery.audio_bytes_per_s)
+    first_byte = track.cached_bytes
+    while first_byte < track.size_bytes:
+        is_start = first_byte < start_bytes
+        end_byte = start_bytes if is_start else min(first_byte + delivery.chunk_bytes, track.size_bytes)
+        size_bytes = end_byte - first_byte
+        if is_start:
+            cached_s = first_byte / delivery.audio_bytes_per_s
+            spared_s = max(0.0, delivery.first_byte_s(track.storage_class) - cached_s)
+            spared_s += max(0, min(delivery.chunk_bytes, track.size_bytes) - first_byte) / bytes_per_s
+        else:
+            spared_s = size_bytes * late_s_per_byte
+        middle = (first_byte + end_byte) / 2 / track.size_bytes
+        heard = heard_probability(track.play_through_probability, middle, skip_survival)
+        # A play that starts waits for its first chunks whether or not they are heard out.
+        felt = outlook.reached * outlook.too_late * (1.0 if is_start else heard)
+        gain = felt * weights.wait_cost(spared_s)
+        cost = (1.0 - outlook.reached * heard) * weights.waste_cost(size_bytes)
+        if gain <= cost:
+            return
+        yield _Piece(first_byte, size_bytes, (gain - cost) / size_bytes, is_start)
+        first_byte = end_byte

@@ -1,0 +1,19 @@
+"""The advisor as a policy."""
+
+from cache_client.advisor import advise
+from cache_client.prefetch import Fetch, PrefetchRequest
+from cache_client.score import ScoreWeights
+
+
+class AdvisorPolicy:
+    """Fetches what `cache_client.advisor` says is worth its bytes."""
+
+    needs_predictions = True
+
+    def __init__(self, weights: ScoreWeights) -> None:
+        """Takes what a wait and a wasted byte cost."""
+        self._weights = weights
+
+    def plan(self, request: PrefetchRequest) -> list[Fetch]:
+        """Returns the advisor's plan."""
+        return advise(request, self._weights)

@@ -1,0 +1,140 @@
+"""From sessions' results to the figures that policies are compared by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+
+from cache_client.score import ScoreWeights
+from cache_client.simulator.session import SessionResult
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFigures:
+    """How a policy did, over all sessions.
+
+    Attributes:
+        startup_delay_p50_ms: Median wait for sound of the plays that follow another in their session.
+        startup_delay_p95_ms: Its 95th percentile.
+        first_play_delay_p50_ms: The median for sessions' first plays, which nothing can be fetched ahead for.
+        stall_ms_per_hour: Silence after the start, per hour heard.
+        hit_ratio: Share of the plays (first ones too) whose first chunk was cached when they were asked for.
+        byte_hit_ratio: Share of the bytes heard that were.
+        downloaded_bytes: All bytes over the link.
+        wasted_bytes: Of those, the ones never heard.
+        wasted_ratio: wasted_bytes / downloaded_bytes.
+        score: Mean score of a session, see `ScoreWeights`.
+        score_ci95: Bootstrap interval of it over sessions.
+    """
+
+    startup_delay_p50_ms: float
+    startup_delay_p95_ms: float
+    first_play_delay_p50_ms: float
+    stall_ms_per_hour: float
+    hit_ratio: float
+    byte_hit_ratio: float
+    downloaded_bytes: int
+    wasted_bytes: int
+    wasted_ratio: float
+    score: float
+    score_ci95: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two policies on the same sessions, as mean differences a session (`policy` minus `against`).
+
+    Attributes:
+        policy: The one.
+        against: The other.
+        score_difference: Above zero where `policy` is better.
+        score_difference_ci95: Paired bootstrap interval over sessions.
+        wasted_bytes_difference: Below zero where `policy` wastes less.
+        wasted_bytes_difference_ci95: Paired bootstrap interval over sessions.
+    """
+
+    policy: str
+    against: str
+    score_difference: float
+    score_difference_ci95: Interval
+    wasted_bytes_difference: float
+    wasted_bytes_difference_ci95: Interval
+
+
+def figures(results: Sequence[SessionResult], weights: ScoreWeights) -> PolicyFigures:
+    """Returns a policy's figures over at least one session."""
+    following_s = [delay_s for result in results for delay_s in result.startup_delays_s[1:]]
+    first_s = [result.startup_delays_s[0] for result in results]
+    plays = sum(len(result.startup_delays_s) for result in results)
+    heard_bytes = sum(result.heard_bytes for result in results)
+    downloaded_bytes = sum(result.downloaded_bytes for result in results)
+    wasted_bytes = sum(result.wasted_bytes for result in results)
+    stall_s, heard_s = sum(r.stall_s for r in results), sum(r.heard_s for r in results)
+    session_scores = _scores(results, weights)
+    return PolicyFigures(
+        startup_delay_p50_ms=_percentile_ms(following_s, 50),
+        startup_delay_p95_ms=_percentile_ms(following_s, 95),
+        first_play_delay_p50_ms=_percentile_ms(first_s, 50),
+        stall_ms_per_hour=_ratio(stall_s * 1000, heard_s / 3600),
+        hit_ratio=_ratio(sum(result.hits for result in results), plays),
+        byte_hit_ratio=_ratio(sum(result.hit_bytes for result in results), heard_bytes),
+        downloaded_bytes=round(downloaded_bytes),
+        wasted_bytes=round(wasted_bytes),
+        wasted_ratio=_ratio(wasted_bytes, downloaded_bytes),
+        score=float(session_scores.mean()),
+        score_ci95=_mean_ci95(session_scores),
+    )
+
+
+def compare(
+    policy: str,
+    against: str,
+    results: Sequence[SessionResult],
+    against_results: Sequence[SessionResult],
+    weights: ScoreWeights,
+) -> Comparison:
+    """Returns the paired differences of two policies over the same sessions in the same order."""
+    scores = _scores(results, weights) - _scores(against_results, weights)
+    wasted = np.array(
+        [a.wasted_bytes - b.wasted_bytes for a, b in zip(results, against_results, strict=True)]
+    )
+    return Comparison(
+        policy,
+        against,
+        score_difference=float(scores.mean()),
+        score_difference_ci95=_mean_ci95(scores),
+        wasted_bytes_difference=float(wasted.mean()),
+        wasted_bytes_difference_ci95=_mean_ci95(wasted),
+    )
+
+
+def _scores(results: Sequence[SessionResult], weights: ScoreWeights) -> NDArray[np.float64]:
+    """Returns each session's score, shape (n_sessions,)."""
+    return np.array([weights.score(r.heard_s, r.waited_s, r.wasted_bytes) for r in results])
+
+
+def _percentile_ms(values_s: Sequence[float], percentile: float) -> float:
+    return float(np.percentile(values_s, percentile)) * 1000 if values_s else 0.0
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _mean_ci95(values: NDArray[np.float64]) -> Interval:
+    """Returns the percentile bootstrap interval of the mean over sessions; one session has no spread."""
+    if len(values) < 2:
+        return float(values.mean()), float(values.mean())
+    drawn = bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=0.95,
+        n_resamples=2_000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)

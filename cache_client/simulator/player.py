@@ -1,0 +1,136 @@
+"""One play: the player's own stream goes first, and what the link has left goes to the fetch plan."""
+
+import math
+from enum import Enum, auto
+
+from cache_client.delivery import Delivery
+from cache_client.simulator.cache import CachedTrack
+from cache_client.simulator.prefetching import Prefetching
+
+_SAME_BYTES = 0.5
+"""Amounts closer than this are the same: no event lies between two halves of a byte."""
+
+
+class _Event(Enum):
+    """What ends a stretch of time in which all rates are constant."""
+
+    READY = auto()  # the stream's first missing byte can flow
+    SOUND = auto()  # enough is there to (re)start
+    FULL = auto()  # the buffer reaches as far ahead as the player wants, from either side
+    COMPLETE = auto()  # the whole track is there
+    LEFT = auto()  # the listener has heard what they heard
+    EMPTY = auto()  # nothing left to play
+
+
+class Player:
+    """Simulates one play on a link that its stream and the fetch plan share.
+
+    Time jumps from event to event; between two of them every rate is constant.
+
+    Attributes:
+        now_s: The simulated time, in seconds.
+        startup_delay_s: From asking for the track to its first sound.
+        stall_s: Silence after that.
+        downloaded_bytes: What the player itself has fetched.
+    """
+
+    def __init__(self, entry: CachedTrack, size_bytes: int, delivery: Delivery, asked_s: float) -> None:
+        """Takes the track at the moment when it is asked for.
+
+        Args:
+            entry: What the cache holds of the track; grows with the stream.
+            size_bytes: The track's size.
+            delivery: Link and player.
+            asked_s: That moment.
+        """
+        self._entry = entry
+        self._size_bytes = float(size_bytes)
+        self._link, self._audio = delivery.bandwidth_bytes_per_s, delivery.audio_bytes_per_s
+        self._chunk_bytes = float(delivery.chunk_bytes)
+        self._ahead_bytes = max(delivery.buffer_ahead_s * self._audio, self._chunk_bytes)
+        self._heard_bytes = 0.0
+        self._needed_bytes = min(self._chunk_bytes, self._size_bytes)
+        self._sounding = entry.downloaded_bytes >= self._needed_bytes
+        self._started = self._sounding
+        self.now_s = asked_s
+        self.startup_delay_s = self.stall_s = self.downloaded_bytes = 0.0
+
+    def play(self, listened_bytes: float, ready_s: float, prefetching: Prefetching) -> None:
+        """Plays until the listener leaves.
+
+        Args:
+            listened_bytes: How much of the track the listener hears.
+            ready_s: When the stream's first missing byte can be there.
+            prefetching: The fetch plan, which gets what the stream leaves of the link.
+        """
+        while not self._sounding or self._heard_bytes < listened_bytes:
+            rate = self._stream_rate(ready_s)
+            wait_s, event = self._next_event(listened_bytes, ready_s, rate)
+            self._pass(wait_s, rate, prefetching)
+            self._apply(event, listened_bytes, ready_s)
+        self._entry.heard_bytes = max(self._entry.heard_bytes, self._heard_bytes)
+
+    def _stream_rate(self, ready_s: float) -> float:
+        """Returns what the stream takes of the link now, in bytes/s."""
+        if self.now_s < ready_s or self._entry.downloaded_bytes >= self._size_bytes:
+            return 0.0
+        over_bytes = self._entry.downloaded_bytes - self._heard_bytes - self._ahead_bytes
+        if not self._sounding or over_bytes < -_SAME_BYTES:
+            return self._link
+        return min(self._link, self._audio) if over_bytes <= _SAME_BYTES else 0.0
+
+    def _next_event(self, listened_bytes: float, ready_s: float, rate: float) -> tuple[float, _Event]:
+        """Returns in how many seconds what happens."""
+        there_bytes = self._entry.downloaded_bytes
+        streaming = there_bytes < self._size_bytes
+        wait_s, event = math.inf, _Event.LEFT
+        if self._sounding:
+            wait_s = (listened_bytes - self._heard_bytes) / self._audio
+            buffered_bytes, growth = there_bytes - self._heard_bytes, rate - self._audio
+            over_bytes = buffered_bytes - self._ahead_bytes
+            if streaming and growth < 0 and buffered_bytes / -growth < wait_s:
+                wait_s, event = buffered_bytes / -growth, _Event.EMPTY
+            # The buffer moves towards its mark when it is over it and shrinks, or under it and grows.
+            if abs(over_bytes) > _SAME_BYTES and over_bytes * growth < 0 and -over_bytes / growth < wait_s:
+                wait_s, event = -over_bytes / growth, _Event.FULL
+        elif rate > 0:
+            wait_s, event = (self._needed_bytes - there_bytes) / rate, _Event.SOUND
+        if rate > 0 and (self._size_bytes - there_bytes) / rate < wait_s:
+            wait_s, event = (self._size_bytes - there_bytes) / rate, _Event.COMPLETE
+        if streaming and self.now_s < ready_s and ready_s - self.now_s < wait_s:
+            wait_s, event = ready_s - self.now_s, _Event.READY
+        return wait_s, event
+
+    def _pass(self, wait_s: float, rate: float, prefetching: Prefetching) -> None:
+        """Lets so many seconds go by."""
+        prefetching.run(self.now_s, self.now_s + wait_s, self._link - rate)
+        self.now_s += wait_s
+        self._entry.downloaded_bytes += rate * wait_s
+        self.downloaded_bytes += rate * wait_s
+        if self._sounding:
+            self._heard_bytes += self._audio * wait_s
+        elif self._started:
+            self.stall_s += wait_s
+        else:
+            self.startup_delay_s += wait_s
+
+    def _apply(self, event: _Event, listened_bytes: float, ready_s: float) -> None:
+        """Changes what the event changes, and removes rounding from what it fixes."""
+        if event is _Event.READY:
+            self.now_s = ready_s
+        elif event is _Event.SOUND:
+            self._there(self._needed_bytes)
+            self._sounding = self._started = True
+        elif event is _Event.COMPLETE:
+            self._there(self._size_bytes)
+        elif event is _Event.LEFT:
+            self._heard_bytes = listened_bytes
+        elif event is _Event.EMPTY:
+            self._heard_bytes = self._entry.downloaded_bytes
+            self._sounding = False
+            self._needed_bytes = min(self._heard_bytes + self._chunk_bytes, self._size_bytes)
+
+    def _there(self, exact_bytes: float) -> None:
+        """Sets what is there to an exact figure, and counts the difference as downloaded."""
+        self.downloaded_bytes += exact_bytes - self._entry.downloaded_bytes
+        self._entry.downloaded_bytes = exact_bytes

@@ -1,0 +1,91 @@
+"""The fetch plan under way: what the link carries while the playing track leaves room."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cache_client.prefetch import Fetch
+from cache_client.simulator.cache import ClientCache
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """A range under way or waiting its turn.
+
+    Attributes:
+        track_id: The track.
+        end_byte: Where the range ends (not included).
+        ready_s: When its first byte can be there; None while it has not been asked for.
+    """
+
+    track_id: str
+    end_byte: int
+    ready_s: float | None = None
+
+
+class Prefetching:
+    """Works off a plan in order, one range at a time, asking for the next one while one flows."""
+
+    def __init__(self, cache: ClientCache, first_byte_s: Callable[[str], float]) -> None:
+        """Starts with nothing to do.
+
+        Args:
+            cache: Where the bytes go.
+            first_byte_s: Time from asking for a track to its first byte, in seconds.
+        """
+        self._cache = cache
+        self._first_byte_s = first_byte_s
+        self._transfers: deque[_Transfer] = deque()
+        self.downloaded_bytes = 0.0
+
+    def ready_s(self, track_id: str) -> float | None:
+        """Returns when bytes of a planned track can flow, in s; None when it was not asked for."""
+        for transfer in self._transfers:
+            if transfer.track_id == track_id:
+                return transfer.ready_s
+        return None
+
+    def follow(self, plan: Sequence[Fetch], now_s: float) -> None:
+        """Drops the plan under way for another; what both have asked for goes on without a new request."""
+        asked = {t.track_id: t.ready_s for t in self._transfers if t.ready_s is not None}
+        self._transfers = deque(
+            _Transfer(fetch.track_id, fetch.last_byte + 1, asked.get(fetch.track_id)) for fetch in plan
+        )
+        self._ask_for_first(now_s)
+
+    def run(self, now_s: float, until_s: float, bytes_per_s: float) -> None:
+        """Lets the plan have a share of the link for a while.
+
+        Args:
+            now_s: From when.
+            until_s: Until when.
+            bytes_per_s: What the link carries for the plan meanwhile.
+        """
+        while self._transfers and now_s < until_s and bytes_per_s > 0:
+            transfer = self._transfers[0]
+            assert transfer.ready_s is not None
+            begin_s = max(now_s, transfer.ready_s)
+            if begin_s >= until_s:
+                return
+            self._ask_for_second(begin_s)
+            entry = self._cache.entry(transfer.track_id)
+            missing_bytes = max(0.0, transfer.end_byte - entry.downloaded_bytes)
+            end_s = begin_s + missing_bytes / bytes_per_s
+            if end_s > until_s:
+                moved_bytes = (until_s - begin_s) * bytes_per_s
+                entry.downloaded_bytes += moved_bytes
+                self.downloaded_bytes += moved_bytes
+                return
+            entry.downloaded_bytes += missing_bytes
+            self.downloaded_bytes += missing_bytes
+            self._transfers.popleft()
+            self._ask_for_first(end_s)
+            now_s = end_s
+
+    def _ask_for_first(self, now_s: float) -> None:
+        if self._transfers and self._transfers[0].ready_s is None:
+            self._transfers[0].ready_s = now_s + self._first_byte_s(self._transfers[0].track_id)
+
+    def _ask_for_second(self, now_s: float) -> None:
+        if len(self._transfers) > 1 and self._transfers[1].ready_s is None:
+            self._transfers[1].ready_s = now_s + self._first_byte_s(self._transfers[1].track_id)

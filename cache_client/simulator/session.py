@@ -1,0 +1,171 @@
+"""One session, closed loop: a delay in one play puts off all that follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cache_client.delivery import Delivery
+from cache_client.errors import PlanError
+from cache_client.policies import Policy
+from cache_client.prefetch import Fetch, PrefetchRequest, UpcomingTrack
+from cache_client.simulator.cache import ClientCache
+from cache_client.simulator.player import Player
+from cache_client.simulator.prefetching import Prefetching
+from cache_client.simulator.trace import RecordedPlay, RecordedSession, Track
+
+PLAY_THROUGH_RATE = 0.66
+"""Probability assumed for a track without a prediction: the data's rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all policies are compared in.
+
+    Attributes:
+        delivery: Link, storage and player.
+        cache_bytes: Capacity of the client's cache; every session starts with an empty one.
+        horizon: How many upcoming tracks a policy sees.
+    """
+
+    delivery: Delivery = field(default_factory=Delivery)
+    cache_bytes: int = 64_000_000
+    horizon: int = 10
+
+
+@dataclass(slots=True)
+class SessionResult:
+    """What happened in a session.
+
+    Attributes:
+        startup_delays_s: From asking to first sound, one a play, in order.
+        stall_s: Silence after a start.
+        heard_s: Sound heard.
+        hits: Plays whose first chunk was in the cache when they were asked for.
+        heard_bytes: Bytes heard, a repeated track each time.
+        hit_bytes: Of those, bytes in the cache when their play was asked for.
+        downloaded_bytes: All that came over the link.
+        used_bytes: Of those, bytes heard at least once.
+        wasted_bytes: Of those, bytes never heard.
+    """
+
+    startup_delays_s: list[float] = field(default_factory=list)
+    stall_s: float = 0.0
+    heard_s: float = 0.0
+    hits: int = 0
+    heard_bytes: float = 0.0
+    hit_bytes: float = 0.0
+    downloaded_bytes: float = 0.0
+    used_bytes: float = 0.0
+    wasted_bytes: float = 0.0
+
+    @property
+    def waited_s(self) -> float:
+        """Returns start delays and stalls together, in seconds."""
+        return sum(self.startup_delays_s) + self.stall_s
+
+
+class SessionReplay:
+    """Replays one recorded session under one policy."""
+
+    def __init__(
+        self, session: RecordedSession, policy: Policy, probabilities: Mapping[str, float], world: World
+    ) -> None:
+        """Sets the session's beginning up.
+
+        Args:
+            session: What the listener did.
+            policy: Decides what to fetch ahead.
+            probabilities: Play-through probability by track id.
+            world: Link, storage, cache and horizon.
+        """
+        self._session, self._policy, self._world = session, policy, world
+        tracks = [*(play.track for play in session.plays), *session.continuation]
+        self._queue = [self._upcoming(track, probabilities) for track in tracks]
+        self._storage_class_of = {track.track_id: track.storage_class for track in tracks}
+        self._cache = ClientCache(world.cache_bytes)
+        self._prefetching = Prefetching(self._cache, self._first_byte_s)
+        self._result = SessionResult()
+        self._now_s = 0.0
+
+    def run(self) -> SessionResult:
+        """Returns what happened."""
+        for position, recorded in enumerate(self._session.plays):
+            self._play(position, recorded)
+            # An advertisement's own bytes are not simulated: it leaves the link to the plan.
+            end_s = self._now_s + recorded.pause_s
+            self._prefetching.run(self._now_s, end_s, self._world.delivery.bandwidth_bytes_per_s)
+            self._now_s = end_s
+        self._cache.clear()
+        self._result.downloaded_bytes += self._prefetching.downloaded_bytes
+        self._result.wasted_bytes = self._cache.wasted_bytes
+        return self._result
+
+    def _play(self, position: int, recorded: RecordedPlay) -> None:
+        playing = self._queue[position]
+        delivery, result = self._world.delivery, self._result
+        entry = self._cache.entry(playing.track_id)
+        listened_bytes = min(recorded.listened_s * delivery.audio_bytes_per_s, float(playing.size_bytes))
+        result.hits += entry.downloaded_bytes >= min(delivery.chunk_bytes, playing.size_bytes)
+        result.hit_bytes += min(entry.downloaded_bytes, listened_bytes)
+        heard_before_bytes = entry.heard_bytes
+        ready_s = self._ready_s(playing.track_id)
+        self._prefetching.follow(self._plan(position), self._now_s)
+        player = Player(entry, playing.size_bytes, delivery, self._now_s)
+        player.play(listened_bytes, ready_s, self._prefetching)
+        self._now_s = player.now_s
+        self._cache.played(playing.track_id)
+        result.startup_delays_s.append(player.startup_delay_s)
+        result.stall_s += player.stall_s
+        result.heard_s += recorded.listened_s
+        result.heard_bytes += listened_bytes
+        result.downloaded_bytes += player.downloaded_bytes
+        result.used_bytes += entry.heard_bytes - heard_before_bytes
+
+    def _ready_s(self, track_id: str) -> float:
+        """Returns when missing bytes can flow: sooner where a fetch of the track is already under way."""
+        asked_now_s = self._now_s + self._first_byte_s(track_id)
+        under_way_s = self._prefetching.ready_s(track_id)
+        return asked_now_s if under_way_s is None else max(self._now_s, min(under_way_s, asked_now_s))
+
+    def _plan(self, position: int) -> list[Fetch]:
+        """Asks the policy, holds it to its contract, and makes room for what it wants."""
+        playing = self._with_cached(self._queue[position])
+        upcoming = {
+            track.track_id: self._with_cached(track)
+            for track in self._queue[position + 1 : position + 1 + self._world.horizon]
+            if track.track_id != playing.track_id
+        }
+        free_bytes = self._cache.free_bytes(upcoming, playing.size_bytes)
+        request = PrefetchRequest(playing, tuple(upcoming.values()), free_bytes, self._world.delivery)
+        plan = self._policy.plan(request)
+        planned_bytes = sum(fetch.size_bytes for fetch in plan)
+        if planned_bytes > free_bytes or any(fetch.track_id not in upcoming for fetch in plan):
+            raise PlanError(
+                f"{type(self._policy).__name__} plans more bytes than are free, or unknown tracks"
+            )
+        missing_bytes = playing.size_bytes - playing.cached_bytes
+        self._cache.make_room(planned_bytes + missing_bytes, {playing.track_id, *upcoming})
+        return plan
+
+    def _first_byte_s(self, track_id: str) -> float:
+        return self._world.delivery.first_byte_s(self._storage_class_of[track_id])
+
+    def _with_cached(self, track: UpcomingTrack) -> UpcomingTrack:
+        cached_bytes = min(int(self._cache.cached_bytes(track.track_id)), track.size_bytes)
+        return track._replace(cached_bytes=cached_bytes) if cached_bytes else track
+
+    def _upcoming(self, track: Track, probabilities: Mapping[str, float]) -> UpcomingTrack:
+        return UpcomingTrack(
+            track.track_id,
+            track.duration_s,
+            self._world.delivery.size_bytes(track.duration_s),
+            track.storage_class,
+            0,
+            probabilities.get(track.track_id, PLAY_THROUGH_RATE),
+        )
+
+
+def replay_session(
+    session: RecordedSession, policy: Policy, probabilities: Mapping[str, float], world: World
+) -> SessionResult:
+    """Returns what happens in one session under one policy; depends on nothing else."""
+    return SessionReplay(session, policy, probabilities, world).run()

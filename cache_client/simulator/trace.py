@@ -1,0 +1,140 @@
+"""Recorded sessions as the simulator replays them."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from cache_client.errors import UsageError
+from cache_client.history import ListenerHistory
+from cache_client.messages import ListenerContext
+from data import Catalogue
+
+
+class Track(NamedTuple):
+    """A track as the simulator needs it.
+
+    Attributes:
+        track_id: The track.
+        duration_s: Its length in seconds.
+        storage_class: FAST, MEDIUM or SLOW; None when unknown.
+    """
+
+    track_id: str
+    duration_s: float
+    storage_class: str | None
+
+
+class RecordedPlay(NamedTuple):
+    """What a listener did.
+
+    Attributes:
+        track: The track played.
+        listened_s: How much of it was heard, in seconds; the whole track unless it was skipped.
+        pause_s: Time between its end and the next play (an advertisement, mostly), in seconds.
+    """
+
+    track: Track
+    listened_s: float
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSession:
+    """One session, and what stood in the queue after its end.
+
+    Attributes:
+        session_id: The session.
+        favourite_genres: The listener's.
+        context: What was known of the listener when the session began.
+        plays: The plays in order.
+        continuation: Tracks that the listener might have had next: the queue does not end where the recording
+            does, so that looking too deep costs.
+    """
+
+    session_id: int
+    favourite_genres: tuple[str, ...]
+    context: ListenerContext
+    plays: tuple[RecordedPlay, ...]
+    continuation: tuple[Track, ...]
+
+    def track_ids(self) -> list[str]:
+        """Returns every track that the session's queue can show, each once."""
+        tracks = [*(play.track for play in self.plays), *self.continuation]
+        return list(dict.fromkeys(track.track_id for track in tracks))
+
+
+def held_out(plays: pd.DataFrame, holdout: float) -> pd.DataFrame:
+    """Returns the plays of the sessions that start in the last part of the plays by time.
+
+    Models trained with `--split temporal` saw the plays before; a session across the boundary is left out.
+
+    Args:
+        plays: What `data.plays` returned, in time order.
+        holdout: Share of the plays that forms the last part, in (0, 1]; 1 keeps every session.
+
+    Raises:
+        UsageError: No session starts in that part.
+    """
+    first = plays["started_at"].iloc[len(plays) - max(1, round(len(plays) * holdout))] if len(plays) else None
+    session_start = plays.groupby("session_id")["started_at"].transform("min")
+    kept = plays[session_start >= first]
+    if kept.empty:
+        raise UsageError(f"no session starts in the last {holdout:.0%} of the plays")
+    return kept
+
+
+def recorded_sessions(
+    plays: pd.DataFrame, catalogue: Catalogue, *, holdout: float, continuation: int, seed: int
+) -> list[RecordedSession]:
+    """Returns the held-out sessions in order of their start.
+
+    Args:
+        plays: What `data.plays` returned: all of them, since they tell what was known of a listener.
+        catalogue: The tracks with their storage.
+        holdout: Share of the plays, by time, whose sessions are replayed.
+        continuation: How many tracks to put behind each session's last one.
+        seed: Of the draw of those tracks, together with the session's id.
+    """
+    kept = held_out(plays, holdout)
+    history = ListenerHistory(plays)
+    tracks = dict(_tracks(catalogue))
+    # A track is drawn as often as it is played, by anybody, outside the replayed part where there is one.
+    others = plays["track_id"].drop(kept.index)
+    drawn_from = (others if len(others) else plays["track_id"]).tolist()
+    sessions = []
+    for _, group in kept.groupby("session_id", sort=False):
+        first = group.iloc[0]
+        session_id = int(first["session_id"])
+        draw = random.Random(f"{seed}/{session_id}")
+        context = ListenerContext(
+            premium=bool(first["premium"]),
+            recent_plays=history.known_at(first["listener_id"], first["started_at"]),
+        )
+        drawn = tuple(tracks[track_id] for track_id in draw.choices(drawn_from, k=continuation))
+        recorded = tuple(_recorded_plays(group, tracks))
+        sessions.append(
+            RecordedSession(session_id, tuple(first["favourite_genres"]), context, recorded, drawn)
+        )
+    return sessions
+
+
+def _tracks(catalogue: Catalogue) -> Iterator[tuple[str, Track]]:
+    table = catalogue.tracks
+    columns = (table["id"], table["duration_ms"], table["storage_class"])
+    for track_id, duration_ms, storage_class in zip(*columns, strict=True):
+        known = storage_class if isinstance(storage_class, str) else None
+        yield track_id, Track(track_id, float(duration_ms) / 1000, known)
+
+
+def _recorded_plays(group: pd.DataFrame, tracks: dict[str, Track]) -> Iterator[RecordedPlay]:
+    """Yields a session's plays; recordings that overlap leave no pause."""
+    starts = [started_at.timestamp() for started_at in group["started_at"]]
+    for row, (track_id, listened_s) in enumerate(zip(group["track_id"], group["listened_s"], strict=True)):
+        track = tracks[track_id]
+        heard_s = min(max(float(listened_s), 0.0), track.duration_s)
+        has_next = row + 1 < len(starts)
+        pause_s = max(0.0, starts[row + 1] - starts[row] - heard_s) if has_next else 0.0
+        yield RecordedPlay(track, heard_s, pause_s)
