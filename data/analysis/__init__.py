@@ -1,0 +1,1 @@
+"""What is in a data set: statistics, figures and a report of one page."""
