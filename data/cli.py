@@ -29,6 +29,12 @@ def _one_line_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
+def _console(stderr: bool = False) -> Console:
+    """Returns a console that does not cut tables to 80 columns where there is no terminal."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=160)
+
+
 @app.command(epilog="Example: python -m data generate --out data/sample --plays 12000 --seed 42")
 def generate(
     out: Annotated[Path, typer.Option(help="Folder to write; an older data set there is replaced.")],
@@ -58,14 +64,42 @@ def generate(
 def transform(
     directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     out: Annotated[Path, typer.Option(help="File to write, .jsonl or .parquet.")],
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+    ] = False,
 ) -> None:
     """Turns sessions into plays: one row a PLAY, with what became of it."""
     from data.export import require_known_suffix, write_plays
     from data.reading import read_dataset
+    from data.repairs import print_repairs
     from data.transform import plays
 
     with _one_line_errors():
         require_known_suffix(out)
-        table = plays(read_dataset(directory))
+        dataset = read_dataset(directory, lenient=lenient)
+        print_repairs(dataset.repairs)
+        table = plays(dataset)
         write_plays(table, out)
     typer.echo(f"wrote {len(table)} plays, {table['skipped'].mean():.2%} of them skipped, to {out}")
+
+
+@app.command(epilog="Example: python -m data validate data/sample --json report.json")
+def validate(
+    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout.")
+    ] = None,
+) -> None:
+    """Says what is wrong with a data set; exit code 1 when a rule of severity error is broken."""
+    from data.quality import validate as find_faults
+    from data.quality.output import print_report, write_json
+
+    stdout, stderr = _console(), _console(stderr=True)
+    with _one_line_errors():
+        with stderr.status("reading") as status:
+            report = find_faults(directory, lambda step: status.update(step))
+        print_report(report, stderr if str(json_file) == "-" else stdout)
+        if json_file is not None:
+            write_json(report, json_file, stdout)
+    if not report.ok:
+        raise typer.Exit(1)

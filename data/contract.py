@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data.faults import MAX_EXAMPLES, FaultLog
@@ -33,8 +34,8 @@ def hold_to_contract(table: RawTable, log: FaultLog) -> None:
 
 def typed(column: Column, values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Returns a column without nulls in the type that its contract declares."""
-    plain = {"Int64": "int64", "boolean": "bool"}.get(str(values.dtype))
-    return values if plain is None else values.astype(plain)
+    plain = {"Int64": np.dtype("int64"), "boolean": np.dtype("bool")}.get(str(values.dtype))
+    return values if plain is None else pd.Series(values.to_numpy(plain), values.index, name=values.name)
 
 
 def _hold_column(column: Column, values: "pd.Series[Any]", log: FaultLog) -> None:

@@ -42,29 +42,37 @@ class Rule:
 FILE_RULES = {
     rule.name: rule
     for rule in (
-        Rule("missing-file", Severity.ERROR, "no such file"),
-        Rule("unreadable-file", Severity.ERROR, "the file cannot be opened or read"),
-        Rule("empty-file", Severity.ERROR, "the file holds no row"),
-        Rule("byte-order-mark", Severity.ERROR, "the file begins with a byte order mark: save it as plain UTF-8"),
-        Rule("crlf", Severity.INFO, "lines end in CR LF instead of LF; harmless"),
-        Rule("blank-line", Severity.INFO, "blank lines; harmless"),
-        Rule("line-too-long", Severity.ERROR, "the line is longer than the longest accepted"),
-        Rule("not-utf8", Severity.ERROR, "the line is not UTF-8 text"),
-        Rule("not-json", Severity.ERROR, "the line is not JSON (NaN and Infinity are none)"),
-        Rule("not-an-object", Severity.ERROR, "the line is JSON, but not an object"),
-        Rule("duplicate-key", Severity.ERROR, "the line names a field more than once"),
-        Rule("missing-field", Severity.ERROR, "the field is not in the line"),
-        Rule("null", Severity.ERROR, "null where a value is needed"),
-        Rule("wrong-type", Severity.ERROR, "a value of another JSON type than the column's"),
-        Rule("sentinel", Severity.ERROR, "a placeholder such as -1 where an id belongs"),
-        Rule("bad-time", Severity.ERROR, "not an ISO 8601 time"),
-        Rule("empty", Severity.ERROR, "the empty string where an id belongs"),
-        Rule("out-of-range", Severity.ERROR, "a number outside the column's range"),
-        Rule("not-allowed", Severity.ERROR, "none of the column's known values"),
-        Rule("bad-format", Severity.ERROR, "text not written the way the column asks"),
-        Rule("duplicate-id", Severity.ERROR, "an id that an earlier line has already"),
-        Rule("stray-field", Severity.WARNING, "a field that the contract does not know, in some of the lines"),
-        Rule("extra-column", Severity.INFO, "a field that the contract does not know, in every line; ignored"),
+        Rule("missing-file", Severity.ERROR, "No such file"),
+        Rule("unreadable-file", Severity.ERROR, "The file cannot be opened or read"),
+        Rule("empty-file", Severity.ERROR, "The file holds no row"),
+        Rule(
+            "byte-order-mark",
+            Severity.ERROR,
+            "the file begins with a byte order mark: save it as plain UTF-8",
+        ),
+        Rule("crlf", Severity.INFO, "Lines end in CR LF instead of LF; harmless"),
+        Rule("blank-line", Severity.INFO, "Blank lines; harmless"),
+        Rule("line-too-long", Severity.ERROR, "The line is longer than the longest accepted"),
+        Rule("not-utf8", Severity.ERROR, "The line is not UTF-8 text"),
+        Rule("not-json", Severity.ERROR, "The line is not JSON (NaN and Infinity are none)"),
+        Rule("not-an-object", Severity.ERROR, "The line is JSON, but not an object"),
+        Rule("duplicate-key", Severity.ERROR, "The line names a field more than once"),
+        Rule("missing-field", Severity.ERROR, "The field is not in the line"),
+        Rule("null", Severity.ERROR, "Null where a value is needed"),
+        Rule("wrong-type", Severity.ERROR, "A value of another JSON type than the column's"),
+        Rule("sentinel", Severity.ERROR, "A placeholder such as -1 where an id belongs"),
+        Rule("bad-time", Severity.ERROR, "Not an ISO 8601 time"),
+        Rule("empty", Severity.ERROR, "The empty string where an id belongs"),
+        Rule("out-of-range", Severity.ERROR, "A number outside the column's range"),
+        Rule("not-allowed", Severity.ERROR, "None of the column's known values"),
+        Rule("bad-format", Severity.ERROR, "Text not written the way the column asks"),
+        Rule("duplicate-id", Severity.ERROR, "An id that an earlier line has already"),
+        Rule(
+            "stray-field", Severity.WARNING, "a field that the contract does not know, in some of the lines"
+        ),
+        Rule(
+            "extra-column", Severity.INFO, "a field that the contract does not know, in every line; ignored"
+        ),
     )
 }
 """Rules that concern one file alone, by name."""

@@ -89,7 +89,9 @@ class _Reader:
         self._time_columns = contract.time_columns
         self._log = log
         self._note_strays = note_strays
-        self._most_brackets_a_line = 1 + sum(arrow.types.is_list(field.type) for field in contract.arrow_schema)
+        self._most_brackets_a_line = 1 + sum(
+            arrow.types.is_list(field.type) for field in contract.arrow_schema
+        )
         self._parse_options = arrow_json.ParseOptions(
             explicit_schema=contract.arrow_schema,
             unexpected_field_behavior="infer" if note_strays else "ignore",
@@ -180,7 +182,7 @@ class _Reader:
             return None
 
     def _note_nulls(self, block: Block, table: arrow.Table) -> None:
-        """Logs for each null of the contract's columns whether it is written there or the field is missing."""
+        """Logs for each null of the contract's columns if it is written there or the field is missing."""
         names = [name for name in self._columns if table[name].null_count]
         if not names:
             return

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -176,13 +177,17 @@ def value_of(record: dict[str, Any], column: Column) -> Any:
 
 def _fits(column: Column, value: Any) -> bool:
     # bool is an int to Python, never to JSON.
-    if not isinstance(value, column.json_types) or (isinstance(value, bool) and bool not in column.json_types):
+    if not isinstance(value, column.json_types) or (
+        isinstance(value, bool) and bool not in column.json_types
+    ):
         return False
     if isinstance(value, list):
         return all(isinstance(item, str) and not _LONE_SURROGATE.search(item) for item in value)
     if isinstance(value, str):
         return not _LONE_SURROGATE.search(value)
-    return not isinstance(value, int) or value in _INT64
+    if isinstance(value, float):
+        return math.isfinite(value)  # 1e999 is none
+    return value in _INT64
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reads a data set's folder: strictly, so that the first fault ends it with a one-line error, or leniently."""
+"""Reads a data set's folder: strictly, where the first fault ends it with a one-line error, or leniently."""
 
 import hashlib
 from pathlib import Path
@@ -99,7 +99,9 @@ def _strict(table: RawTable) -> pd.DataFrame:
     hold_to_contract(table, log)
     log.raise_first()
     frame = table.frame
-    return frame.assign(**{name: typed(column, frame[name]) for name, column in table.contract.columns.items()})
+    return frame.assign(
+        **{name: typed(column, frame[name]) for name, column in table.contract.columns.items()}
+    )
 
 
 def _require_references(path: Path, frames: dict[str, pd.DataFrame]) -> None:

@@ -1,7 +1,7 @@
 """Lenient reading: repairs what can be repaired without guessing, and says what it did.
 
-A value whose column has a neutral empty value (a list, a name) is filled with it; any other value that cannot be
-used takes its row along. Rows that others refer to take those along, too.
+A value whose column has a neutral empty value (a list, a name) is filled with it; any other value that cannot
+be used takes its row along. Rows that others refer to take those along, too.
 """
 
 from dataclasses import dataclass, field

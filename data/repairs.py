@@ -11,8 +11,8 @@ class Repair:
 
     Attributes:
         file: Name of the table.
-        action: `dropped` for rows left out, `filled` for values that got their column's empty value, `ignored`
-            for what was read past.
+        action: `dropped` for rows left out, `filled` for values that got their column's empty value,
+            `ignored` for what was read past.
         reason: The rule that the lines break.
         column: The column at fault; None when it is not one column's.
         count: How many rows or values.
@@ -54,9 +54,12 @@ def print_repairs(repairs: Repairs) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Repaired while reading", title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in ("file", "column", "reason", "done", "count", "first line"):
-        table.add_column(heading, justify="right" if heading in ("count", "first line") else "left")
+    table = Table(
+        title="Repaired while reading", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    numbers = ("count", "first line")
+    for heading in ("file", "column", "reason", "done", *numbers):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in numbers else "left")
     for item in repairs:
         table.add_row(
             item.file, item.column or "", item.reason, item.action, f"{item.count:,}", str(item.line)
