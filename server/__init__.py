@@ -1,0 +1,1 @@
+"""The async gRPC server: predictions, rankings, and an experiment log that loses nothing."""

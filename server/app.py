@@ -1,0 +1,117 @@
+"""Puts the server together: the only module that wires concrete classes to each other."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from data import read_catalogue
+from server.experiment.assignment import Experiment, equal_arms
+from server.experiment.embedded import EmbeddedMongo
+from server.experiment.folder_lock import lock_folder
+from server.experiment.log import ExperimentLog
+from server.experiment.spool import Spool
+from server.experiment.store import MongoStore, describe
+from server.experiment.writer import SpoolWriter
+from server.loading import choose_default, load_models
+from server.rpc.listening import RpcServer
+from server.service import LoadedModel, PredictionService
+from server.settings import ServerSettings
+
+_FLUSH_TIMEOUT_S = 10.0
+
+_log = structlog.get_logger("server")
+
+
+async def serve(settings: ServerSettings, announce: Callable[[str], None] = print) -> None:
+    """Serves until SIGTERM or SIGINT, then ends in order.
+
+    Args:
+        settings: What to serve, and where.
+        announce: Takes the lines meant for people and for waiting programs.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with running(settings, announce) as address:
+        announce(f"listening on {address}")
+        await stopping.wait()
+        _log.info("stopping")
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def running(settings: ServerSettings, announce: Callable[[str], None] = print) -> AsyncIterator[str]:
+    """Runs the server for the duration of a block.
+
+    Args:
+        settings: What to serve, and where.
+        announce: Takes the line that names the embedded database.
+
+    Yields:
+        The address that it listens on, as HOST:PORT.
+
+    Raises:
+        StartError: When it cannot start.
+        DataError: When the data set cannot be read.
+    """
+    async with AsyncExitStack() as stack:  # closed in reverse: calls, then the spool, then the database
+        lock = await asyncio.to_thread(lock_folder, settings.var_dir)
+        stack.callback(lock.close)
+        loading = asyncio.create_task(asyncio.to_thread(_load, settings))
+        stack.push_async_callback(_settle, loading)
+        uri = await _mongodb_uri(settings, stack, announce)
+        store = MongoStore(uri)
+        stack.push_async_callback(store.close)
+        models = await loading
+        spool = Spool(settings.var_dir / "spool.sqlite3", max_records=settings.spool_max_records)
+        stack.push_async_callback(spool.close)
+        writer = SpoolWriter(spool, store)
+        writer.start()
+        stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
+        service = PredictionService(
+            models,
+            choose_default(models, settings.default_model),
+            Experiment(
+                settings.experiment, settings.experiment_salt or settings.experiment, equal_arms(list(models))
+            ),
+            ExperimentLog(spool, store),
+        )
+        rpc = RpcServer(service)
+        address = await rpc.start(settings.host, settings.port)
+        stack.push_async_callback(rpc.stop, settings.drain_grace_s)
+        _log.info("serving", address=address, models=list(models), mongodb=describe(uri))
+        yield address
+
+
+async def _mongodb_uri(
+    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
+) -> str:
+    """Returns the configured MongoDB's URI, or starts the embedded one and says where it is."""
+    if settings.external_mongodb_uri is not None:
+        return settings.external_mongodb_uri
+    embedded = EmbeddedMongo(embedded_directory(settings))
+    uri = await embedded.start()
+    stack.push_async_callback(embedded.stop)
+    announce(f"embedded MongoDB at {uri}")
+    return uri
+
+
+def embedded_directory(settings: ServerSettings) -> Path:
+    """Returns the embedded database's folder."""
+    return settings.var_dir / "mongodb"
+
+
+def _load(settings: ServerSettings) -> dict[str, LoadedModel]:
+    return load_models(settings.models, read_catalogue(settings.data_directory))
+
+
+async def _settle(loading: "asyncio.Task[dict[str, LoadedModel]]") -> None:
+    """Waits for a load whose result nobody wants any more, since something else has failed."""
+    with contextlib.suppress(Exception):
+        await loading

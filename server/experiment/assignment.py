@@ -1,0 +1,73 @@
+"""Which arm of the experiment answers a request."""
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One of the models that the experiment compares.
+
+    Attributes:
+        name: Name of the arm, as logged.
+        model: Model that answers for it.
+        probability: Share of the traffic in (0, 1].
+    """
+
+    name: str
+    model: str
+    probability: float
+
+
+class Experiment:
+    """A comparison of models on live traffic."""
+
+    def __init__(
+        self, name: str, salt: str, arms: Sequence[Arm], draw: Callable[[], float] = random.random
+    ) -> None:
+        """Sets the experiment up.
+
+        Args:
+            name: Name of the experiment, as logged.
+            salt: Secret-free text that makes this experiment's sticky assignment independent of others'.
+            arms: The arms; their probabilities add up to 1. Their order by name fixes the assignment.
+            draw: Source of uniform numbers in [0, 1) for requests without a listener.
+        """
+        self.name = name
+        self.arms = tuple(sorted(arms, key=lambda arm: arm.name))
+        self._salt = salt
+        self._draw = draw
+
+    def choose(self, listener_id: str | None) -> Arm:
+        """Draws an arm: always the same one for a listener, anew for a request without one."""
+        point = self._draw() if listener_id is None else position(self._salt, listener_id)
+        for arm in self.arms:
+            if point < arm.probability:
+                return arm
+            point -= arm.probability
+        # Probabilities that add up to a hair below 1 leave a sliver at the end.
+        return self.arms[-1]
+
+
+def position(salt: str, listener_id: str) -> float:
+    """Places a listener in [0, 1), the same in every process, version and language.
+
+    It is the first 53 bits of SHA-256 over the UTF-8 text `salt:listener_id`, read as a big-endian number and
+    divided by 2**53.
+
+    Args:
+        salt: The experiment's salt.
+        listener_id: The listener.
+
+    Returns:
+        The listener's place, uniform over listeners.
+    """
+    digest = hashlib.sha256(f"{salt}:{listener_id}".encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
+
+
+def equal_arms(models: Sequence[str]) -> list[Arm]:
+    """Gives each model an arm of its own name and an equal share of the traffic."""
+    return [Arm(name=model, model=model, probability=1 / len(models)) for model in models]

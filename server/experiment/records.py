@@ -1,0 +1,83 @@
+"""What the experiment logs, as plain values."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """One answered prediction.
+
+    Attributes:
+        prediction_id: 24 hexadecimal digits that sort by time.
+        experiment: Name of the experiment.
+        arm: Name of the arm that was drawn.
+        model: Model that answered.
+        version: Version of that model.
+        arm_probability: Probability in (0, 1] with which this arm was drawn at that moment.
+        listener_id: The listener; None when the caller named none.
+        track_id: The track about to be played.
+        favourite_genres: The listener's favourite genres as the caller sent them.
+        play_through_probability: What the model said, in [0, 1].
+        skipped: Whether the model expected a skip.
+        requested_at: When the request came (UTC).
+        latency_us: Time from the request to the model's answer, in microseconds.
+    """
+
+    prediction_id: str
+    experiment: str
+    arm: str
+    model: str
+    version: str
+    arm_probability: float
+    listener_id: str | None
+    track_id: str
+    favourite_genres: tuple[str, ...]
+    play_through_probability: float
+    skipped: bool
+    requested_at: datetime
+    latency_us: int
+
+    def to_json(self) -> str:
+        """Returns the record as one line of JSON."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(fields | {"requested_at": self.requested_at.isoformat()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads what `to_json` wrote."""
+        fields: dict[str, Any] = json.loads(text)
+        fields["favourite_genres"] = tuple(fields["favourite_genres"])
+        fields["requested_at"] = datetime.fromisoformat(fields["requested_at"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What really happened after a prediction.
+
+    Attributes:
+        skipped: Whether the listener skipped the track.
+        listened_ms: How long the listener heard it, in milliseconds.
+        recorded_at: When the server was told (UTC).
+    """
+
+    skipped: bool
+    listened_ms: int
+    recorded_at: datetime
+
+    def agrees_with(self, other: "Outcome") -> bool:
+        """Says whether both tell the same, whenever they were recorded."""
+        return self.skipped == other.skipped and self.listened_ms == other.listened_ms
+
+    def to_json(self) -> str:
+        """Returns the outcome as one line of JSON."""
+        return json.dumps(asdict(self) | {"recorded_at": self.recorded_at.isoformat()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads what `to_json` wrote."""
+        fields: dict[str, Any] = json.loads(text)
+        return cls(**(fields | {"recorded_at": datetime.fromisoformat(fields["recorded_at"])}))

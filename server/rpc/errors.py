@@ -1,0 +1,74 @@
+"""The one place that turns errors into status codes."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
+
+from server import errors
+
+Self = TypeVar("Self")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Context = grpc.aio.ServicerContext[Any, Any]
+Method = Callable[[Self, Request, Context], Awaitable[Response]]
+
+_RETRY_AFTER_S = 1
+_CODES: dict[type[errors.ServerError], grpc.StatusCode] = {
+    errors.InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UnknownModelError: grpc.StatusCode.NOT_FOUND,
+    errors.UnknownTrackError: grpc.StatusCode.NOT_FOUND,
+    errors.UnknownPredictionError: grpc.StatusCode.NOT_FOUND,
+    errors.OutcomeConflictError: grpc.StatusCode.ALREADY_EXISTS,
+    errors.SpoolFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.StorageUnavailableError: grpc.StatusCode.UNAVAILABLE,
+}
+
+_log = structlog.get_logger("server.rpc")
+
+
+def answers_errors(method: Method[Self, Request, Response]) -> Method[Self, Request, Response]:
+    """Lets an RPC method answer domain errors with their status, and a bug with INTERNAL and nothing else."""
+
+    @functools.wraps(method)
+    async def answered(self: Self, request: Request, context: Context) -> Response:
+        try:
+            return await method(self, request, context)
+        except errors.ServerError as error:
+            await _abort(context, error)
+        except Exception:
+            _log.exception("call_failed", method=method.__name__)
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+
+    return answered
+
+
+async def _abort(context: Context, error: errors.ServerError) -> NoReturn:
+    """Ends the call with the error's status and details."""
+    code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+    status = status_pb2.Status(code=code.value[0], message=str(error))
+    for detail in _details(error):
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    await context.abort_with_status(rpc_status.to_status(status))
+
+
+def _details(error: errors.ServerError) -> list[Message]:
+    """Returns what a client can act on beyond the message."""
+    if isinstance(error, errors.InvalidRequestError):
+        bad = error_details_pb2.BadRequest()
+        for field, problem in error.violations:
+            bad.field_violations.add(field=field, description=problem)
+        return [bad]
+    if isinstance(error, errors.SpoolFullError | errors.StorageUnavailableError):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromSeconds(_RETRY_AFTER_S)
+        return [retry]
+    return []

@@ -1,0 +1,270 @@
+"""What the server does, apart from gRPC and MongoDB: pick a model, predict, rank, log."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.context import ListenerContext
+from server.errors import UnknownModelError, UnknownTrackError
+from server.experiment.assignment import Experiment
+from server.experiment.records import Outcome, PredictionRecord
+
+
+class Predictor(Protocol):
+    """A model over a catalogue, as `models.predictor.Predictor` is one."""
+
+    name: str
+    version: str
+    description: str
+    required_inputs: tuple[str, ...]
+    metrics: dict[str, float]
+    threshold: float
+    track_ids: list[str]
+
+    def knows(self, track_id: str) -> bool:
+        """Returns whether the track is in the catalogue."""
+        ...
+
+    def predict(
+        self,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None = None,
+    ) -> NDArray[np.float64]:
+        """Returns the play-through probabilities of tracks, (n_tracks,)."""
+        ...
+
+
+class PredictionLog(Protocol):
+    """Where logged predictions and their outcomes go; `server.experiment.log.ExperimentLog` is one."""
+
+    def new_prediction_id(self) -> str:
+        """Returns an id that nobody else has."""
+        ...
+
+    async def add(self, record: PredictionRecord) -> None:
+        """Returns once the record is durable."""
+        ...
+
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
+        """Returns once the outcome is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that serves.
+
+    Attributes:
+        predictor: The model.
+        loaded_at: When it was loaded (UTC).
+    """
+
+    predictor: Predictor
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One prediction.
+
+    Attributes:
+        skipped: Whether the probability is below the model's threshold.
+        play_through_probability: In [0, 1].
+        model: Model that answered.
+        version: Version of that model.
+        prediction_id: Names the logged prediction; empty when it was not logged.
+    """
+
+    skipped: bool
+    play_through_probability: float
+    model: str
+    version: str
+    prediction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Tracks by falling play-through probability.
+
+    Attributes:
+        track_ids: The ranked tracks.
+        probabilities: Their play-through probabilities, in the same order.
+        threshold: Probability below which the model expects a skip.
+        unknown_track_ids: The requested tracks that the catalogue lacks, in the order of the request.
+        model: Model that answered.
+        version: Version of that model.
+    """
+
+    track_ids: list[str]
+    probabilities: list[float]
+    threshold: float
+    unknown_track_ids: list[str]
+    model: str
+    version: str
+
+
+class PredictionService:
+    """Answers with the loaded models, and logs what the experiment asks for."""
+
+    def __init__(
+        self,
+        models: Mapping[str, LoadedModel],
+        default_model: str,
+        experiment: Experiment,
+        log: PredictionLog,
+    ) -> None:
+        """Takes what it works with.
+
+        Args:
+            models: The loaded models by name.
+            default_model: Name of the one that answers when a request names none.
+            experiment: What PredictRandom draws from.
+            log: Where PredictRandom's predictions go.
+        """
+        self.models = models
+        self.default_model = default_model
+        self.experiment = experiment
+        self._log = log
+
+    def predict(
+        self,
+        model: str,
+        track_id: str,
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None = None,
+    ) -> Prediction:
+        """Predicts one play.
+
+        Args:
+            model: Model to ask; empty for the default one.
+            track_id: Track about to be played.
+            favourite_genres: The listener's.
+            context: What else is known about the listener.
+
+        Returns:
+            The prediction, not logged.
+
+        Raises:
+            UnknownModelError: No model of that name is loaded.
+            UnknownTrackError: The catalogue lacks the track.
+        """
+        predictor = self._predictor(model)
+        probability = _probability(predictor, track_id, favourite_genres, context)
+        return Prediction(probability < predictor.threshold, probability, predictor.name, predictor.version)
+
+    async def predict_random(
+        self,
+        track_id: str,
+        favourite_genres: Sequence[str],
+        listener_id: str | None = None,
+        context: ListenerContext | None = None,
+    ) -> Prediction:
+        """Predicts one play with a model that the experiment draws, and returns once that is logged.
+
+        Args:
+            track_id: Track about to be played.
+            favourite_genres: The listener's.
+            listener_id: The listener, who then always gets the same arm; None draws anew.
+            context: What else is known about the listener.
+
+        Returns:
+            The prediction with its id.
+
+        Raises:
+            UnknownTrackError: The catalogue lacks the track.
+            SpoolFullError: The prediction cannot be logged now.
+        """
+        requested_at, started = datetime.now(UTC), time.perf_counter_ns()
+        arm = self.experiment.choose(listener_id)
+        predictor = self._predictor(arm.model)
+        probability = _probability(predictor, track_id, favourite_genres, context)
+        record = PredictionRecord(
+            prediction_id=self._log.new_prediction_id(),
+            experiment=self.experiment.name,
+            arm=arm.name,
+            model=predictor.name,
+            version=predictor.version,
+            arm_probability=arm.probability,
+            listener_id=listener_id,
+            track_id=track_id,
+            favourite_genres=tuple(favourite_genres),
+            play_through_probability=probability,
+            skipped=probability < predictor.threshold,
+            requested_at=requested_at,
+            latency_us=(time.perf_counter_ns() - started) // 1000,
+        )
+        await self._log.add(record)
+        return Prediction(record.skipped, probability, record.model, record.version, record.prediction_id)
+
+    def rank_tracks(
+        self,
+        model: str,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None = None,
+        top_k: int = 0,
+    ) -> Ranking:
+        """Ranks tracks for one listener.
+
+        Args:
+            model: Model to ask; empty for the default one.
+            track_ids: Tracks to rank, each once; none for the whole catalogue.
+            favourite_genres: The listener's.
+            context: What else is known about the listener.
+            top_k: How many to return at most; 0 for all.
+
+        Returns:
+            The ranking; ties keep the order of `track_ids`.
+
+        Raises:
+            UnknownModelError: No model of that name is loaded.
+        """
+        predictor = self._predictor(model)
+        asked = list(dict.fromkeys(track_ids)) or predictor.track_ids
+        known = [track_id for track_id in asked if predictor.knows(track_id)]
+        unknown = [track_id for track_id in asked if not predictor.knows(track_id)]
+        probabilities = predictor.predict(known, favourite_genres, context) if known else np.empty(0)  # (n,)
+        best = np.argsort(-probabilities, kind="stable")[: top_k or None]
+        return Ranking(
+            track_ids=[known[row] for row in best],
+            probabilities=probabilities[best].tolist(),
+            threshold=predictor.threshold,
+            unknown_track_ids=unknown,
+            model=predictor.name,
+            version=predictor.version,
+        )
+
+    async def record_outcome(self, prediction_id: str, skipped: bool, listened_ms: int) -> None:
+        """Joins what really happened to a logged prediction; an equal outcome may come again.
+
+        Args:
+            prediction_id: The prediction.
+            skipped: Whether the listener skipped the track.
+            listened_ms: How long the listener heard it, in milliseconds.
+
+        Raises:
+            UnknownPredictionError: No such prediction was logged.
+            OutcomeConflictError: Another outcome was recorded first.
+            StorageUnavailableError: Only MongoDB knows, and it does not answer.
+        """
+        await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))
+
+    def _predictor(self, model: str) -> Predictor:
+        try:
+            return self.models[model or self.default_model].predictor
+        except KeyError:
+            raise UnknownModelError(model) from None
+
+
+def _probability(
+    predictor: Predictor, track_id: str, favourite_genres: Sequence[str], context: ListenerContext | None
+) -> float:
+    if not predictor.knows(track_id):
+        raise UnknownTrackError(track_id)
+    return float(predictor.predict((track_id,), favourite_genres, context)[0])

@@ -1,0 +1,137 @@
+"""The NumPy predictor answers what the trained torch network would, whatever it is asked."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from subprocess import run
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from data import Catalogue
+from models import (
+    Artifact,
+    ArtifactError,
+    ListenerContext,
+    Predictor,
+    RecentPlay,
+    UnknownTrackError,
+    load_predictor,
+)
+from models.networks import Advanced, HalfDropout, Simple
+
+LISTENERS = [["rock", "k-pop"], ["desi pop"], ["never heard of it"], []]
+
+
+@pytest.mark.parametrize("network_class", [Simple, Advanced])
+def test_predictions_equal_the_torch_network_in_eval_mode(
+    network_class: type[nn.Module], tiny_artifact: Artifact, tiny_catalogue: Catalogue
+) -> None:
+    torch.set_num_threads(1)
+    encoder = tiny_artifact.inputs
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = network_class(encoder.n_inputs).eval()
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    layers = tuple((layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in linear)
+    predictor = Predictor(replace(tiny_artifact, layers=layers), tiny_catalogue)
+    tracks = encoder.encode_tracks(tiny_catalogue.tracks)
+    for favourites in LISTENERS:
+        listener = np.tile(encoder.encode_listener(favourites), (len(tracks), 1))
+        with torch.no_grad():
+            outputs = network(torch.from_numpy(np.hstack([tracks, listener])))
+        expected = torch.softmax(outputs, dim=1)[:, 1].numpy()  # Class 1 is played through.
+        np.testing.assert_allclose(
+            predictor.predict(tiny_catalogue.track_ids, favourites), expected, atol=1e-5
+        )
+
+
+def test_half_dropout_drops_half_doubles_the_rest_and_rests_in_eval_mode() -> None:
+    layer = HalfDropout()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        dropped = layer(torch.ones(100_000))
+    assert set(dropped.tolist()) == {0.0, 2.0}
+    assert dropped.mean().item() == pytest.approx(1, abs=0.02)
+    assert layer.eval()(torch.ones(3)).tolist() == [1, 1, 1]
+
+
+def test_the_artifact_alone_rebuilds_the_predictor(
+    tiny_artifact: Artifact, saved_artifact: Path, tiny_catalogue: Catalogue
+) -> None:
+    before, after = Predictor(tiny_artifact, tiny_catalogue), load_predictor(saved_artifact, tiny_catalogue)
+    assert (after.name, after.version, after.threshold) == ("tiny", "1", 0.5)
+    assert after.required_inputs == ("track_id", "favourite_genres")
+    assert after.metrics == {"accuracy": 0.75}
+    for favourites in LISTENERS:
+        np.testing.assert_array_equal(
+            after.predict(["d", "a", "a"], favourites), before.predict(["d", "a", "a"], favourites)
+        )
+
+
+def test_order_repetition_and_context_do_not_change_a_prediction(
+    tiny_artifact: Artifact, tiny_catalogue: Catalogue
+) -> None:
+    predictor = Predictor(tiny_artifact, tiny_catalogue)
+    context = ListenerContext(premium=True, recent_plays=(RecentPlay("zzz", skipped=True),))
+    together = predictor.predict(["c", "a", "c"], ["rock", "desi pop"], context)
+    alone = [predictor.predict([track_id], ["desi pop", "rock", "rock"])[0] for track_id in ("c", "a", "c")]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert together.dtype == np.float64
+    assert predictor.predict([], ["rock"]).shape == (0,)
+
+
+def test_listener_and_track_both_matter(tiny_artifact: Artifact, tiny_catalogue: Catalogue) -> None:
+    predictor = Predictor(tiny_artifact, tiny_catalogue)
+    grid = [predictor.predict(["a", "b"], favourites) for favourites in (["rock"], ["desi pop"])]
+    assert len(np.unique(np.round(grid, 6))) == 4
+
+
+def test_extreme_networks_and_attributes_never_answer_nan(
+    tiny_artifact: Artifact, tiny_catalogue: Catalogue
+) -> None:
+    layers = tuple((weight * 1e3, bias) for weight, bias in tiny_artifact.layers)
+    odd = pd.concat([tiny_catalogue.tracks] * 2, ignore_index=True)
+    odd["id"] = [f"t{row}" for row in range(len(odd))]
+    odd["tempo"] = [np.nan, np.inf, -np.inf, 1e300, -1e300, 0, 1, 2]
+    predictor = Predictor(replace(tiny_artifact, layers=layers), Catalogue(odd))
+    for favourites in LISTENERS:
+        found = predictor.predict(predictor.track_ids, favourites)
+        assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_unknown_tracks_are_named(tiny_artifact: Artifact, tiny_catalogue: Catalogue) -> None:
+    predictor = Predictor(tiny_artifact, tiny_catalogue)
+    assert predictor.knows("a")
+    assert not predictor.knows("x")
+    with pytest.raises(UnknownTrackError, match="unknown track: 'x', 'y'") as caught:
+        predictor.predict(["a", "x", "b", "y"], ["rock"])
+    assert caught.value.track_ids == ("x", "y")
+
+
+def test_a_catalogue_without_the_models_attributes_is_refused(
+    saved_artifact: Path, tiny_catalogue: Catalogue
+) -> None:
+    with pytest.raises(ArtifactError, match="the catalogue lacks what the model needs: tempo"):
+        load_predictor(saved_artifact, Catalogue(tiny_catalogue.tracks.drop(columns="tempo")))
+
+
+def test_threads_get_what_one_thread_gets(tiny_artifact: Artifact, tiny_catalogue: Catalogue) -> None:
+    predictor = Predictor(tiny_artifact, tiny_catalogue)
+    asked = LISTENERS * 50
+    expected = [predictor.predict(tiny_catalogue.track_ids, favourites).tolist() for favourites in asked]
+    fresh = Predictor(tiny_artifact, tiny_catalogue)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda f: fresh.predict(tiny_catalogue.track_ids, f).tolist(), asked))
+    assert found == expected
+
+
+def test_serving_needs_neither_torch_nor_scikit_learn() -> None:
+    code = "import sys, models; print([m for m in ('torch', 'sklearn', 'imblearn') if m in sys.modules])"
+    root = Path(__file__).resolve().parents[2]
+    done = run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,1 @@
+"""Turns listening sessions into models: split, fit, evaluate, export."""

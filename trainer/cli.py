@@ -1,0 +1,169 @@
+"""The command line of the trainer."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from trainer.errors import TrainingError
+from trainer.recipes import DEFAULT_RECIPE, RECIPES
+from trainer.settings import TrainerSettings, wait_passively
+
+if TYPE_CHECKING:
+    from trainer.run import Trained
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+_INTERRUPTED = 130  # What a shell reports for Ctrl-C.
+
+
+@app.command()
+def train(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models to train; all by default.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data set.", show_default="data/$DATA_VERSION")
+    ] = None,
+    models_dir: Annotated[
+        Path | None, typer.Option("--models", help="Registry to export to.", show_default="models/registry")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="How the test part is chosen: random or temporal (the last fifth by time).")
+    ] = "random",
+    recipe: Annotated[str, typer.Option(help=f"How to train: {' or '.join(RECIPES)}.")] = DEFAULT_RECIPE,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu or cuda; CUDA_USE_GPU=0 or 1 chooses likewise.", show_default="auto"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything but the split.")] = 42,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Fewer epochs than the recipe's, for a quick try.")
+    ] = None,
+    data_licence: Annotated[str, typer.Option(help="Licence of the data set, noted in the artifacts.")] = (
+        "unspecified"
+    ),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is stdout.")
+    ] = None,
+) -> None:
+    """Train models on a data set's plays and export each as the next version.
+
+    Example: python -m trainer simple advanced --data data/sample --models models/registry
+    """
+    try:
+        settings = TrainerSettings()
+        directory = data or settings.default_data_directory
+        registry = models_dir or settings.models_dir
+        wanted = device or settings.device
+        _run(models or [], directory, registry, split, recipe, wanted, seed, epochs, data_licence, json_file)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        _fail(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+    except TrainingError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted: the models exported before stay, no other was written", _INTERRUPTED)
+
+
+def _run(
+    names: list[str],
+    directory: Path,
+    models_directory: Path,
+    split: str,
+    recipe: str,
+    device: str,
+    seed: int,
+    epochs: int | None,
+    data_licence: str,
+    json_file: Path | None,
+) -> None:
+    """Trains, shows and writes the results; whatever a person can mend becomes a `TrainingError`."""
+    wait_passively()
+    # Late, so that --help and a mistyped flag answer at once.
+    from data import DataError, read_dataset
+    from models import ArtifactError, Registry
+    from trainer.device import choose_device
+    from trainer.run import Options, choose_models, train_models
+    from trainer.splitting import parse_split
+    from trainer.tables import results_json, results_table
+
+    recipes = choose_models(names, recipe)
+    options = Options(recipe, parse_split(split), choose_device(device), seed, epochs, data_licence)
+    _check_writable(models_directory)
+    errors = Console(stderr=True)
+    results: list[Trained] = []
+    try:
+        with errors.status(f"reading {directory}"):
+            dataset = read_dataset(directory)
+        with _progress(errors) as progress:
+            results.extend(
+                train_models(
+                    dataset, Registry(models_directory), recipes, options, lambda *a: _bar(progress, *a)
+                )
+            )
+    except (DataError, ArtifactError) as error:
+        raise TrainingError(str(error)) from error
+    to_stdout = json_file == Path("-")
+    title = f"{recipe} recipe, {split} split, {options.device.type}"
+    (errors if to_stdout else Console()).print(results_table(results, title))
+    if json_file is not None:
+        _write_json(
+            json_file,
+            {
+                "dataset": str(directory),
+                "split": split,
+                "recipe": recipe,
+                "device": options.device.type,
+                "models": {result.name: results_json(result) for result in results},
+            },
+        )
+
+
+def _check_writable(directory: Path) -> None:
+    """Finds out before the training, not after it, whether its result can be written."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{directory}: cannot be written: {error.strerror}") from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise TrainingError(f"{directory}: cannot be written: Permission denied")
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} epochs"),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _bar(progress: Progress, name: str, epochs: int) -> Any:
+    task = progress.add_task(name, total=epochs, loss=float("nan"))
+    return lambda loss: progress.update(task, advance=1, loss=loss)
+
+
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    if file == Path("-"):
+        sys.stdout.write(text)
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def _fail(message: str, code: int = 1) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(code)

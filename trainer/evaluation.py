@@ -1,0 +1,89 @@
+"""How good a model is on the test part, measured on what would be served."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
+from models import Predictor
+
+ECE_BINS = 15
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Quality of play-through probabilities on a test part.
+
+    Attributes:
+        accuracy: Share of plays on the right side of the threshold.
+        majority_accuracy: The same for always answering the training part's commoner outcome.
+        roc_auc: Area under the ROC curve; None when the test part has one outcome only.
+        log_loss: Mean negative log-likelihood, in nats.
+        brier: Mean squared error of the probability.
+        ece: Expected calibration error over 15 equal-mass bins.
+    """
+
+    accuracy: float
+    majority_accuracy: float
+    roc_auc: float | None
+    log_loss: float
+    brier: float
+    ece: float
+
+    def known(self) -> dict[str, float]:
+        """Returns the metrics that have a value, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def predict_plays(predictor: Predictor, plays: pd.DataFrame) -> NDArray[np.float64]:
+    """Returns the served play-through probability of every play, (n_plays,)."""
+    probabilities = np.empty(len(plays))
+    rows_of: dict[tuple[str, ...], list[int]] = {}
+    for row, favourite_genres in enumerate(plays["favourite_genres"]):
+        rows_of.setdefault(tuple(favourite_genres), []).append(row)
+    track_ids = plays["track_id"].to_numpy()
+    for favourite_genres, rows in rows_of.items():
+        probabilities[rows] = predictor.predict(track_ids[rows].tolist(), favourite_genres)
+    return probabilities
+
+
+def measure(
+    probabilities: NDArray[np.float64],
+    played_through: NDArray[np.bool_],
+    *,
+    majority: bool,
+    threshold: float = 0.5,
+) -> Metrics:
+    """Compares probabilities with outcomes.
+
+    Args:
+        probabilities: Of playing through, (n_plays,).
+        played_through: What happened, (n_plays,).
+        majority: The training part's commoner outcome.
+        threshold: Probability from which a play counts as played through.
+
+    Returns:
+        The metrics.
+    """
+    two_outcomes = played_through.any() and not played_through.all()
+    return Metrics(
+        accuracy=float(np.mean((probabilities >= threshold) == played_through)),
+        majority_accuracy=float(np.mean(played_through == majority)),
+        roc_auc=float(roc_auc_score(played_through, probabilities)) if two_outcomes else None,
+        log_loss=float(log_loss(played_through, probabilities, labels=[False, True])),
+        brier=float(brier_score_loss(played_through, probabilities, labels=[False, True], pos_label=True)),
+        ece=calibration_error(probabilities, played_through),
+    )
+
+
+def calibration_error(probabilities: NDArray[np.float64], played_through: NDArray[np.bool_]) -> float:
+    """Returns the expected calibration error over equal-mass bins.
+
+    Source: Nixon et al., "Measuring Calibration in Deep Learning" (2019), the adaptive variant.
+    """
+    order = np.argsort(probabilities, kind="stable")
+    bins = [part for part in np.array_split(order, ECE_BINS) if len(part)]
+    gaps = [abs(probabilities[part].mean() - played_through[part].mean()) * len(part) for part in bins]
+    return float(sum(gaps) / len(probabilities))

@@ -1,0 +1,44 @@
+"""A run's results for people and for programs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from trainer.run import Trained
+
+_ROWS: dict[str, Callable[[Trained], str]] = {
+    "accuracy": lambda result: f"{result.metrics.accuracy:.2%}",
+    "accuracy of the majority": lambda result: f"{result.metrics.majority_accuracy:.2%}",
+    "ROC AUC": lambda result: "-" if result.metrics.roc_auc is None else f"{result.metrics.roc_auc:.3f}",
+    "log loss": lambda result: f"{result.metrics.log_loss:.3f}",
+    "Brier score": lambda result: f"{result.metrics.brier:.3f}",
+    "calibration error": lambda result: f"{result.metrics.ece:.3f}",
+    "plays to train on": lambda result: f"{result.n_train:,}",
+    "plays to test on": lambda result: f"{result.n_test:,}",
+    "training time, s": lambda result: f"{result.train_seconds:.1f}",
+    "exported version": lambda result: result.version,
+}
+
+
+def results_table(results: Sequence[Trained], title: str) -> Table:
+    """Returns one column a model: its metrics on the test part, the sizes, the time and the version."""
+    table = Table(title=title)
+    table.add_column("on the test part")
+    for result in results:
+        table.add_column(result.name, justify="right")
+    for label, show in _ROWS.items():
+        table.add_row(label, *map(show, results))
+    return table
+
+
+def results_json(result: Trained) -> dict[str, Any]:
+    """Returns one model's entry of the trainer's `--json` file."""
+    return {
+        "version": result.version,
+        **asdict(result.metrics),
+        "n_train": result.n_train,
+        "n_test": result.n_test,
+        "train_seconds": round(result.train_seconds, 3),
+    }
