@@ -42,15 +42,15 @@ def _hold_column(column: Column, values: "pd.Series[Any]", log: FaultLog) -> Non
     for check in sorted(column.checks, key=lambda check: list(_RULE_OF_CHECK).index(str(check.name))):
         passed = check(values).check_output.to_numpy(dtype=bool)
         if not passed.all():
-            problem = f"{{value!r}} breaks the rule {check.error or check.name}"
+            problem = f"breaks the rule {check.error or check.name}"
             _log_values(_RULE_OF_CHECK[str(check.name)], column.name, values[~passed], problem, log)
             values = values[passed]  # a value breaks one rule, its gravest
     if column.is_unique:
         repeated = values[values.duplicated()]
         if len(repeated):
-            _log_values("duplicate-id", column.name, repeated, "{value!r} is there more than once", log)
+            _log_values("duplicate-id", column.name, repeated, "is there more than once", log)
 
 
 def _log_values(rule: str, column: str, values: "pd.Series[Any]", problem: str, log: FaultLog) -> None:
     examples = values.head(MAX_EXAMPLES).tolist()
-    log.add_lines(rule, values.index.tolist(), problem.format(value=examples[0]), column, examples)
+    log.add_lines(rule, values.index.tolist(), f"{examples[0]!r} {problem}", column, examples)

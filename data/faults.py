@@ -54,12 +54,17 @@ FILE_RULES = {
         Rule("blank-line", Severity.INFO, "Blank lines; harmless"),
         Rule("line-too-long", Severity.ERROR, "The line is longer than the longest accepted"),
         Rule("not-utf8", Severity.ERROR, "The line is not UTF-8 text"),
-        Rule("not-json", Severity.ERROR, "The line is not JSON (NaN and Infinity are none)"),
+        Rule("not-json", Severity.ERROR, "The line is not JSON"),
         Rule("not-an-object", Severity.ERROR, "The line is JSON, but not an object"),
         Rule("duplicate-key", Severity.ERROR, "The line names a field more than once"),
         Rule("missing-field", Severity.ERROR, "The field is not in the line"),
         Rule("null", Severity.ERROR, "Null where a value is needed"),
         Rule("wrong-type", Severity.ERROR, "A value of another JSON type than the column's"),
+        Rule(
+            "not-finite",
+            Severity.ERROR,
+            "NaN or Infinity, which JSON does not have, or a number beyond its range",
+        ),
         Rule("sentinel", Severity.ERROR, "A placeholder such as -1 where an id belongs"),
         Rule("bad-time", Severity.ERROR, "Not an ISO 8601 time"),
         Rule("empty", Severity.ERROR, "The empty string where an id belongs"),
@@ -68,10 +73,10 @@ FILE_RULES = {
         Rule("bad-format", Severity.ERROR, "Text not written the way the column asks"),
         Rule("duplicate-id", Severity.ERROR, "An id that an earlier line has already"),
         Rule(
-            "stray-field", Severity.WARNING, "a field that the contract does not know, in some of the lines"
+            "stray-field", Severity.WARNING, "A field that the contract does not know, in some of the lines"
         ),
         Rule(
-            "extra-column", Severity.INFO, "a field that the contract does not know, in every line; ignored"
+            "extra-column", Severity.INFO, "A field that the contract does not know, in every line; ignored"
         ),
     )
 }

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from data.errors import DataError
 from data.faults import FaultLog
@@ -140,7 +140,7 @@ def parse_line(line: bytes, cut_off: bool = False) -> dict[str, Any]:
         LineError: It is not one JSON object with every key once.
     """
     try:
-        record = json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        record = json.loads(line.decode(), object_pairs_hook=_unique)  # NaN and Infinity are found by `value_of`
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 (byte {error.start + 1} of the line)"
         if line.startswith(_UTF_16_MARKS):
@@ -171,6 +171,8 @@ def value_of(record: dict[str, Any], column: Column) -> Any:
         raise LineError("null", f"null, expected {column.json_name}", column.name)
     if not _fits(column, value):
         rule = "sentinel" if column.is_identifier and value in SENTINELS else "wrong-type"
+        if isinstance(value, float) and not math.isfinite(value):
+            rule = "not-finite"
         raise LineError(rule, f"expected {column.json_name}, got {_named(value)}", column.name, value)
     return value
 
@@ -197,10 +199,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise LineError("duplicate-key", "there more than once in the line", twice)
     return record
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise LineError("not-json", f"{constant} is no JSON")
 
 
 def _named(value: Any) -> str:

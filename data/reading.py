@@ -89,7 +89,9 @@ def _raw(directory: Path, contract: FileContract, hasher: "hashlib._Hash", lenie
     path = directory / contract.file_name
     table = read_raw(path, contract, FaultLog(path) if lenient else StrictFaultLog(path), hasher)
     if table.n_rows == 0:
-        raise DataError(path, None, None, "the file is empty")
+        raise DataError(
+            path, None, None, "the file holds no rows" if path.stat().st_size else "the file is empty"
+        )
     return table
 
 
