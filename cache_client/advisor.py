@@ -16,8 +16,9 @@ spares, and whether there will be time to fetch it later:
   keeps bytes from being spent on a queue's far end.
 
 Chunks worth more than they cost are taken greedily by worth per byte, each track's in order, while they fit
-in the free bytes and (for all but the first chunks) in the time before the track is needed: the stretch
-knapsack of Tuah et al., restricted to what does not stretch, with Jiang and Kleinrock's threshold rule.
+in the free bytes: the knapsack of Tuah et al. with the threshold rule of Jiang and Kleinrock. The time before
+a track is needed bounds nothing further: the next play's plan replaces this one, and what was not transferred
+by then cost nothing, so the order is all that matters.
 
 Source:
     Tuah, Kumar, Venkatesh, "Resource-aware speculative prefetching in wireless networks", 2003;
@@ -32,7 +33,6 @@ from typing import NamedTuple
 from cache_client.delivery import Delivery
 from cache_client.listening import (
     SkipSurvival,
-    expected_heard_fraction,
     heard_probability,
     uniform_skip_survival,
 )
@@ -50,13 +50,11 @@ class _Outlook(NamedTuple):
         track: The track.
         reached: P(the session gets to it).
         too_late: P(it is needed before a later plan could have fetched its first chunks).
-        spare_bytes: What the link can carry for prefetching before the track is needed, on average.
     """
 
     track: UpcomingTrack
     reached: float
     too_late: float
-    spare_bytes: float
 
 
 class _Piece(NamedTuple):
@@ -66,13 +64,11 @@ class _Piece(NamedTuple):
         first_byte: Where they begin.
         size_bytes: How many they are.
         worth_per_byte: (gain - cost) per byte.
-        is_start: Whether the track cannot start at once without them.
     """
 
     first_byte: int
     size_bytes: int
     worth_per_byte: float
-    is_start: bool
 
 
 def advise(
@@ -101,15 +97,13 @@ def advise(
     ]
     heapq.heapify(heap)
     plan: list[Fetch] = []
-    planned_bytes = 0
+    free_bytes = request.free_bytes
     while heap:
         _, depth, piece = heapq.heappop(heap)
-        planned_bytes += piece.size_bytes
-        in_time = piece.is_start or planned_bytes <= outlooks[depth].spare_bytes
-        if planned_bytes > request.free_bytes or not in_time:
+        if piece.size_bytes > free_bytes:
             # What follows in this track needs these bytes first: the track is done with.
-            planned_bytes -= piece.size_bytes
             continue
+        free_bytes -= piece.size_bytes
         _append(plan, outlooks[depth].track.track_id, piece)
         if following := next(pieces[depth], None):
             heapq.heappush(heap, (-following.worth_per_byte, depth, following))
@@ -131,23 +125,14 @@ def _outlooks(
     """Yields the queue's tracks with what their place means."""
     delivery = request.delivery
     reached = too_late = 1.0
-    spare_bytes = 0.0
     before = request.playing
     for depth, track in enumerate(request.queue):
         reached *= 1.0 - session_end_probability
-        spare_bytes += _spare_bytes(before, delivery, skip_survival)
         if depth > 0:
             fraction = _fetched_after_s(before, track, delivery) / before.duration_s
             too_late *= 1.0 - heard_probability(before.play_through_probability, fraction, skip_survival)
-        yield _Outlook(track, reached, too_late, spare_bytes)
+        yield _Outlook(track, reached, too_late)
         before = track
-
-
-def _spare_bytes(track: UpcomingTrack, delivery: Delivery, skip_survival: SkipSurvival) -> float:
-    """Returns what the link carries beside a track while it is heard, on average, in bytes."""
-    heard_s = track.duration_s * expected_heard_fraction(track.play_through_probability, skip_survival)
-    own_bytes = max(0.0, heard_s * delivery.audio_bytes_per_s - track.cached_bytes)
-    return max(0.0, heard_s * delivery.bandwidth_bytes_per_s - own_bytes)
 
 
 def _fetched_after_s(playing: UpcomingTrack, track: UpcomingTrack, delivery: Delivery) -> float:
@@ -196,5 +181,5 @@ def _pieces(
         cost = (1.0 - outlook.reached * heard) * weights.waste_cost(size_bytes)
         if gain <= cost:
             return
-        yield _Piece(first_byte, size_bytes, (gain - cost) / size_bytes, is_start)
+        yield _Piece(first_byte, size_bytes, (gain - cost) / size_bytes)
         first_byte = end_byte

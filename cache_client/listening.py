@@ -21,12 +21,3 @@ def heard_probability(
 ) -> float:
     """Returns P(the point at this fraction of a track is heard | the track starts)."""
     return play_through_probability + (1.0 - play_through_probability) * skip_survival(fraction)
-
-
-def expected_heard_fraction(
-    play_through_probability: float, skip_survival: SkipSurvival = uniform_skip_survival, n_points: int = 16
-) -> float:
-    """Returns the fraction of a started track that is heard on average (midpoint rule)."""
-    places = ((point + 0.5) / n_points for point in range(n_points))
-    skipped_fraction = sum(skip_survival(place) for place in places) / n_points
-    return play_through_probability + (1.0 - play_through_probability) * skipped_fraction

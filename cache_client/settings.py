@@ -1,5 +1,8 @@
 """What the environment may say about this room."""
 
+import os
+from pathlib import Path
+
 from pydantic import Field
 
 from data.settings import DataSettings
@@ -20,3 +23,8 @@ class CacheClientSettings(DataSettings):
     deadline_s: float = Field(default=5.0, gt=0)
     concurrency: int = Field(default=16, ge=1)
     server_start_timeout_s: float = Field(default=60.0, gt=0)
+
+
+def child_environment(var_directory: Path) -> dict[str, str]:
+    """Returns this process's environment for a child server that writes to a folder of its own."""
+    return os.environ | {"PLAYTHROUGH_VAR_DIR": str(var_directory)}

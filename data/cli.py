@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from data.errors import DataError
 
@@ -35,6 +43,19 @@ def _console(stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=160)
 
 
+def _progress(*columns: ProgressColumn) -> Progress:
+    """Returns a bar on stderr that is gone when done; where there is no terminal, none at all."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 @app.command(epilog="Example: python -m data generate --out data/sample --plays 12000 --seed 42")
 def generate(
     out: Annotated[Path, typer.Option(help="Folder to write; an older data set there is replaced.")],
@@ -46,8 +67,7 @@ def generate(
     """Writes a synthetic data set close to the real one."""
     from data.generator import generate as generate_dataset
 
-    columns = (TextColumn("plays"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _one_line_errors(), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _one_line_errors(), _progress(MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("plays", total=plays)
         generate_dataset(
             out,
@@ -74,11 +94,14 @@ def transform(
     from data.repairs import print_repairs
     from data.transform import plays
 
-    with _one_line_errors():
+    with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)
+        task = bar.add_task("reading", total=None)
         dataset = read_dataset(directory, lenient=lenient)
         print_repairs(dataset.repairs)
+        bar.update(task, description="transforming")
         table = plays(dataset)
+        bar.update(task, description="writing")
         write_plays(table, out)
     typer.echo(f"wrote {len(table)} plays, {table['skipped'].mean():.2%} of them skipped, to {out}")
 

@@ -48,8 +48,9 @@ class Catalogue:
         joined["genres"] = pd.Series(
             [genres_of.get(artist, []) for artist in joined["id_artist"]], dtype=object
         )
-        storage_class = storage["storage_class"].astype(object)
-        joined["storage_class"] = storage_class.where(storage_class.notna(), None).to_numpy()
+        # dtype=object: pandas would make strings of them, and NaN of None.
+        storage_classes = [None if pd.isna(value) else value for value in storage["storage_class"]]
+        joined["storage_class"] = pd.Series(storage_classes, dtype=object)
         joined["daily_cost"] = storage["daily_cost"].to_numpy(dtype=np.float64)
         return cls(joined, repairs or Repairs())
 

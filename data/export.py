@@ -32,12 +32,8 @@ def require_known_suffix(path: Path) -> None:
         DataError: It is neither `.jsonl` nor `.parquet`.
     """
     if path.suffix not in _WRITERS:
-        raise DataError(
-            path,
-            None,
-            None,
-            f"cannot write {path.suffix or 'a file without suffix'!r}: use .jsonl or .parquet",
-        )
+        shown = f"'{path.suffix}'" if path.suffix else "a file without suffix"
+        raise DataError(path, None, None, f"cannot write {shown}: use .jsonl or .parquet")
 
 
 def write_plays(plays: pd.DataFrame, path: Path) -> None:

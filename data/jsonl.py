@@ -8,7 +8,10 @@ until what is left is small enough to be parsed line by line.
 
 import hashlib
 import io
+import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,14 @@ _SMALLEST_BLOCK_LINES = 64
 _SPARE_BRACKETS = 500
 """Brackets that a block's texts may hold; more could nest so deep that Arrow overruns its stack."""
 
+_LINE_FEED, _CARRIAGE_RETURN, _BRACE, _CLOSING_BRACE, _BRACKET = b"\n\r{}["
+_N_THREADS = min(4, os.cpu_count() or 1)
+
 _NULLABLE = {arrow.int64(): pd.Int64Dtype(), arrow.bool_(): pd.BooleanDtype()}
+
+
+Piece = tuple[arrow.Table, NDArray[np.int64]]
+"""Some rows of a file, and the lines that they stand in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +81,7 @@ def read_raw(
         DataError: The file cannot be read, or `log` raised it.
     """
     reader = _Reader(contract, log, note_strays)
-    pieces = [piece for block in blocks(path, log, hasher) for piece in reader.read(block)]
+    pieces = list(reader.read_all(blocks(path, log, hasher)))
     tables, lines = zip(*pieces, strict=True) if pieces else ((), ())
     table = arrow.concat_tables([contract.raw_arrow_schema.empty_table(), *tables])
     index = pd.Index(np.concatenate([np.empty(0, np.int64), *lines]), name="line")
@@ -98,9 +108,21 @@ class _Reader:
         )
         self.n_rows = 0
 
-    def read(self, block: Block) -> Iterator[tuple[arrow.Table, NDArray[np.int64]]]:
-        """Yields tables with their rows' line numbers, in file order."""
-        table = self._by_arrow(block)
+    def read_all(self, blocks: Iterator[Block]) -> Iterator[Piece]:
+        """Yields tables with their rows' line numbers, in file order; Arrow works on a few blocks at a time."""
+        ahead: deque[tuple[Block, Future[arrow.Table | None]]] = deque()
+        with ThreadPoolExecutor(_N_THREADS) as pool:
+            for block in blocks:
+                ahead.append((block, pool.submit(self._by_arrow, block)))
+                if len(ahead) > _N_THREADS:
+                    first, table = ahead.popleft()
+                    yield from self._pieces(first, table.result())
+            while ahead:
+                first, table = ahead.popleft()
+                yield from self._pieces(first, table.result())
+
+    def _pieces(self, block: Block, table: arrow.Table | None) -> Iterator[Piece]:
+        """Yields a block's rows; `table` is what Arrow made of it, or None when it could not."""
         if table is not None:
             self.n_rows += table.num_rows
             lines = block.first_line + np.arange(table.num_rows)
@@ -109,7 +131,7 @@ class _Reader:
             yield self._finish(table.select(self._schema.names), lines), lines
         elif block.n_lines > _SMALLEST_BLOCK_LINES and (halves := block.halves()):
             for half in halves:
-                yield from self.read(half)
+                yield from self._pieces(half, self._by_arrow(half))
         else:
             yield self._line_by_line(block)
 
@@ -126,26 +148,26 @@ class _Reader:
             table.validate(full=True)  # strings are UTF-8
         except arrow.ArrowInvalid:
             return None
-        null_items = any(
-            compute.list_flatten(column).null_count
-            for column in table.select(self._schema.names).columns
-            if arrow.types.is_list(column.type)
+        usable = table.num_rows == block.n_lines and all(
+            _holds_json(column) for column in table.select(self._schema.names).columns
         )
-        return None if table.num_rows != block.n_lines or null_items else table
+        return table if usable else None
 
     def _is_safe(self, block: Block) -> bool:
-        """Tells whether each line looks like one object, not nested deep, and without NaN and Infinity."""
-        data = block.data
-        return (
-            data.startswith(b"{")
-            and data.count(b"\n{") == block.n_lines - 1
-            and data.count(b"}\n") + data.count(b"}\r\n") == block.n_lines
-            and data.count(b"{") + data.count(b"[")
-            <= self._most_brackets_a_line * block.n_lines + _SPARE_BRACKETS
-            and not block.may_hold_no_number()
+        """Tells whether each line looks like one object, not nested deep."""
+        data = np.frombuffer(block.data, dtype=np.uint8)
+        ends = np.flatnonzero(data == _LINE_FEED)
+        before = data[ends - 1]
+        before = np.where(before == _CARRIAGE_RETURN, data[ends - 2], before)
+        n_brackets = np.count_nonzero(data == _BRACE) + np.count_nonzero(data == _BRACKET)
+        return bool(
+            data[0] == _BRACE
+            and (data[ends[:-1] + 1] == _BRACE).all()
+            and (before == _CLOSING_BRACE).all()
+            and n_brackets <= self._most_brackets_a_line * block.n_lines + _SPARE_BRACKETS
         )
 
-    def _line_by_line(self, block: Block) -> tuple[arrow.Table, NDArray[np.int64]]:
+    def _line_by_line(self, block: Block) -> Piece:
         values: dict[str, list[Any]] = {name: [] for name in self._columns}
         lines = []
         texts = block.data.split(b"\n")[:-1]
@@ -222,6 +244,15 @@ class _Reader:
                 self._log.add("bad-time", int(lines[row]), f"not an ISO 8601 time: {text!r}", name, text)
             table = table.set_column(table.column_names.index(name), name, times)
         return table
+
+
+def _holds_json(column: arrow.ChunkedArray) -> bool:
+    """Tells whether a column is without NaN, Infinity and lists with nulls, all of which Arrow reads."""
+    if arrow.types.is_list(column.type):
+        return compute.list_flatten(column).null_count == 0
+    if arrow.types.is_floating(column.type):
+        return compute.all(compute.is_finite(column)).as_py() is not False
+    return True
 
 
 def _to_pandas(contract: FileContract, table: arrow.Table) -> pd.DataFrame:

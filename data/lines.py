@@ -20,7 +20,6 @@ MAX_LINE_BYTES = 4 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _INT64 = range(-(1 << 63), 1 << 63)
-_NO_NUMBER = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -39,12 +38,6 @@ class Block:
     data: bytes
     n_lines: int
     cut_off: bool = False
-
-    def may_hold_no_number(self) -> bool:
-        """Tells whether NaN or Infinity may be among the values; a text may look so, too."""
-        if b"NaN" not in self.data and b"Infinity" not in self.data:  # ten times faster than the pattern
-            return False
-        return _NO_NUMBER.search(self.data) is not None
 
     def halves(self) -> "tuple[Block, Block] | None":
         """Returns two blocks of about half the bytes each, or None when one of them would be empty."""
@@ -99,7 +92,8 @@ def blocks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[Block
         if cut:
             data = rest + chunk[:cut]
             n_lines = data.count(b"\n")
-            if not has_crlf and (crlf := data.find(b"\r\n")) >= 0:
+            # A lone \r is looked for first: that is seventy times faster.
+            if not has_crlf and b"\r" in data and (crlf := data.find(b"\r\n")) >= 0:
                 has_crlf = True
                 log.add("crlf", number + data.count(b"\n", 0, crlf), "lines end in CR LF")
             yield Block(number, data, n_lines)
@@ -140,7 +134,9 @@ def parse_line(line: bytes, cut_off: bool = False) -> dict[str, Any]:
         LineError: It is not one JSON object with every key once.
     """
     try:
-        record = json.loads(line.decode(), object_pairs_hook=_unique)  # NaN and Infinity are found by `value_of`
+        record = json.loads(
+            line.decode(), object_pairs_hook=_unique
+        )  # NaN and Infinity are found by `value_of`
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 (byte {error.start + 1} of the line)"
         if line.startswith(_UTF_16_MARKS):

@@ -18,8 +18,9 @@ from server.experiment.spool import Spool
 from server.experiment.store import MongoStore, describe
 from server.experiment.writer import SpoolWriter
 from server.loading import choose_default, load_models
+from server.ports import LoadedModel
 from server.rpc.listening import RpcServer
-from server.service import LoadedModel, PredictionService
+from server.service import PredictionService
 from server.settings import ServerSettings
 
 _FLUSH_TIMEOUT_S = 10.0

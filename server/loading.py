@@ -10,7 +10,7 @@ from models.artifact import ArtifactError
 from models.predictor import load_predictor
 from models.registry import Registry
 from server.errors import StartError
-from server.service import LoadedModel
+from server.ports import LoadedModel
 
 _log = structlog.get_logger("server.loading")
 

@@ -2,111 +2,16 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.context import ListenerContext
+from server.answers import Prediction, Ranking
 from server.errors import UnknownModelError, UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.experiment.records import Outcome, PredictionRecord
-
-
-class Predictor(Protocol):
-    """A model over a catalogue, as `models.predictor.Predictor` is one."""
-
-    name: str
-    version: str
-    description: str
-    required_inputs: tuple[str, ...]
-    metrics: dict[str, float]
-    threshold: float
-    track_ids: list[str]
-
-    def knows(self, track_id: str) -> bool:
-        """Returns whether the track is in the catalogue."""
-        ...
-
-    def predict(
-        self,
-        track_ids: Sequence[str],
-        favourite_genres: Sequence[str],
-        context: ListenerContext | None = None,
-    ) -> NDArray[np.float64]:
-        """Returns the play-through probabilities of tracks, (n_tracks,)."""
-        ...
-
-
-class PredictionLog(Protocol):
-    """Where logged predictions and their outcomes go; `server.experiment.log.ExperimentLog` is one."""
-
-    def new_prediction_id(self) -> str:
-        """Returns an id that nobody else has."""
-        ...
-
-    async def add(self, record: PredictionRecord) -> None:
-        """Returns once the record is durable."""
-        ...
-
-    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
-        """Returns once the outcome is durable."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model that serves.
-
-    Attributes:
-        predictor: The model.
-        loaded_at: When it was loaded (UTC).
-    """
-
-    predictor: Predictor
-    loaded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One prediction.
-
-    Attributes:
-        skipped: Whether the probability is below the model's threshold.
-        play_through_probability: In [0, 1].
-        model: Model that answered.
-        version: Version of that model.
-        prediction_id: Names the logged prediction; empty when it was not logged.
-    """
-
-    skipped: bool
-    play_through_probability: float
-    model: str
-    version: str
-    prediction_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Tracks by falling play-through probability.
-
-    Attributes:
-        track_ids: The ranked tracks.
-        probabilities: Their play-through probabilities, in the same order.
-        threshold: Probability below which the model expects a skip.
-        unknown_track_ids: The requested tracks that the catalogue lacks, in the order of the request.
-        model: Model that answered.
-        version: Version of that model.
-    """
-
-    track_ids: list[str]
-    probabilities: list[float]
-    threshold: float
-    unknown_track_ids: list[str]
-    model: str
-    version: str
+from server.ports import LoadedModel, PredictionLog, Predictor
 
 
 class PredictionService:

@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 _INTERRUPTED = 130  # What a shell reports for Ctrl-C.
 
 
-@app.command()
+@app.command(epilog="Example: python -m trainer simple advanced --data data/sample --models models/registry")
 def train(
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models to train; all by default.")
@@ -53,10 +53,7 @@ def train(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is stdout.")
     ] = None,
 ) -> None:
-    """Train models on a data set's plays and export each as the next version.
-
-    Example: python -m trainer simple advanced --data data/sample --models models/registry
-    """
+    """Trains models on a data set's plays and exports each as the next version."""
     try:
         settings = TrainerSettings()
         directory = data or settings.default_data_directory

@@ -40,6 +40,10 @@ def fit(
     """
     # An input that never varies in training teaches nothing: its weights are 0, and it costs no time here.
     varies = np.ptp(inputs, axis=0) > 0
+    if not varies.any():
+        varies[:] = (
+            True  # A network needs inputs, even where they can teach it no more than the classes' rates.
+        )
     inputs, classes = oversample(inputs[:, varies], classes, seed=seed)
     with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
         torch.manual_seed(seed)

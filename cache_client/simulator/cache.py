@@ -1,7 +1,7 @@
 """The client's cache: the first bytes of tracks, least recently played out first."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -57,14 +57,26 @@ class ClientCache:
         held_bytes = sum(self.cached_bytes(track_id) for track_id in kept)
         return max(0, int(self._capacity_bytes - reserved_bytes - held_bytes))
 
-    def make_room(self, wanted_bytes: float, kept: Set[str]) -> None:
-        """Evicts the least recently played tracks, but those to keep, until so many bytes fit."""
+    def make_room(self, wanted_bytes: float, playing: str, upcoming: Sequence[str]) -> None:
+        """Evicts until so many bytes fit: what was played longest ago first, then what is needed last.
+
+        The playing track stays: one larger than the cache streams through it.
+
+        Args:
+            wanted_bytes: Bytes to come.
+            playing: The track that plays.
+            upcoming: The queue, next first.
+        """
         excess_bytes = wanted_bytes - self._capacity_bytes
         excess_bytes += sum(track.downloaded_bytes for track in self._tracks.values())
-        for track_id in [track_id for track_id in self._tracks if track_id not in kept]:
+        if excess_bytes <= 0:
+            return
+        needed_later = {playing, *upcoming}
+        played = [track_id for track_id in self._tracks if track_id not in needed_later]
+        for track_id in [*played, *reversed(upcoming)]:
             if excess_bytes <= 0:
                 return
-            evicted = self._tracks.pop(track_id)
+            evicted = self._tracks.pop(track_id, CachedTrack())
             self.wasted_bytes += evicted.wasted_bytes
             excess_bytes -= evicted.downloaded_bytes
 

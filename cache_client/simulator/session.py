@@ -143,7 +143,7 @@ class SessionReplay:
                 f"{type(self._policy).__name__} plans more bytes than are free, or unknown tracks"
             )
         missing_bytes = playing.size_bytes - playing.cached_bytes
-        self._cache.make_room(planned_bytes + missing_bytes, {playing.track_id, *upcoming})
+        self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, list(upcoming))
         return plan
 
     def _first_byte_s(self, track_id: str) -> float:

@@ -78,9 +78,11 @@ def held_out(plays: pd.DataFrame, holdout: float) -> pd.DataFrame:
     Raises:
         UsageError: No session starts in that part.
     """
-    first = plays["started_at"].iloc[len(plays) - max(1, round(len(plays) * holdout))] if len(plays) else None
+    if plays.empty:
+        raise UsageError("the data set has no plays")
+    first = plays["started_at"].iloc[len(plays) - max(1, round(len(plays) * holdout))]
     session_start = plays.groupby("session_id")["started_at"].transform("min")
-    kept = plays[session_start >= first]
+    kept: pd.DataFrame = plays[session_start >= first]
     if kept.empty:
         raise UsageError(f"no session starts in the last {holdout:.0%} of the plays")
     return kept

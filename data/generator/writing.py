@@ -74,7 +74,8 @@ def write_rows(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
 def event_lines(block: EventBlock, listener_id: int, first_session_id: int, track_ids: Sequence[str]) -> str:
     """Returns a block's events as lines of `sessions.jsonl`.
 
-    The lines are put together without a JSON encoder: a million plays take seconds, and nothing needs escaping.
+    The lines are put together without a JSON encoder, which would take most of the time: nothing in them
+    needs escaping.
     """
     tails = [f'", "event_type": "{event}", "session_id": ' for event in EVENTS]
     middle = f'", "user_id": {listener_id}, "track_id": "'

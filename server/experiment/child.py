@@ -1,7 +1,7 @@
 """Becomes another program that ends with the process that started it.
 
-Run as a script: `python child.py PARENT_PID PROGRAM [ARGUMENT …]`. A `preexec_fn` would do the same between fork
-and exec, where Python code is not safe in a process with threads, as a server is.
+Run as a script: `python child.py PARENT_PID PROGRAM [ARGUMENT …]`. A `preexec_fn` would do the same between
+fork and exec, where Python code is not safe in a process with threads, as a server is.
 """
 
 import ctypes

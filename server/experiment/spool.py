@@ -1,8 +1,8 @@
 """The local durable log of predictions that MongoDB does not have yet.
 
-One SQLite file in WAL mode, written by one thread. Callers that wait at the same time share one transaction and
-one fsync, and each is answered after it: what was answered survives a kill -9 and a power cut. A row leaves only
-once MongoDB has confirmed it, so that a crash at any moment repeats work and never loses any.
+One SQLite file in WAL mode, written by one thread. Callers that wait at the same time share one transaction
+and one fsync, and each is answered after it: what was answered survives a kill -9 and a power cut. A row
+leaves only once MongoDB has confirmed it, so that a crash at any moment repeats work and never loses any.
 """
 
 import asyncio

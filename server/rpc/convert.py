@@ -7,8 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from models.context import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
+from server.answers import Prediction, Ranking
 from server.errors import InvalidRequestError
-from server.service import Prediction, PredictionService, Ranking
+from server.service import PredictionService
 
 MAX_TEXT_LENGTH = 200
 MAX_GENRES = 100

@@ -1,6 +1,8 @@
 """A servicer that answers by a script; run as a module, it serves until it is ended."""
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +28,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
     knows_everything: bool = False
     requests: list[Any] = field(default_factory=list)
     outcomes: dict[str, tuple[bool, int]] = field(default_factory=dict)
+    prediction_numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def _misbehave(self, request: object, context: grpc.aio.ServicerContext[object, object]) -> None:
         self.requests.append(request)
@@ -79,7 +82,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
             play_through_probability=probability,
             model="simple",
             version="1",
-            prediction_id=f"p{len(self.requests)}",
+            prediction_id=f"p{next(self.prediction_numbers)}",
         )
 
     async def RankTracks(self, request, context):  # type: ignore[no-untyped-def]

@@ -1,0 +1,69 @@
+"""What all commands do alike: settings, one-line errors, progress, JSON."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cache_client.errors import CacheClientError, UsageError
+from cache_client.settings import CacheClientSettings
+from data.errors import DataError
+
+STANDARD_OUTPUT = Path("-")
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Ends the command with the error's one line on stderr and exit code 1."""
+    try:
+        yield
+    except (CacheClientError, DataError) as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from None
+
+
+def load_settings() -> CacheClientSettings:
+    """Returns the settings.
+
+    Raises:
+        UsageError: A variable holds what its setting cannot take.
+    """
+    try:
+        return CacheClientSettings()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = f"PLAYTHROUGH_{'_'.join(str(part) for part in fault['loc'])}".upper()
+        raise UsageError(f"{name}: {fault['msg']}") from None
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Shows a bar on stderr; yields what advances it by one."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def write_json(value: Any, file: Path | None) -> None:
+    """Writes a value as JSON; `-` is standard output, None is nowhere.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    if file is None:
+        return
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if file == STANDARD_OUTPUT:
+        typer.echo(text)
+        return
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error

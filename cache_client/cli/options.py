@@ -1,0 +1,38 @@
+"""Flags that several commands take."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def number(help_text: str, minimum: float) -> Any:
+    """Returns the option of a finite number from a minimum on (`nan` passes a plain range check)."""
+    return typer.Option(min=minimum, help=help_text, callback=_finite)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter("not a finite number")
+    return value
+
+
+Data = Annotated[Path | None, typer.Option(help="Folder of the data set.", show_default="data/$DATA_VERSION")]
+Server = Annotated[
+    str | None,
+    typer.Option(help="The server, HOST:PORT. [PLAYTHROUGH_SERVER]", show_default="127.0.0.1:50051"),
+]
+Model = Annotated[str, typer.Option(help="Model to ask; the server's default one when not given.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help='Also write the results there; "-" is standard output.')
+]
+Holdout = Annotated[
+    float,
+    typer.Option(
+        min=0.001,
+        max=1.0,
+        help="Share of the plays, the last ones by time, whose sessions are used: models are trained before.",
+        callback=_finite,
+    ),
+]

@@ -1,0 +1,83 @@
+"""A prediction server of one's own, as a child process, for as long as it is needed."""
+
+import asyncio
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from cache_client.errors import ServerStartError
+from cache_client.settings import child_environment
+
+_READY = "listening on "
+_STOP_TIMEOUT_S = 10.0
+
+
+def server_command(data_directory: Path, models_directory: Path) -> list[str]:
+    """Returns the command of a server on a free port."""
+    command = [
+        sys.executable,
+        "-m",
+        "server",
+        "--data",
+        str(data_directory),
+        "--models",
+        str(models_directory),
+    ]
+    # Ranking logs nothing, so the child gets a database of its own rather than the configured one.
+    return [*command, "--port", "0", "--mongodb-uri", "embedded"]
+
+
+@asynccontextmanager
+async def running_server(command: Sequence[str], start_timeout_s: float) -> AsyncIterator[str]:
+    """Starts a server, yields where it listens, and ends it.
+
+    What the server writes goes to a temporary folder that is deleted with it.
+
+    Args:
+        command: Prints `listening on HOST:PORT` when ready, and ends on SIGTERM.
+        start_timeout_s: How long it may take to be ready, in seconds.
+
+    Raises:
+        ServerStartError: It ended, or was not ready in time; with the last line that it wrote.
+    """
+    with tempfile.TemporaryDirectory(prefix="playthrough-") as var_directory, tempfile.TemporaryFile() as log:
+        environment = child_environment(Path(var_directory))
+        server = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=log, env=environment)
+        try:
+            yield await _address(server, log, start_timeout_s)
+        finally:
+            await _stop(server)
+
+
+async def _address(server: Process, log: IO[bytes], timeout_s: float) -> str:
+    """Returns where the server listens, once it says so."""
+    assert server.stdout is not None
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for line in server.stdout:
+                text = line.decode(errors="replace").strip()
+                if text.startswith(_READY):
+                    return text.removeprefix(_READY)
+    except TimeoutError:
+        raise ServerStartError(f"the server was not ready after {timeout_s:g} s") from None
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    last_line = lines[-1].removeprefix("error: ") if lines else "it wrote nothing"
+    raise ServerStartError(f"the server did not start: {last_line}")
+
+
+async def _stop(server: Process) -> None:
+    """Ends the server: first politely, then for certain."""
+    with suppress(ProcessLookupError):
+        server.terminate()
+    try:
+        async with asyncio.timeout(_STOP_TIMEOUT_S):
+            # Reads what is left, so that a full pipe cannot keep the server from ending.
+            await server.communicate()
+    except TimeoutError:
+        server.kill()
+        await server.wait()

@@ -1,0 +1,197 @@
+"""The commands as a person runs them: what they print, what they write, how they fail."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cache_client.cli import app
+from data import generate
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """A server in a process of its own that knows every track."""
+    command = [sys.executable, "-m", "tests.cache_client.scripted_server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip().removeprefix("listening on ")
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("cache_client") / "tiny"
+    generate(directory, listeners=4, tracks=60, plays=300, seed=1)
+    return directory
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def run_json(*arguments: object) -> Any:
+    done = run(*arguments, "--json", "-")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_one_line(done: Result, *words: str) -> None:
+    assert done.exit_code == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in ("error: ", *words):
+        assert word in done.stderr
+
+
+def test_rank_shows_the_best_first_and_marks_skips(server: str) -> None:
+    done = run("rank", "--server", server, "--favourite-genre", "jazz", "disliked", "loved")
+    assert done.exit_code == 0
+    rows = [line for line in done.stdout.splitlines() if "loved" in line or "disliked" in line]
+    assert [("loved" in row, "0.900" in row, "no" in row) for row in rows] == [
+        (True, True, True),
+        (False, False, False),
+    ]
+
+
+def test_rank_writes_the_ranking_as_json(server: str, tmp_path: Path) -> None:
+    file = tmp_path / "ranking.json"
+    assert run("rank", "--server", server, "disliked", "loved", "--json", file).exit_code == 0
+    assert json.loads(file.read_text()) == {
+        "tracks": [
+            {"track_id": "loved", "play_through_probability": 0.9, "skipped": False},
+            {"track_id": "disliked", "play_through_probability": 0.2, "skipped": True},
+        ],
+        "unknown_track_ids": [],
+        "model": "simple",
+        "version": "1",
+    }
+
+
+def test_rank_without_tracks_takes_the_top_of_the_catalogue(server: str) -> None:
+    ranking = run_json("rank", "--server", server, "--top-k", 2)
+    assert [track["track_id"] for track in ranking["tracks"]] == ["loved", "liked"]
+
+
+def test_simulate_writes_the_figures_that_others_rely_on(server: str, data: Path) -> None:
+    report = run_json("simulate", "--data", data, "--server", server, "--holdout", 0.5)
+    assert report["sessions"] > 0
+    assert report["plays"] >= report["sessions"]
+    assert report["link"]["bandwidth_bit_per_s"] == 2_000_000.0
+    assert list(report["policies"]) == ["none", "next-n", "advisor"]
+    for figures in report["policies"].values():
+        assert set(figures) == {
+            "startup_delay_p50_ms", "startup_delay_p95_ms", "first_play_delay_p50_ms", "stall_ms_per_hour",
+            "hit_ratio", "byte_hit_ratio", "downloaded_bytes", "wasted_bytes", "wasted_ratio", "score",
+            "score_ci95",
+        }  # fmt: skip
+    (comparison,) = report["comparisons"]
+    assert (comparison["policy"], comparison["against"]) == ("advisor", "next-n")
+    assert report["model"] == "simple"
+
+
+def test_simulate_finds_the_advisor_ahead_of_next_n_with_fewer_wasted_bytes(server: str, data: Path) -> None:
+    report = run_json("simulate", "--data", data, "--server", server, "--holdout", 1.0)
+    (comparison,) = report["comparisons"]
+    assert comparison["score_difference_ci95"][0] > 0.0
+    assert comparison["wasted_bytes_difference_ci95"][1] < 0.0
+    advisor, next_n = report["policies"]["advisor"], report["policies"]["next-n"]
+    assert advisor["startup_delay_p95_ms"] <= next_n["startup_delay_p95_ms"]
+
+
+def test_simulate_shows_a_table_and_the_comparison(server: str, data: Path) -> None:
+    done = run("simulate", "--data", data, "--server", server)
+    assert done.exit_code == 0
+    for words in ("start delay p95, ms", "advisor against next-n", "predictions: simple 1"):
+        assert words in done.stdout
+
+
+def test_simulate_needs_no_server_for_policies_that_do_not_predict(data: Path) -> None:
+    done = run(
+        "simulate", "--data", data, "--server", "127.0.0.1:9", "--policy", "none", "--policy", "next-n"
+    )
+    assert done.exit_code == 0
+    assert "predictions:" not in done.stdout
+
+
+def test_flags_shape_the_world(data: Path) -> None:
+    def wait_ms(*flags: object) -> float:
+        report = run_json("simulate", "--data", data, "--policy", "none", *flags)
+        return float(report["policies"]["none"]["first_play_delay_p50_ms"])
+
+    # 10 ms + 90 ms to the first byte, then 1 s of audio (160 kbit) over 1 Mbit/s.
+    latencies = ("--rtt-ms", 10, "--fast-ms", 90, "--medium-ms", 90, "--slow-ms", 90)
+    assert wait_ms("--bandwidth-mbit", 1, "--chunk-s", 1, *latencies) == pytest.approx(260.0)
+
+
+def test_replay_sends_traffic_and_shows_each_models_accuracy(server: str, data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "replay.json"
+    done = run("replay", "--data", data, "--server", server, "--limit", 20, "--json", file)
+    assert done.exit_code == 0, done.stderr
+    assert "accuracy" in done.stdout
+    written = json.loads(file.read_text())
+    assert (written["plays"], written["unknown_tracks"]) == (20, 0)
+    ((model),) = written["models"]
+    assert (model["model"], model["n"]) == ("simple", 20)
+    assert 0.0 <= model["accuracy"] <= 1.0
+
+
+@pytest.mark.parametrize("command", [["rank", "a"], ["simulate"], ["replay"]], ids=lambda command: command[0])
+def test_a_server_that_is_not_there_is_one_line(command: list[str], data: Path) -> None:
+    flags = [] if command[0] == "rank" else ["--data", data]
+    assert_one_line(run(*command, "--server", "127.0.0.1:9", *flags), "127.0.0.1:9 is not reachable")
+
+
+@pytest.mark.parametrize("command", ["simulate", "replay"])
+def test_missing_data_is_one_line(command: str, server: str, tmp_path: Path) -> None:
+    assert_one_line(run(command, "--data", tmp_path / "nowhere", "--server", server), "nowhere")
+
+
+def test_an_unknown_model_is_one_line(server: str, data: Path) -> None:
+    assert_one_line(run("rank", "--server", server, "--model", "magic", "a"), "unknown model 'magic'")
+    done = run("simulate", "--server", server, "--data", data, "--model", "magic")
+    assert_one_line(done, "unknown model 'magic'")
+
+
+def test_contradictions_and_unknown_policies_are_one_line(server: str, data: Path, tmp_path: Path) -> None:
+    assert_one_line(
+        run("simulate", "--server", server, "--models", tmp_path), "--server or --models, not both"
+    )
+    assert_one_line(run("simulate", "--models", tmp_path / "nowhere"), "nowhere")
+    assert_one_line(run("simulate", "--policy", "magic"), "unknown policy 'magic'", "advisor")
+    unwritable = tmp_path / "nowhere" / "file.json"
+    assert_one_line(run("rank", "--server", server, "loved", "--json", unwritable), "cannot write", "nowhere")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "much"])
+def test_a_flag_takes_only_finite_numbers_in_its_range(value: str) -> None:
+    done = run("simulate", "--policy", "none", "--bandwidth-mbit", value)
+    assert done.exit_code == 2
+    assert "--bandwidth-mbit" in done.stderr
+
+
+def test_the_environment_names_the_server_and_a_bad_value_is_one_line(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAYTHROUGH_SERVER", server)
+    assert run("rank", "loved").exit_code == 0
+    monkeypatch.setenv("PLAYTHROUGH_DEADLINE_S", "soon")
+    assert_one_line(run("rank", "loved"), "PLAYTHROUGH_DEADLINE_S")
+
+
+@pytest.mark.parametrize("command", ["rank", "simulate", "replay"])
+def test_help_has_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert done.exit_code == 0
+    assert f"Example: python -m cache_client {command}" in " ".join(done.stdout.split())
+
+
+def test_the_module_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cache_client", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "simulate" in done.stdout

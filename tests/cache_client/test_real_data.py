@@ -1,0 +1,37 @@
+"""What the project promises about the cache, on the real data where it is at hand."""
+
+from pathlib import Path
+
+import pytest
+
+from cache_client.delivery import Delivery
+from cache_client.policies import PolicyOptions, policies_named
+from cache_client.score import ScoreWeights
+from cache_client.simulator import RecordedSession, World, recorded_sessions, simulate
+from data import plays, read_dataset
+
+V2 = Path(__file__).parents[3] / "shared" / "data" / "v2"
+
+
+@pytest.fixture(scope="module")
+def sessions() -> list[RecordedSession]:
+    if not V2.is_dir():
+        pytest.skip("the real data is not at ../shared/data/v2")
+    dataset = read_dataset(V2)
+    return recorded_sessions(plays(dataset), dataset.catalogue, holdout=0.2, continuation=10, seed=42)
+
+
+@pytest.mark.parametrize("bandwidth_mbit", [0.5, 2.0, 20.0])
+def test_the_advisor_beats_next_n_even_when_it_knows_only_the_average(
+    sessions: list[RecordedSession], bandwidth_mbit: float
+) -> None:
+    world = World(Delivery(bandwidth_bit_per_s=bandwidth_mbit * 1e6))
+    weights = ScoreWeights()
+    policies = policies_named(["none", "next-n", "advisor"], PolicyOptions(weights=weights))
+    report = simulate(sessions, policies, [{} for _ in sessions], world, weights)
+    none, next_n, advisor = (report.policies[name] for name in ("none", "next-n", "advisor"))
+    (comparison,) = report.comparisons
+    assert comparison.score_difference_ci95[0] > 0.0
+    assert advisor.wasted_bytes <= 0.7 * next_n.wasted_bytes
+    assert advisor.startup_delay_p95_ms <= min(265.0, next_n.startup_delay_p95_ms)
+    assert advisor.score > none.score

@@ -1,0 +1,55 @@
+"""A child server: where it listens, and that it ends."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from cache_client.client import PredictionClient
+from cache_client.errors import ServerStartError
+from cache_client.server_process import running_server, server_command
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+async def test_a_child_answers_while_it_is_needed_and_is_gone_after() -> None:
+    command = [sys.executable, "-m", "tests.cache_client.scripted_server"]
+    async with running_server(command, 30.0) as target, PredictionClient(target) as client:
+        assert (await client.predict("loved", [])).play_through_probability == 0.9
+    host, port = target.rsplit(":", 1)
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection(host, int(port))
+
+
+async def test_what_a_child_writes_goes_to_a_folder_that_is_deleted() -> None:
+    code = (
+        "import os, time;"
+        "print('listening on ' + os.environ['PLAYTHROUGH_VAR_DIR'], flush=True);"
+        "time.sleep(60)"
+    )
+    async with running_server(python(code), 30.0) as folder:
+        assert await asyncio.to_thread(Path(folder).is_dir)
+    assert not await asyncio.to_thread(Path(folder).exists)
+
+
+async def test_a_child_that_does_not_start_is_quoted() -> None:
+    code = "import sys; print('noise', file=sys.stderr); sys.exit('error: no models in nowhere')"
+    with pytest.raises(ServerStartError, match=r"^the server did not start: no models in nowhere$"):
+        async with running_server(python(code), 30.0):
+            pass
+
+
+async def test_a_child_that_is_never_ready_is_not_waited_for() -> None:
+    with pytest.raises(ServerStartError, match=r"not ready after 0\.1 s"):
+        async with running_server(python("import time; time.sleep(60)"), 0.1):
+            pass
+
+
+def test_the_servers_command_takes_a_free_port_and_leaves_the_configured_database_alone() -> None:
+    command = server_command(Path("d"), Path("m"))
+    assert command[1:] == [
+        "-m", "server", "--data", "d", "--models", "m", "--port", "0", "--mongodb-uri", "embedded"
+    ]  # fmt: skip

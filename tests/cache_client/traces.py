@@ -1,0 +1,21 @@
+"""Small hand-made sessions."""
+
+from collections.abc import Sequence
+
+from cache_client.messages import ListenerContext
+from cache_client.simulator import RecordedPlay, RecordedSession, Track
+
+
+def session(
+    plays: Sequence[tuple[str, float, float]],
+    *,
+    pause_s: float = 0.0,
+    storage_class: str | None = "SLOW",
+    continuation: Sequence[Track] = (),
+) -> RecordedSession:
+    """Returns a session of (track_id, duration_s, listened_s)."""
+    recorded = tuple(
+        RecordedPlay(Track(track_id, duration_s, storage_class), listened_s, pause_s)
+        for track_id, duration_s, listened_s in plays
+    )
+    return RecordedSession(1, ("jazz",), ListenerContext(), recorded, tuple(continuation))

@@ -1,0 +1,108 @@
+"""Data sets for the data room's tests: generated, hand-made, and the real releases where they are."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data import Dataset, generate, read_dataset
+
+SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+Event = tuple[int, int, str, str, int]
+"""Second of the day, listener, track, event type, session."""
+
+
+@pytest.fixture(scope="session")
+def small_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("small") / "dataset"
+    generate(directory, listeners=3, tracks=40, plays=60, seed=7)
+    return directory
+
+
+@pytest.fixture
+def directory(small_directory: Path, tmp_path: Path) -> Path:
+    """A data set of its own, to be broken."""
+    return Path(shutil.copytree(small_directory, tmp_path / "dataset"))
+
+
+@pytest.fixture(scope="session")
+def sample_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample as `python -m data generate` makes it by default."""
+    directory = tmp_path_factory.mktemp("sample") / "sample"
+    generate(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def sample(sample_directory: Path) -> Dataset:
+    return read_dataset(sample_directory)
+
+
+def _real(version: str) -> Path:
+    directory = SHARED_DATA / version
+    if not directory.is_dir():
+        pytest.skip(f"the real data set {version} is not at {directory}")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def v1_directory() -> Path:
+    return _real("v1")
+
+
+@pytest.fixture(scope="session")
+def v2_directory() -> Path:
+    return _real("v2")
+
+
+@pytest.fixture(scope="session")
+def v2(v2_directory: Path) -> Dataset:
+    return read_dataset(v2_directory)
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> Callable[[Sequence[Event]], Dataset]:
+    """Builds a data set of two tracks (a: 100 s, b: 200 s) and two listeners (1: free, 2: premium)."""
+
+    def make(events: Sequence[Event]) -> Dataset:
+        seconds = np.array([event[0] for event in events], dtype="timedelta64[s]")
+        sessions = pd.DataFrame(
+            {
+                "timestamp": (np.datetime64("2023-01-01", "us") + seconds).astype("datetime64[us]"),
+                "user_id": np.array([event[1] for event in events], dtype=np.int64),
+                "track_id": pd.Series([event[2] for event in events], dtype="str"),
+                "event_type": pd.Series([event[3] for event in events], dtype="str"),
+                "session_id": np.array([event[4] for event in events], dtype=np.int64),
+            }
+        )
+        tracks = pd.DataFrame({"id": ["a", "b"], "duration_ms": [100_000, 200_000]})
+        users = pd.DataFrame(
+            {
+                "user_id": [1, 2],
+                "favourite_genres": pd.Series([["jazz"], ["rock", "pop"]], dtype=object),
+                "premium_user": [False, True],
+            }
+        )
+        return Dataset(pd.DataFrame(), tracks, users, pd.DataFrame(), sessions, digest="")
+
+    return make
+
+
+@pytest.fixture
+def edit_line() -> Callable[[Path, int, Callable[[dict[str, Any]], Any]], None]:
+    """Rewrites one line (from 1) of a JSONL file by a function of its object."""
+
+    def edit(path: Path, number: int, change: Callable[[dict[str, Any]], Any]) -> None:
+        lines = path.read_text().splitlines()
+        record = json.loads(lines[number - 1])
+        changed = change(record)
+        lines[number - 1] = changed if isinstance(changed, str) else json.dumps(record)
+        path.write_text("\n".join(lines) + "\n")
+
+    return edit

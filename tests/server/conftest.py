@@ -1,0 +1,149 @@
+"""A tiny catalogue with two tiny models, a real embedded database, and the real server on a free port."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from data.generator import generate
+from models.artifact import Artifact, save
+from models.features import InputEncoder
+from models.features.fitting import fit_genres
+from models.manifest import Manifest
+from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+from server import app
+from server.experiment.embedded import EmbeddedMongo, find_program
+from server.experiment.records import PredictionRecord
+from server.settings import ServerSettings
+
+Stub = Any  # the generated stub is typed for blocking channels only
+ServerFactory = Callable[..., AbstractAsyncContextManager[Stub]]
+
+
+@pytest.fixture(scope="session")
+def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated data set of 40 tracks."""
+    directory = tmp_path_factory.mktemp("data")
+    generate(directory, listeners=5, tracks=40, plays=200)
+    return directory
+
+
+def save_tiny_model(registry: Path, name: str, version: str, seed: int, log_loss_value: float) -> None:
+    """Writes an artifact of random weights."""
+    genres = fit_genres(["rock", "pop", "jazz", "polish rock", "folk"], seed=1)
+    n_inputs = 2 * genres.n_clusters
+    inputs = InputEncoder(genres, (), np.zeros(n_inputs), np.ones(n_inputs))
+    random = np.random.default_rng(seed)
+    layers = tuple(
+        (random.normal(size=(n_out, n_in)).astype(np.float32), random.normal(size=n_out).astype(np.float32))
+        for n_in, n_out in pairwise((n_inputs, 4, 2))
+    )
+    manifest = Manifest(
+        name=name,
+        version=version,
+        description=f"A tiny {name} model.",
+        created_at=datetime(2030, 1, 1, tzinfo=UTC),
+        data_digest="0" * 64,
+        features={},
+        split={},
+        recipe={},
+        required_inputs=("track_id", "favourite_genres"),
+        metrics={"log_loss": log_loss_value},
+    )
+    save(Artifact(manifest, inputs, layers), registry / name / version)
+
+
+@pytest.fixture
+def registry_directory(tmp_path: Path) -> Path:
+    """A registry with a `simple` and a better `advanced` model."""
+    registry = tmp_path / "registry"
+    save_tiny_model(registry, "simple", "1", seed=1, log_loss_value=0.7)
+    save_tiny_model(registry, "advanced", "1", seed=2, log_loss_value=0.6)
+    return registry
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mongodb_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The `mongodb://HOST:PORT` of one embedded database for all tests."""
+    if find_program() is None:
+        pytest.skip("secantusd-py is not installed: pip install 'playthrough[embedded]'")
+    embedded = EmbeddedMongo(tmp_path_factory.mktemp("mongodb"))
+    uri = await embedded.start()
+    yield uri.rpartition("/")[0]
+    await embedded.stop()
+
+
+@pytest.fixture
+def mongodb_uri(mongodb_address: str) -> str:
+    """A database of its own in the embedded MongoDB."""
+    return f"{mongodb_address}/test_{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def settings(data_directory: Path, registry_directory: Path, tmp_path: Path) -> ServerSettings:
+    """Settings of a server on a free port whose MongoDB is not there."""
+    return ServerSettings(
+        data=data_directory,
+        models=registry_directory,
+        port=0,
+        var_dir=tmp_path / "var",
+        mongodb_uri=SecretStr("mongodb://127.0.0.1:9/nowhere"),
+        drain_grace_s=1.0,
+    )
+
+
+@pytest.fixture
+def serving(settings: ServerSettings) -> ServerFactory:
+    """Runs the real server, with settings changed as the test likes, and yields a stub for it."""
+
+    @asynccontextmanager
+    async def run(**changes: Any) -> AsyncIterator[Stub]:
+        changed = settings.model_copy(update=changes)
+        async with (
+            app.running(changed, lambda _line: None) as address,
+            grpc.aio.insecure_channel(address) as channel,
+        ):
+            yield pb_grpc.PredictionServiceStub(channel)
+
+    return run
+
+
+@pytest.fixture
+def track_ids(data_directory: Path) -> list[str]:
+    """The catalogue's tracks."""
+    from data import read_catalogue
+
+    return list(read_catalogue(data_directory).track_ids)
+
+
+@pytest.fixture
+def make_record() -> Callable[[int], PredictionRecord]:
+    """Makes the n-th record."""
+
+    def make(number: int) -> PredictionRecord:
+        return PredictionRecord(
+            prediction_id=f"{number:024x}",
+            experiment="model-comparison",
+            arm="simple",
+            model="simple",
+            version="1",
+            arm_probability=0.5,
+            listener_id="7",
+            track_id="track",
+            favourite_genres=("rock", "żagle"),
+            play_through_probability=0.25,
+            skipped=True,
+            requested_at=datetime(2030, 1, 1, 12, tzinfo=UTC),
+            latency_us=30,
+        )
+
+    return make

@@ -1,0 +1,169 @@
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
+from server.experiment.records import Outcome, PredictionRecord
+from server.experiment.spool import Spool, count_spooled
+
+MakeRecord = Callable[[int], PredictionRecord]
+HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
+SKIPPED = Outcome(skipped=True, listened_ms=1000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
+
+
+async def test_what_was_appended_is_there_after_reopening(tmp_path: Path, make_record: MakeRecord) -> None:
+    spool = Spool(tmp_path / "spool", max_records=10)
+    await spool.append(make_record(2))
+    await spool.append(make_record(1))
+    await spool.add_outcome(make_record(1).prediction_id, HEARD)
+    await spool.close()
+
+    reopened = Spool(tmp_path / "spool", max_records=10)
+    assert reopened.filled.is_set()
+    assert reopened.depth == 2
+    oldest, newest = await reopened.read(10)
+    assert PredictionRecord.from_json(oldest.body) == make_record(1)
+    assert oldest.outcome is not None
+    assert Outcome.from_json(oldest.outcome) == HEARD
+    assert (newest.prediction_id, newest.outcome) == (make_record(2).prediction_id, None)
+    await reopened.close()
+
+
+def test_what_was_appended_survives_a_kill(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, os, signal
+from datetime import UTC, datetime
+from pathlib import Path
+from server.experiment.records import PredictionRecord
+from server.experiment.spool import Spool
+async def main():
+    spool = Spool(Path({str(tmp_path / "spool")!r}), max_records=1000)
+    now = datetime.now(UTC)
+    await asyncio.gather(*(spool.append(PredictionRecord(
+        f"{{n:024x}}", "e", "a", "m", "1", 1.0, None, "t", (), 0.5, False, now, 1)) for n in range(100)))
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    killed = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    assert killed.returncode == -9
+    assert count_spooled(tmp_path / "spool") == (100, 0)
+
+
+async def test_callers_that_wait_together_share_commits(tmp_path: Path, make_record: MakeRecord) -> None:
+    spool = Spool(tmp_path / "spool", max_records=1000)
+    statements: list[str] = []
+    spool._connection.set_trace_callback(statements.append)
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(200)))
+    assert spool.depth == 200
+    assert statements.count("COMMIT") < 100
+    await spool.close()
+
+
+async def test_a_full_spool_refuses_and_recovers_once_rows_leave(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool", max_records=2)
+    results = await asyncio.gather(*(spool.append(make_record(n)) for n in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), type(None), SpoolFullError]
+    await spool.remove(await spool.read(1))
+    await spool.append(make_record(3))
+    assert spool.depth == 2
+    await spool.close()
+
+
+async def test_a_full_disk_refuses_and_keeps_what_was_answered(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool", max_records=100_000)
+    (pages,) = spool._connection.execute("PRAGMA page_count").fetchone()
+    spool._connection.execute(f"PRAGMA max_page_count = {pages + 8}")  # SQLite reports it as a full disk
+    answered = 0
+    with pytest.raises(SpoolFullError):
+        for number in range(10_000):
+            await spool.append(make_record(number))
+            answered += 1
+    assert spool.depth == answered
+    assert len(await spool.read(10_000)) == answered
+    await spool.close()
+
+
+async def test_an_equal_outcome_is_taken_again_and_another_one_refused(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool", max_records=10)
+    await spool.append(make_record(1))
+    known = make_record(1).prediction_id
+    assert await spool.add_outcome(known, HEARD)
+    assert await spool.add_outcome(known, Outcome(False, 9000, datetime.now(UTC)))
+    # In one group with a good append: the refusal is its caller's alone.
+    refused, appended = await asyncio.gather(
+        spool.add_outcome(known, SKIPPED), spool.append(make_record(2)), return_exceptions=True
+    )
+    assert isinstance(refused, OutcomeConflictError)
+    assert appended is None
+    (row, _) = await spool.read(10)
+    assert row.outcome is not None
+    assert Outcome.from_json(row.outcome) == HEARD
+    assert not await spool.add_outcome("f" * 24, HEARD)
+    await spool.close()
+
+
+async def test_an_outcome_that_comes_while_its_row_is_on_the_way_to_mongodb_is_not_lost(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool", max_records=10)
+    await spool.append(make_record(1))
+    on_the_way = await spool.read(10)
+    assert await spool.add_outcome(make_record(1).prediction_id, HEARD)
+    await spool.remove(on_the_way)
+    (row,) = await spool.read(10)
+    assert row.outcome is not None
+    await spool.remove([row])
+    assert (await spool.read(10), spool.depth) == ([], 0)
+    assert not spool.filled.is_set()
+    await spool.close()
+
+
+async def test_a_buried_row_leaves_the_way_free_and_keeps_its_reason(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool", max_records=10)
+    await spool.append(make_record(1))
+    (row,) = await spool.read(10)
+    await spool.bury(row, "too odd")
+    assert spool.depth == 0
+    await spool.close()
+    assert count_spooled(tmp_path / "spool") == (0, 1)
+    connection = sqlite3.connect(tmp_path / "spool")
+    assert connection.execute("SELECT reason FROM dead_letters").fetchall() == [("too odd",)]
+    connection.close()
+
+
+async def test_a_cancelled_caller_does_not_disturb_its_group(tmp_path: Path, make_record: MakeRecord) -> None:
+    spool = Spool(tmp_path / "spool", max_records=10)
+    impatient = asyncio.ensure_future(spool.append(make_record(1)))
+    patient = asyncio.ensure_future(spool.append(make_record(2)))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await patient
+    assert make_record(2).prediction_id in [row.prediction_id for row in await spool.read(10)]
+    await spool.close()
+
+
+async def test_a_closed_spool_refuses_instead_of_hanging(tmp_path: Path, make_record: MakeRecord) -> None:
+    spool = Spool(tmp_path / "spool", max_records=10)
+    await spool.close()
+    with pytest.raises(StorageUnavailableError):
+        await spool.append(make_record(1))
+
+
+async def test_a_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_bytes(b"not a database, but long enough to be looked at" * 50)
+    with pytest.raises(StartError, match="cannot open the spool"):
+        Spool(tmp_path / "spool", max_records=10)

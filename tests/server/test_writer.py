@@ -1,0 +1,101 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from server.errors import StorageUnavailableError
+from server.experiment import writer as writer_module
+from server.experiment.records import PredictionRecord
+from server.experiment.spool import Spool, SpooledRow, count_spooled
+from server.experiment.store import Refusal
+from server.experiment.writer import SpoolWriter
+
+MakeRecord = Callable[[int], PredictionRecord]
+
+
+class FakeStore:
+    """A MongoDB that can be away, and that refuses some records for good."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, SpooledRow] = {}
+        self.away = False
+        self.attempts = 0
+        self.refused: set[str] = set()
+
+    async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+        self.attempts += 1
+        if self.away:
+            raise StorageUnavailableError("away")
+        self.rows |= {row.prediction_id: row for row in rows if row.prediction_id not in self.refused}
+        return [Refusal(row, "poison") for row in rows if row.prediction_id in self.refused]
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    spool = Spool(tmp_path / "spool", max_records=1000)
+    yield spool
+    await spool.close()
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_everything_reaches_the_store_and_leaves_the_spool(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    store = FakeStore()
+    writer = SpoolWriter(spool, store)
+    writer.start()
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(250)))
+    await eventually(lambda: spool.depth == 0)
+    await writer.stop(within_s=1)
+    assert len(store.rows) == 250
+
+
+async def test_records_wait_for_a_store_that_is_away(
+    spool: Spool, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_LONGEST_DELAY_S", 0.02)
+    store = FakeStore()
+    store.away = True
+    writer = SpoolWriter(spool, store)
+    writer.start()
+    await spool.append(make_record(1))
+    await eventually(lambda: store.attempts >= 3)
+    await spool.append(make_record(2))
+    assert spool.depth == 2
+    store.away = False
+    await eventually(lambda: len(store.rows) == 2 and spool.depth == 0)
+    await writer.stop(within_s=1)
+
+
+async def test_a_poison_record_is_buried_and_holds_up_nothing(
+    spool: Spool, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    store = FakeStore()
+    store.refused = {make_record(1).prediction_id}
+    for number in range(3):
+        await spool.append(make_record(number))
+    await SpoolWriter(spool, store).stop(within_s=5)
+    assert set(store.rows) == {make_record(0).prediction_id, make_record(2).prediction_id}
+    assert count_spooled(tmp_path / "spool") == (0, 1)
+
+
+async def test_stopping_while_the_store_is_away_keeps_the_records(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    store = FakeStore()
+    store.away = True
+    await spool.append(make_record(1))
+    await SpoolWriter(spool, store).stop(within_s=5)
+    assert spool.depth == 1
+
+
+def test_the_wait_grows_to_a_bound_and_is_never_nothing() -> None:
+    delays = [writer_module._delay_s(failures) for failures in (0, 3, 10, 5000)]
+    assert all(0 < delay <= writer_module._LONGEST_DELAY_S for delay in delays)
+    assert delays[0] < delays[1] < delays[2]
