@@ -109,7 +109,7 @@ class _Reader:
         self.n_rows = 0
 
     def read_all(self, blocks: Iterator[Block]) -> Iterator[Piece]:
-        """Yields tables with their rows' line numbers, in file order; Arrow works on a few blocks at a time."""
+        """Yields the rows in file order; Arrow works on a few blocks at a time."""
         ahead: deque[tuple[Block, Future[arrow.Table | None]]] = deque()
         with ThreadPoolExecutor(_N_THREADS) as pool:
             for block in blocks:
@@ -249,9 +249,9 @@ class _Reader:
 def _holds_json(column: arrow.ChunkedArray) -> bool:
     """Tells whether a column is without NaN, Infinity and lists with nulls, all of which Arrow reads."""
     if arrow.types.is_list(column.type):
-        return compute.list_flatten(column).null_count == 0
+        return bool(compute.list_flatten(column).null_count == 0)
     if arrow.types.is_floating(column.type):
-        return compute.all(compute.is_finite(column)).as_py() is not False
+        return bool(compute.all(compute.is_finite(column)).as_py() is not False)
     return True
 
 

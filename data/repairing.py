@@ -27,6 +27,7 @@ _EMPTY_VALUE: dict[tuple[str, str], Any] = {
     ("users", "city"): "",
     ("users", "street"): "",
     ("users", "favourite_genres"): [],
+    ("sessions", "track_id"): "",
 }
 
 
@@ -88,13 +89,12 @@ def _repaired(raw: RawTable) -> _Table:
             table.note("ignored", rule, None, lines)
         elif column is None or rule == "duplicate-key":  # such a line has no row
             table.note("dropped", rule, column, lines)
-        elif (table.name, column) in _EMPTY_VALUE:
-            filled.append((rule, column, lines))
+        elif (table.name, column) not in _EMPTY_VALUE:
+            table.drop(rule, column, table.frame.index.isin(lines))
         else:
-            at_fault = table.frame.index.isin(lines)
-            if (table.name, column) == (SESSIONS.name, "track_id"):
-                at_fault &= needs_track(table.frame)  # the others are filled below
-            table.drop(rule, column, at_fault)
+            if table.name == SESSIONS.name:  # the empty track id is for the events that need none
+                table.drop(rule, column, table.frame.index.isin(lines) & needs_track(table.frame))
+            filled.append((rule, column, lines))
     _drop_repeated_ids(table)
     for rule, column, lines in filled:
         _fill(table, rule, column, table.frame.index.isin(lines))
@@ -102,9 +102,11 @@ def _repaired(raw: RawTable) -> _Table:
 
 
 def _fill(table: _Table, rule: str, column: str, at_fault: NDArray[np.bool_]) -> None:
+    if not at_fault.any():
+        return
     table.note("filled", rule, column, table.frame.index[at_fault])
     values = table.frame[column].astype(object)
-    empty = _EMPTY_VALUE.get((table.name, column), "")
+    empty = _EMPTY_VALUE[table.name, column]
     filled = [empty if bad else value for value, bad in zip(values, at_fault, strict=True)]
     as_read = object if empty == [] else "str"
     table.frame = table.frame.assign(**{column: pd.Series(filled, index=table.frame.index, dtype=as_read)})
@@ -130,12 +132,9 @@ def _drop_repeated_ids(table: _Table) -> None:
 
 
 def _mend_sessions(sessions: _Table, users: pd.DataFrame, tracks: pd.DataFrame) -> None:
-    lost = sessions.frame["track_id"].isna().to_numpy() & ~needs_track(sessions.frame)
-    lost_rule = "null" if ("null", "track_id") in sessions.raw.log.groups else "wrong-type"
-    _fill(sessions, lost_rule, "track_id", lost)
     sessions.drop("unknown-listener", "user_id", of_unknown_listener(sessions.frame, users))
     sessions.drop("unknown-track", "track_id", of_unknown_track(sessions.frame, tracks))
-    sessions.drop("two-listeners", "user_id", of_shared_session(sessions.frame))
+    sessions.drop("two-listeners", "session_id", of_shared_session(sessions.frame))
 
 
 def _typed(table: _Table) -> pd.DataFrame:

@@ -32,6 +32,8 @@ SURFACE, INK, MUTED, GRID, MAIN, WARM, CALM = (light for light, _ in PALETTE.val
 NORMAL, SMALL, TALL = (4.4, 2.8), (3.7, 2.5), (4.4, 4.0)
 """Width and height in inches: small enough that text stays readable when a phone scales the chart down."""
 
+_TITLE_INCHES = 0.3
+
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRID,
@@ -42,9 +44,6 @@ _STYLE: dict[str, Any] = {
     "axes.spines.left": False,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
     "figure.dpi": 100,
     "figure.facecolor": SURFACE,
     "axes.facecolor": "none",
@@ -74,7 +73,7 @@ _VARIABLE_OF = {light: f"var(--chart-{name})" for name, (light, _) in PALETTE.it
 
 @contextmanager
 def new_chart(name: str, size: tuple[float, float] = NORMAL) -> Iterator[tuple[Figure, Axes]]:
-    """Opens an empty chart; draw on it and save it within the `with` block.
+    """Opens an empty chart; draw on it, `lay_out` it and save it within the `with` block.
 
     Args:
         name: Unique in its page: the ids in the SVG come from it.
@@ -96,11 +95,19 @@ def no_data(axes: Axes) -> None:
     axes.text(0.5, 0.5, "no data", ha="center", va="center", color=MUTED, transform=axes.transAxes)
 
 
+def lay_out(figure: Figure) -> None:
+    """Makes room for labels, once for all files that the drawn chart is saved to."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # else every save would do it anew, twice
+
+
 def as_svg(figure: Figure, title: str) -> str:
     """Returns the chart as an `<svg>` element to put into a page.
 
     Args:
-        figure: From `new_chart`, drawn.
+        figure: From `new_chart`, drawn and laid out.
         title: For readers who cannot see it.
     """
     written = io.StringIO()
@@ -122,15 +129,21 @@ def as_svg(figure: Figure, title: str) -> str:
 
 
 def save_png(figure: Figure, path: Path, title: str, sentence: str) -> None:
-    """Saves the chart, with its title above it, as a PNG.
+    """Saves the chart, with its title above it, as a PNG; the figure is of no use afterwards.
 
     Args:
-        figure: From `new_chart`, drawn.
+        figure: From `new_chart`, drawn and laid out.
         path: File to write.
         title: Drawn, and kept in the file's metadata.
         sentence: What the chart says, kept in the file's metadata.
     """
-    figure.axes[0].set_title(title)
+    width, height = figure.get_size_inches()
+    shrunk = height / (height + _TITLE_INCHES)
+    for axes in figure.axes:
+        x, y, wide, high = axes.get_position(original=True).bounds
+        axes.set_position((x, y * shrunk, wide, high * shrunk))
+    figure.set_size_inches(width, height + _TITLE_INCHES)
+    figure.text(0.02, 1 - 0.3 * (1 - shrunk), title, va="top", fontsize=10, fontweight="bold")
     figure.savefig(path, format="png", metadata={"Title": title, "Description": sentence})
 
 

@@ -91,7 +91,7 @@ SECTIONS = (
             _recipe("mutual_information", "Mutual information with the outcome", chart.TALL),
             _recipe("correlation", "Correlations between attributes of the plays", chart.TALL),
         ),
-        "Only what is known before a play starts; blue goes together, orange goes against each other.",
+        "Only what is known before a play starts. Blue squares go together, orange ones against each other.",
     ),
 )
 FIGURE_NAMES = tuple(recipe.name for section in SECTIONS for recipe in section.figures)

@@ -117,6 +117,7 @@ def _draw(recipe: FigureRecipe, statistics: Statistics, folder: Path) -> Chart:
         else:
             recipe.draw(axes, statistics)
             table = recipe.tabulate(statistics)
+        chart.lay_out(figure)
         svg = chart.as_svg(figure, recipe.title)
         chart.save_png(figure, folder / f"{recipe.name}.png", recipe.title, sentence)
     return Chart(recipe.name, recipe.title, sentence, svg, table)

@@ -97,7 +97,7 @@ def survival(statistics: Statistics) -> str:
     marks = [t for t in (30, 60, 180) if t < len(curve.seconds)]
     kept = "".join(f"{percent(curve.still_listening[t])} after {t}\u00a0s, " for t in marks)
     return (
-        f"Of {_many(plays, 'play')} are still being listened to: {kept}fewer than half after {half}\u00a0s. "
+        f"Still listened to, of {_many(plays, 'play')}: {kept}fewer than half after {half}\u00a0s. "
         f"If no track ended, {percent(curve.not_skipped[half])} would be left by then."
     )
 

@@ -6,7 +6,6 @@ import pandas as pd
 from data.faults import Severity
 from data.quality.rules import Broken, Tables, rule
 from data.references import needs_track, of_shared_session, of_unknown_listener, of_unknown_track
-from data.transform import in_session_order, play_of_event
 
 
 @rule("unknown-listener", Severity.ERROR, table="sessions", column="user_id", needs=("users",))
@@ -78,19 +77,19 @@ def repeated_event(tables: Tables) -> Broken:
 @rule("skip-without-play", Severity.WARNING, table="sessions", column="event_type")
 def skip_without_play(tables: Tables) -> Broken:
     """SKIPs without a PLAY of the same track before them in their session; they are passed over."""
-    return _without_play(tables["sessions"], "SKIP")
+    return _without_play(tables, "SKIP")
 
 
 @rule("like-without-play", Severity.WARNING, table="sessions", column="event_type")
 def like_without_play(tables: Tables) -> Broken:
     """LIKEs without a PLAY of the same track before them in their session; they are passed over."""
-    return _without_play(tables["sessions"], "LIKE")
+    return _without_play(tables, "LIKE")
 
 
 @rule("skip-after-end", Severity.WARNING, table="sessions", column="timestamp", needs=("tracks",))
 def skip_after_end(tables: Tables) -> Broken:
     """SKIPs later than the end of the track that they skip."""
-    events, play_of = _track_events(tables["sessions"])
+    events, play_of = tables.events_and_plays
     skips = ((events["event_type"] == "SKIP") & (play_of >= 0)).to_numpy()
     plays = events[(events["event_type"] == "PLAY").to_numpy()]
     started = plays["timestamp"].to_numpy()[play_of[skips]]
@@ -102,18 +101,7 @@ def skip_after_end(tables: Tables) -> Broken:
     return Broken(pd.Series(skipped["timestamp"].to_numpy(), index=skipped["line"]).sort_index())
 
 
-def _track_events(
-    sessions: pd.DataFrame,
-) -> tuple[pd.DataFrame, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
-    """Returns the usable events session by session, with their `line`, and each one's PLAY or -1."""
-    needed = ["timestamp", "track_id", "event_type", "session_id"]
-    usable = sessions[needed].dropna()
-    events = in_session_order(usable.assign(line=usable.index))
-    is_play = (events["event_type"] == "PLAY").to_numpy()
-    return events, play_of_event(events, is_play)
-
-
-def _without_play(sessions: pd.DataFrame, event_type: str) -> Broken:
-    events, play_of = _track_events(sessions)
+def _without_play(tables: Tables, event_type: str) -> Broken:
+    events, play_of = tables.events_and_plays
     lonely = events[(events["event_type"] == event_type).to_numpy() & (play_of < 0)]
     return Broken(pd.Series(lonely["track_id"].to_numpy(), index=lonely["line"]).sort_index())

@@ -10,14 +10,34 @@ that it `needs` (its own among them) could be read.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data.faults import Rule, Severity
+from data.transform import in_session_order, play_of_event
 
-Tables = Mapping[str, pd.DataFrame]
-"""The tables by name, indexed by line number; null where a value cannot be used."""
+
+class Tables:
+    """The tables by name, indexed by line number; null where a value cannot be used."""
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
+        """Takes the tables that could be read."""
+        self._frames = frames
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """Returns a table."""
+        return self._frames[name]
+
+    @cached_property
+    def events_and_plays(self) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+        """Returns the usable events session by session, with their `line`, and each one's PLAY or -1."""
+        usable = self["sessions"][["timestamp", "track_id", "event_type", "session_id"]].dropna()
+        events = in_session_order(usable.assign(line=usable.index))
+        return events, play_of_event(events, (events["event_type"] == "PLAY").to_numpy())
 
 
 @dataclass(frozen=True)

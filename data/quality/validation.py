@@ -38,7 +38,7 @@ def validate(directory: Path, progress: Callable[[str], None] = lambda step: Non
     require_folder(directory)
     findings: dict[str, list[Finding]] = {}
     rows: dict[str, int] = {}
-    tables: dict[str, pd.DataFrame] = {}
+    frames: dict[str, pd.DataFrame] = {}
     for contract in DATASET_FILES:
         progress(contract.file_name)
         table = _read(directory, contract)
@@ -47,9 +47,10 @@ def validate(directory: Path, progress: Callable[[str], None] = lambda step: Non
             continue
         findings[contract.name], rows[contract.name] = _file_findings(table), table.n_rows
         if table.n_rows:
-            tables[contract.name] = table.frame
+            frames[contract.name] = table.frame
+    tables = Tables(frames)
     for rule in TABLE_RULES.values():
-        if rule.needs <= tables.keys():
+        if rule.needs <= frames.keys():
             progress(rule.name)
             findings[rule.table] += _table_findings(rule, tables)
     return Report({name: FileReport(rows[name], _sorted(found)) for name, found in findings.items()})
