@@ -48,7 +48,7 @@ FILE_RULES = {
         Rule(
             "byte-order-mark",
             Severity.ERROR,
-            "the file begins with a byte order mark: save it as plain UTF-8",
+            "The file begins with a byte order mark: save it as plain UTF-8",
         ),
         Rule("crlf", Severity.INFO, "Lines end in CR LF instead of LF; harmless"),
         Rule("blank-line", Severity.INFO, "Blank lines; harmless"),

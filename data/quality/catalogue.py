@@ -1,6 +1,7 @@
 """Rules about artists, tracks, listeners and how tracks are stored."""
 
 import numpy as np
+import pandas as pd
 
 from data.faults import Severity
 from data.quality.rules import Broken, Tables, rule
@@ -14,6 +15,22 @@ def duplicate_artist_name(tables: Tables) -> Broken:
     shared = names[names.duplicated(keep=False)]
     repeated = shared[shared.duplicated()]
     return Broken(repeated, count=shared.nunique(), note=f"{len(shared)} rows")
+
+
+@rule("nameless-artist", Severity.WARNING, table="artists", column="name")
+def nameless_artist(tables: Tables) -> Broken:
+    """Artists whose name is the empty string."""
+    return Broken(_blank(tables["artists"]["name"]))
+
+
+@rule("nameless-track", Severity.WARNING, table="tracks", column="name")
+def nameless_track(tables: Tables) -> Broken:
+    """Tracks whose name is the empty string."""
+    return Broken(_blank(tables["tracks"]["name"]))
+
+
+def _blank(names: "pd.Series[str]") -> "pd.Series[str]":
+    return names[names.str.strip() == ""]
 
 
 @rule("duplicate-track", Severity.WARNING, table="tracks", column="name")

@@ -12,7 +12,10 @@ from data.cli import app
 
 Records = dict[str, list[Any]]
 
-EVENT = '{"timestamp": "2023-01-01T10:00:00", "user_id": 1, "track_id": "T1", "event_type": "PLAY", "session_id": 9}'
+EVENT = (
+    '{"timestamp": "2023-01-01T10:00:00", "user_id": 1, "track_id": "T1", '
+    '"event_type": "PLAY", "session_id": 9}'
+)
 MONTH_13 = EVENT.replace("2023-01-01", "2023-13-01")
 
 # name of the case, the bytes of sessions.jsonl, line at fault, words of the problem, rule

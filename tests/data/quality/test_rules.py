@@ -91,6 +91,8 @@ PLANTED: list[tuple[str, str, str | None, int, int | None, Callable[[Records], o
     ("stray-field", "users", "id", 1, 2, change("users", 2, id=None)),
     ("extra-column", "tracks", "mode", 2, 1, lambda r: [track.update(mode=1) for track in r["tracks"]]),
     ("duplicate-artist-name", "artists", "name", 1, 2, change("artists", 2, name="Ann")),
+    ("nameless-artist", "artists", "name", 1, 2, change("artists", 2, name="")),
+    ("nameless-track", "tracks", "name", 1, 1, change("tracks", 1, name=" ")),
     ("duplicate-track", "tracks", "name", 1, 3, _track_twice),
     ("unknown-artist", "tracks", "id_artist", 1, 2, change("tracks", 2, id_artist="?")),
     ("stored-unknown-track", "track_storage", "track_id", 1, 3, repeat("track_storage", 1, track_id="?")),
