@@ -1,6 +1,6 @@
 """Speed of reading, transforming, validating and generating data sets, beside reading line by line.
 
-Every reading is a process of its own, ours and the line-by-line one in turn, so that neither warms the other's
+Every reading is a process of its own, ours and the line-by-line one in turn; neither warms the other's
 memory and each one's peak is its own. "again" is a second reading in the same process: the first one pays for
 imports, which weigh in a small data set.
 
