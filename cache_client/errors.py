@@ -66,9 +66,11 @@ class InvalidRequest(ServerError):
         self.violations = violations
 
     def __str__(self) -> str:
-        """Returns the message with the fields at fault, in one line."""
-        fields = "; ".join(f"{v.field}: {v.description}" for v in self.violations)
-        return f"{self.args[0]} ({fields})" if fields else str(self.args[0])
+        """Returns the message with the fields at fault that it does not name itself, in one line."""
+        message = str(self.args[0])
+        faults = [f"{violation.field}: {violation.description}" for violation in self.violations]
+        unnamed = "; ".join(fault for fault in faults if fault not in message)
+        return f"{message} ({unnamed})" if unnamed else message
 
 
 class Overloaded(ServerError):

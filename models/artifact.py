@@ -57,7 +57,7 @@ class Artifact:
     Attributes:
         manifest: What it is.
         inputs: Encoder of its inputs.
-        layers: Linear layers in order, with a ReLU between two; the last has two outputs (see `classes`).
+        layers: Two or more linear layers in order, a ReLU between; the last has two outputs (see `classes`).
     """
 
     manifest: Manifest

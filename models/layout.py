@@ -89,7 +89,7 @@ def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
 
 
 def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
-    """Rebuilds the linear layers of a network with two outputs.
+    """Rebuilds the linear layers, two or more, of a network with two outputs.
 
     Raises:
         KeyError: An array is missing.
@@ -107,8 +107,8 @@ def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
             raise ValueError(f"layer_{number} holds a weight beyond {_LARGEST_WEIGHT:g}")
         layers.append((weight, bias))
         width = n_outputs
-    if not layers or width != 2:
-        raise ValueError(f"the network has {width if layers else 0} outputs, expected 2")
+    if len(layers) < 2 or width != 2:
+        raise ValueError(f"{len(layers)} layers with {width} outputs: expected two or more layers with 2")
     return tuple(layers)
 
 

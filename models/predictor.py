@@ -52,11 +52,13 @@ class Predictor:
         self.track_ids = catalogue.track_ids
         self._row_of = catalogue.row_of
         self._inputs = artifact.inputs
-        (weight, bias), *rest = artifact.layers
+        (weight, bias), *hidden, (last_weight, last_bias) = artifact.layers
         n_track_inputs = artifact.inputs.n_track_inputs
         self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:])
         self._bias = bias
-        self._rest = [(np.ascontiguousarray(w.T), b) for w, b in rest]  # (n_in, n_out), (n_out,)
+        self._hidden = [(np.ascontiguousarray(w.T), b) for w, b in hidden]  # (n_in, n_out), (n_out,)
+        # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
+        self._last = (last_weight[1] - last_weight[0], last_bias[1] - last_bias[0])  # (n_in,), ()
         tracks = artifact.inputs.encode_tracks(catalogue.tracks)
         self._track_parts = tracks @ weight[:, :n_track_inputs].T  # (n_tracks, n_first)
         self._listener_part = lru_cache(_LISTENERS_KEPT)(self._compute_listener_part)
@@ -89,12 +91,14 @@ class Predictor:
         except KeyError:
             unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
             raise UnknownTrackError(unknown) from None
-        hidden = self._track_parts[rows] + self._listener_part(tuple(favourite_genres))  # (n, n_first)
-        for weight, bias in self._rest:
-            hidden = np.maximum(hidden, 0) @ weight + bias
-        # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        logit = (hidden[:, 1] - hidden[:, 0]).astype(np.float64)
-        return np.exp(-np.logaddexp(0.0, -logit))
+        values = self._track_parts[rows] + self._listener_part(tuple(favourite_genres))  # (n, n_first)
+        np.maximum(values, 0, out=values)
+        for weight, bias in self._hidden:
+            values = values @ weight + bias
+            np.maximum(values, 0, out=values)
+        weight, bias = self._last
+        logits: NDArray[np.float64] = (values @ weight + bias).astype(np.float64)  # (n,)
+        return np.exp(-np.logaddexp(0.0, -logits))
 
     def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
         return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias

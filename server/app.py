@@ -5,7 +5,6 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import structlog
 
@@ -15,7 +14,7 @@ from server.experiment.embedded import EmbeddedMongo
 from server.experiment.folder_lock import lock_folder
 from server.experiment.log import ExperimentLog
 from server.experiment.spool import Spool
-from server.experiment.store import MongoStore, describe
+from server.experiment.store import MongoStore
 from server.experiment.writer import SpoolWriter
 from server.loading import choose_default, load_models
 from server.ports import LoadedModel
@@ -64,13 +63,15 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
     async with AsyncExitStack() as stack:  # closed in reverse: calls, then the spool, then the database
         lock = await asyncio.to_thread(lock_folder, settings.var_dir)
         stack.callback(lock.close)
+        external = settings.external_mongodb_uri
+        store = None if external is None else MongoStore(external)  # first: a bad URI is known at once
         loading = asyncio.create_task(asyncio.to_thread(_load, settings))
         stack.push_async_callback(_settle, loading)
-        uri = await _mongodb_uri(settings, stack, announce)
-        store = MongoStore(uri)
+        if store is None:
+            store = MongoStore(await _embedded_uri(settings, stack, announce))
         stack.push_async_callback(store.close)
         models = await loading
-        spool = Spool(settings.var_dir / "spool.sqlite3", max_records=settings.spool_max_records)
+        spool = Spool(settings.spool_file, max_records=settings.spool_max_records)
         stack.push_async_callback(spool.close)
         writer = SpoolWriter(spool, store)
         writer.start()
@@ -86,26 +87,19 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         rpc = RpcServer(service)
         address = await rpc.start(settings.host, settings.port)
         stack.push_async_callback(rpc.stop, settings.drain_grace_s)
-        _log.info("serving", address=address, models=list(models), mongodb=describe(uri))
+        _log.info("serving", address=address, models=list(models), mongodb=store.address)
         yield address
 
 
-async def _mongodb_uri(
+async def _embedded_uri(
     settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
 ) -> str:
-    """Returns the configured MongoDB's URI, or starts the embedded one and says where it is."""
-    if settings.external_mongodb_uri is not None:
-        return settings.external_mongodb_uri
-    embedded = EmbeddedMongo(embedded_directory(settings))
+    """Starts the embedded database and says where it is."""
+    embedded = EmbeddedMongo(settings.embedded_directory)
     uri = await embedded.start()
     stack.push_async_callback(embedded.stop)
     announce(f"embedded MongoDB at {uri}")
     return uri
-
-
-def embedded_directory(settings: ServerSettings) -> Path:
-    """Returns the embedded database's folder."""
-    return settings.var_dir / "mongodb"
 
 
 def _load(settings: ServerSettings) -> dict[str, LoadedModel]:

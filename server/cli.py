@@ -1,4 +1,4 @@
-"""The room's commands: `python -m server [serve]` and `python -m server report`."""
+"""The room's commands: `python -m server [serve]`, `… report` and `… health`."""
 
 import asyncio
 import json
@@ -95,6 +95,27 @@ def report(
     _run(lambda: _report(load_settings(mongodb_uri=mongodb_uri), _instant(since), json_file))
 
 
+@app.command()
+def health(
+    server: Annotated[str, typer.Option(help="The server to ask, as HOST:PORT.")] = "127.0.0.1:50051",
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="How long to wait, in seconds.")] = 3.0,
+) -> None:
+    """Ask a running server whether it serves; exit code 1 when it does not.
+
+    Example: python -m server health --server 127.0.0.1:50051
+    """
+
+    async def ask() -> None:
+        from server.rpc.probe import check_health
+
+        status = await check_health(server, timeout_s)
+        typer.echo(status)
+        if status != "SERVING":
+            raise ServerError(f"{server} does not serve")
+
+    _run(ask)
+
+
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a command; what it cannot do becomes one line on stderr and exit code 1."""
     try:
@@ -114,9 +135,9 @@ async def _report(settings: ServerSettings, since: datetime | None, json_file: P
         if settings.external_mongodb_uri is not None:
             predictions = await read_judged(settings.external_mongodb_uri, since)
         else:
-            async with embedded_uri(settings.var_dir / "mongodb") as uri:
+            async with embedded_uri(settings.embedded_directory) as uri:
                 predictions = await read_judged(uri, since)
-        waiting = await asyncio.to_thread(count_spooled, settings.var_dir / "spool.sqlite3")
+        waiting = await asyncio.to_thread(count_spooled, settings.spool_file)
     figures = to_json(judge(predictions), *waiting)
     text = json.dumps(figures, indent=2)
     if json_file == Path("-"):

@@ -48,6 +48,16 @@ class ServerSettings(DataSettings):
         return self.data or self.default_data_directory
 
     @property
+    def embedded_directory(self) -> Path:
+        """Returns the embedded database's folder."""
+        return self.var_dir / "mongodb"
+
+    @property
+    def spool_file(self) -> Path:
+        """Returns the file of the predictions that MongoDB does not have yet."""
+        return self.var_dir / "spool.sqlite3"
+
+    @property
     def external_mongodb_uri(self) -> str | None:
         """Returns the configured MongoDB's URI, or None when the embedded one is wanted."""
         uri = self.mongodb_uri.get_secret_value() if self.mongodb_uri else EMBEDDED

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from trainer.errors import TrainingError
 from trainer.recipes import DEFAULT_RECIPE, RECIPES
@@ -87,6 +86,7 @@ def _run(
     from data import DataError, read_dataset
     from models import ArtifactError, Registry
     from trainer.device import choose_device
+    from trainer.progress import EpochBars
     from trainer.run import Options, choose_models, train_models
     from trainer.splitting import parse_split
     from trainer.tables import results_json, results_table
@@ -99,28 +99,15 @@ def _run(
     try:
         with errors.status(f"reading {directory}"):
             dataset = read_dataset(directory)
-        with _progress(errors) as progress:
-            results.extend(
-                train_models(
-                    dataset, Registry(models_directory), recipes, options, lambda *a: _bar(progress, *a)
-                )
-            )
+        with EpochBars(errors) as bars:
+            results.extend(train_models(dataset, Registry(models_directory), recipes, options, bars.start))
     except (DataError, ArtifactError) as error:
         raise TrainingError(str(error)) from error
-    to_stdout = json_file == Path("-")
     title = f"{recipe} recipe, {split} split, {options.device.type}"
-    (errors if to_stdout else Console()).print(results_table(results, title))
+    (errors if json_file == Path("-") else Console()).print(results_table(results, title))
     if json_file is not None:
-        _write_json(
-            json_file,
-            {
-                "dataset": str(directory),
-                "split": split,
-                "recipe": recipe,
-                "device": options.device.type,
-                "models": {result.name: results_json(result) for result in results},
-            },
-        )
+        content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": options.device.type}
+        _write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
 
 
 def _check_writable(directory: Path) -> None:
@@ -131,23 +118,6 @@ def _check_writable(directory: Path) -> None:
         raise TrainingError(f"{directory}: cannot be written: {error.strerror}") from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise TrainingError(f"{directory}: cannot be written: Permission denied")
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} epochs"),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-def _bar(progress: Progress, name: str, epochs: int) -> Any:
-    task = progress.add_task(name, total=epochs, loss=float("nan"))
-    return lambda loss: progress.update(task, advance=1, loss=loss)
 
 
 def _write_json(file: Path, content: dict[str, Any]) -> None:

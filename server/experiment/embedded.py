@@ -40,8 +40,11 @@ class EmbeddedMongo:
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self) -> str:
+    async def start(self, port: int = 0) -> str:
         """Starts the database and waits until it answers.
+
+        Args:
+            port: Loopback port; 0 picks a free one.
 
         Returns:
             Its URI, which names the database too.
@@ -58,7 +61,7 @@ class EmbeddedMongo:
         self._lock = await asyncio.to_thread(lock_folder, self._directory)
         try:
             await asyncio.to_thread(_end_orphan, self._directory)
-            port = _free_port()
+            port = port or _free_port()
             await self._spawn(program, port)
         except BaseException:
             self._lock.close()

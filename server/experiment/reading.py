@@ -12,7 +12,7 @@ from server.errors import StartError, StorageUnavailableError
 from server.experiment.analysis import JudgedPrediction
 from server.experiment.documents import OutcomeDocument
 from server.experiment.embedded import EmbeddedMongo, running_uri
-from server.experiment.store import MongoStore, describe
+from server.experiment.store import MongoStore
 
 
 class _Judged(BaseModel):
@@ -50,7 +50,7 @@ async def read_judged(uri: str, since: datetime | None) -> list[JudgedPrediction
             async for found in store.find(query, _Judged)
         ]
     except StorageUnavailableError as error:
-        raise StartError(f"no answer from MongoDB at {describe(uri)}: {error.reason}") from error
+        raise StartError(f"no answer from MongoDB at {store.address}: {error.reason}") from error
     finally:
         await store.close()
 

@@ -34,7 +34,11 @@ class Refusal:
 
 
 class MongoStore:
-    """Stores predictions in a MongoDB that may be away at any time, also at the start."""
+    """Stores predictions in a MongoDB that may be away at any time, also at the start.
+
+    Attributes:
+        address: The URI as it may be logged: without user, password and options.
+    """
 
     def __init__(self, uri: str) -> None:
         """Prepares a client; nothing is connected yet.
@@ -45,6 +49,11 @@ class MongoStore:
         Raises:
             StartError: When the URI is malformed. The message does not show it: it may hold a password.
         """
+        if not uri.startswith(("mongodb://", "mongodb+srv://")):
+            raise StartError(
+                "the MongoDB URI is not usable: it has to begin with mongodb:// or mongodb+srv://"
+            )
+        self.address = _describe(uri)
         try:
             self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
                 uri,
@@ -166,7 +175,7 @@ class MongoStore:
             raise StorageUnavailableError(str(error)) from error
 
 
-def describe(uri: str) -> str:
+def _describe(uri: str) -> str:
     """Returns a MongoDB URI as it may be logged: without user and password, and without options."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{parts.path.strip('/') or DEFAULT_DATABASE}"
@@ -207,6 +216,6 @@ def _join(prediction_id: str, outcome: OutcomeDocument) -> tuple[dict[str, Any],
 
 def _without(uri: str, message: str) -> str:
     """Takes the URI, and what stands before its hosts, out of a driver's message."""
-    secret = urlsplit(uri).netloc.rpartition("@")[0] if "://" in uri else uri
+    secret = urlsplit(uri).netloc.rpartition("@")[0]
     cleaned = message.replace(uri, "<uri>")
     return " ".join((cleaned.replace(secret, "<user>") if secret else cleaned).split())

@@ -113,6 +113,15 @@ async def test_refused_fields_are_named(client: PredictionClient) -> None:
     assert caught.value.violations == (errors.FieldViolation("track_id", "must not be empty"),)
 
 
+def test_a_field_that_the_message_names_already_is_not_named_twice() -> None:
+    violation = errors.FieldViolation("top_k", "must not be negative")
+    assert (
+        str(errors.InvalidRequest("top_k: must not be negative", (violation,)))
+        == "top_k: must not be negative"
+    )
+    assert str(errors.InvalidRequest("bad", (violation,))) == "bad (top_k: must not be negative)"
+
+
 async def test_unknown_track_and_model_are_not_found(client: PredictionClient) -> None:
     with pytest.raises(errors.NotFound, match="unknown track 'nobody'"):
         await client.predict("nobody", [])

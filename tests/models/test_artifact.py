@@ -95,6 +95,7 @@ BREAKAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "three outputs": (
         change_array("weights.safetensors", "layer_3.bias", lambda a: np.append(a, a[:1])), "layer_3",
     ),
+    "no layer": (lambda p: rewrite(p, "weights.safetensors", save_tensors({})), "0 layers"),
     "a scale is zero": (change_array("encoder.safetensors", "input_scale", lambda a: a * 0), "positive"),
     "centroids have no shape": (
         change_array("encoder.safetensors", "centroids", lambda a: a[0]), "encoder.safetensors",

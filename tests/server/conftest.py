@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from data.generator import generate
+from data import generate, read_catalogue
 from models.artifact import Artifact, save
 from models.features import InputEncoder
 from models.features.fitting import fit_genres
@@ -26,6 +26,7 @@ from server.experiment.records import PredictionRecord
 from server.settings import ServerSettings
 
 Stub = Any  # the generated stub is typed for blocking channels only
+SaveModel = Callable[[Path, str, str], None]
 ServerFactory = Callable[..., AbstractAsyncContextManager[Stub]]
 
 
@@ -37,12 +38,17 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def save_tiny_model(registry: Path, name: str, version: str, seed: int, log_loss_value: float) -> None:
-    """Writes an artifact of random weights."""
+@pytest.fixture(scope="session")
+def save_model() -> SaveModel:
+    """Writes an artifact of random weights; the advanced one has the lower log loss."""
+    return _save_tiny_model
+
+
+def _save_tiny_model(registry: Path, name: str, version: str) -> None:
     genres = fit_genres(["rock", "pop", "jazz", "polish rock", "folk"], seed=1)
     n_inputs = 2 * genres.n_clusters
     inputs = InputEncoder(genres, (), np.zeros(n_inputs), np.ones(n_inputs))
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(len(name))
     layers = tuple(
         (random.normal(size=(n_out, n_in)).astype(np.float32), random.normal(size=n_out).astype(np.float32))
         for n_in, n_out in pairwise((n_inputs, 4, 2))
@@ -57,17 +63,17 @@ def save_tiny_model(registry: Path, name: str, version: str, seed: int, log_loss
         split={},
         recipe={},
         required_inputs=("track_id", "favourite_genres"),
-        metrics={"log_loss": log_loss_value},
+        metrics={"log_loss": 0.6 if name == "advanced" else 0.7},
     )
     save(Artifact(manifest, inputs, layers), registry / name / version)
 
 
 @pytest.fixture
-def registry_directory(tmp_path: Path) -> Path:
+def registry_directory(tmp_path: Path, save_model: SaveModel) -> Path:
     """A registry with a `simple` and a better `advanced` model."""
     registry = tmp_path / "registry"
-    save_tiny_model(registry, "simple", "1", seed=1, log_loss_value=0.7)
-    save_tiny_model(registry, "advanced", "1", seed=2, log_loss_value=0.6)
+    save_model(registry, "simple", "1")
+    save_model(registry, "advanced", "1")
     return registry
 
 
@@ -120,8 +126,6 @@ def serving(settings: ServerSettings) -> ServerFactory:
 @pytest.fixture
 def track_ids(data_directory: Path) -> list[str]:
     """The catalogue's tracks."""
-    from data import read_catalogue
-
     return list(read_catalogue(data_directory).track_ids)
 
 

@@ -17,7 +17,7 @@ MakeRecord = Callable[[int], PredictionRecord]
 class FakeStore:
     """A MongoDB that can be away, and that refuses some records for good."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: D107
         self.rows: dict[str, SpooledRow] = {}
         self.away = False
         self.attempts = 0
@@ -40,7 +40,7 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

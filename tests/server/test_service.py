@@ -1,0 +1,144 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.context import ListenerContext
+from server.errors import UnknownModelError, UnknownTrackError
+from server.experiment.assignment import Experiment, equal_arms
+from server.experiment.records import Outcome, PredictionRecord
+from server.ports import LoadedModel
+from server.service import PredictionService
+
+
+class FakePredictor:
+    """Knows four tracks and answers a fixed probability for each."""
+
+    description = "A fake."
+    required_inputs: tuple[str, ...] = ("track_id",)
+    threshold = 0.5
+
+    def __init__(self, name: str, log_loss: float = 0.5) -> None:  # noqa: D107
+        self.name = name
+        self.version = "3"
+        self.metrics = {"log_loss": log_loss}
+        self._probability = {"a": 0.4, "b": 0.9, "c": 0.4, "d": 0.5}
+        self.track_ids = list(self._probability)
+        self.seen: list[tuple[tuple[str, ...], ListenerContext | None]] = []
+
+    def knows(self, track_id: str) -> bool:
+        return track_id in self._probability
+
+    def predict(
+        self,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None = None,
+    ) -> NDArray[np.float64]:
+        self.seen.append((tuple(favourite_genres), context))
+        return np.array([self._probability[track_id] for track_id in track_ids])
+
+
+class FakeLog:
+    def __init__(self) -> None:  # noqa: D107
+        self.records: list[PredictionRecord] = []
+        self.outcomes: dict[str, Outcome] = {}
+
+    def new_prediction_id(self) -> str:
+        return f"{len(self.records):024x}"
+
+    async def add(self, record: PredictionRecord) -> None:
+        self.records.append(record)
+
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
+        self.outcomes[prediction_id] = outcome
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog()
+
+
+@pytest.fixture
+def service(log: FakeLog) -> PredictionService:
+    now = datetime.now(UTC)
+    models = {name: LoadedModel(FakePredictor(name), now) for name in ("simple", "advanced")}
+    return PredictionService(models, "advanced", Experiment("e", "s", equal_arms(list(models))), log)
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("", "advanced"), ("simple", "simple")])
+def test_an_empty_model_is_the_default_one(service: PredictionService, asked: str, answered: str) -> None:
+    prediction = service.predict(asked, "b", ["rock"])
+    assert (prediction.model, prediction.version) == (answered, "3")
+
+
+@pytest.mark.parametrize(("track_id", "skipped"), [("a", True), ("b", False), ("d", False)])
+def test_a_play_counts_as_skipped_below_the_threshold(
+    service: PredictionService, track_id: str, skipped: bool
+) -> None:
+    assert service.predict("", track_id, []).skipped is skipped
+
+
+def test_unknown_names_are_told_apart(service: PredictionService) -> None:
+    with pytest.raises(UnknownModelError, match="nobody"):
+        service.predict("nobody", "a", [])
+    with pytest.raises(UnknownTrackError, match="zzz"):
+        service.predict("", "zzz", [])
+
+
+def test_predict_does_not_log(service: PredictionService, log: FakeLog) -> None:
+    service.predict("", "a", [])
+    assert log.records == []
+
+
+async def test_predict_random_logs_what_it_answers(service: PredictionService, log: FakeLog) -> None:
+    before = datetime.now(UTC)
+    prediction = await service.predict_random("b", ["rock", "pop"], "101")
+    (record,) = log.records
+    assert record.prediction_id == prediction.prediction_id
+    assert (record.arm, record.model, record.version) == (prediction.model, prediction.model, "3")
+    assert (record.experiment, record.arm_probability, record.listener_id) == ("e", 0.5, "101")
+    assert (record.track_id, record.favourite_genres) == ("b", ("rock", "pop"))
+    assert (record.play_through_probability, record.skipped) == (0.9, False)
+    assert before <= record.requested_at <= datetime.now(UTC)
+    assert record.latency_us >= 0
+
+
+async def test_predict_random_is_sticky_per_listener_and_draws_every_model(
+    service: PredictionService,
+) -> None:
+    models = {(await service.predict_random("a", [], "101")).model for _ in range(20)}
+    assert len(models) == 1
+    assert {(await service.predict_random("a", [])).model for _ in range(100)} == {"simple", "advanced"}
+
+
+async def test_predict_random_does_not_log_what_it_cannot_answer(
+    service: PredictionService, log: FakeLog
+) -> None:
+    with pytest.raises(UnknownTrackError):
+        await service.predict_random("zzz", [])
+    assert log.records == []
+
+
+def test_a_ranking_falls_and_its_ties_keep_the_order_of_the_request(service: PredictionService) -> None:
+    ranking = service.rank_tracks("", ["c", "x", "a", "b", "c", "y", "x"], [])
+    assert ranking.track_ids == ["b", "c", "a"]
+    assert ranking.probabilities == [0.9, 0.4, 0.4]
+    assert ranking.unknown_track_ids == ["x", "y"]
+
+
+def test_no_tracks_means_the_whole_catalogue_and_top_k_cuts_it(service: PredictionService) -> None:
+    assert service.rank_tracks("", [], []).track_ids == ["b", "d", "a", "c"]
+    assert service.rank_tracks("", [], [], top_k=2).track_ids == ["b", "d"]
+
+
+def test_only_unknown_tracks_make_an_empty_ranking(service: PredictionService) -> None:
+    ranking = service.rank_tracks("", ["x"], [])
+    assert (ranking.track_ids, ranking.unknown_track_ids) == ([], ["x"])
+
+
+async def test_an_outcome_is_logged(service: PredictionService, log: FakeLog) -> None:
+    await service.record_outcome("id", True, 1500)
+    assert (log.outcomes["id"].skipped, log.outcomes["id"].listened_ms) == (True, 1500)

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from server.errors import StartError
+from server.settings import load_settings
+
+URI = "mongodb://user:secret@db/playthrough"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs where no `.env` is, and without the variables of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MONGODB_URI", "DATA_VERSION", "PLAYTHROUGH_PORT", "PLAYTHROUGH_DATA"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_flags_beat_variables_and_variables_beat_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(f"PLAYTHROUGH_PORT=1\nMONGODB_URI={URI}\nDATA_VERSION=v1\n")
+    settings = load_settings()
+    assert (settings.port, settings.external_mongodb_uri) == (1, URI)
+    assert settings.data_directory == Path("data/v1")
+
+    monkeypatch.setenv("PLAYTHROUGH_PORT", "2")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://other")
+    assert (load_settings().port, load_settings().external_mongodb_uri) == (2, "mongodb://other")
+
+    flagged = load_settings(port=3, mongodb_uri="mongodb://flag", data=Path("here"))
+    assert (flagged.port, flagged.external_mongodb_uri) == (3, "mongodb://flag")
+    assert flagged.data_directory == Path("here")
+
+
+@pytest.mark.parametrize("value", [None, "", "embedded"])
+def test_no_mongodb_means_the_embedded_one(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    if value is not None:
+        monkeypatch.setenv("MONGODB_URI", value)
+    assert load_settings().external_mongodb_uri is None
+
+
+def test_the_embedded_flag_hides_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URI", URI)
+    assert load_settings(mongodb_uri="embedded").external_mongodb_uri is None
+
+
+def test_a_bad_value_is_one_line_that_names_the_setting() -> None:
+    with pytest.raises(StartError, match="port") as caught:
+        load_settings(port=70_000)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_password_does_not_show() -> None:
+    assert "secret" not in repr(load_settings(mongodb_uri=URI))

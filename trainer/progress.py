@@ -1,0 +1,37 @@
+"""Progress bars of a training run."""
+
+from collections.abc import Callable
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class EpochBars:
+    """One bar a model, with the loss of the last epoch; shown inside a `with` block."""
+
+    def __init__(self, console: Console) -> None:
+        """Prepares the bars for a console."""
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} epochs"),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+
+    def __enter__(self) -> Self:
+        """Shows the bars."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves the bars as they are."""
+        self._progress.stop()
+
+    def start(self, name: str, epochs: int) -> Callable[[float], None]:
+        """Adds a model's bar and returns what moves it on: a function of an epoch's loss."""
+        task = self._progress.add_task(name, total=epochs, loss=float("nan"))
+        return lambda loss: self._progress.update(task, advance=1, loss=loss)
