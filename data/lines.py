@@ -144,7 +144,8 @@ def parse_line(line: bytes, cut_off: bool = False) -> dict[str, Any]:
         raise LineError("not-utf8", problem) from error
     except json.JSONDecodeError as error:
         cut = ", and the file ends here: cut off?" if cut_off else ""
-        raise LineError("not-json", f"not JSON: {error.msg} at character {error.colno}{cut}") from error
+        what = error.msg.removesuffix(" at")  # some of Python's messages end so, others do not
+        raise LineError("not-json", f"not JSON: {what} at character {error.colno}{cut}") from error
     except RecursionError as error:
         raise LineError("not-json", "not JSON: nested too deep") from error
     except ValueError as error:  # Python's bound on the digits of a number
