@@ -126,3 +126,35 @@ def validate(
             write_json(report, json_file, stdout)
     if not report.ok:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: python -m data analyze data/sample --out report")
+def analyze(
+    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an older report there is replaced.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all statistics as JSON; - is stdout.")
+    ] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+    ] = False,
+) -> None:
+    """Describes a data set: statistics, PNG figures, and an HTML report that needs nothing but itself."""
+    from data.analysis import STEPS, describe, require_replaceable, write_json, write_report
+    from data.reading import read_dataset
+    from data.repairs import print_repairs
+
+    with _one_line_errors(), _progress(MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+        require_replaceable(out)
+        task = bar.add_task("reading", total=STEPS + 1)
+        dataset = read_dataset(directory, lenient=lenient)
+        print_repairs(dataset.repairs)
+
+        def advance(step: str) -> None:
+            bar.update(task, advance=1, description=step)
+
+        statistics = describe(dataset, advance)
+        write_report(statistics, out, title=directory.resolve().name, advance=advance)
+        if json_file is not None:
+            write_json(statistics, json_file)
+    typer.echo(f"wrote {out / 'report.html'} and its figures", err=str(json_file) == "-")

@@ -33,6 +33,7 @@ NORMAL, SMALL, TALL = (4.4, 2.8), (3.7, 2.5), (4.4, 4.0)
 """Width and height in inches: small enough that text stays readable when a phone scales the chart down."""
 
 _TITLE_INCHES = 0.3
+_PNG_DPI = 200
 
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -58,8 +59,6 @@ _STYLE: dict[str, Any] = {
     "patch.edgecolor": SURFACE,
     "patch.force_edgecolor": True,
     "patch.linewidth": 0.6,
-    "savefig.dpi": 200,
-    "savefig.facecolor": SURFACE,
     "svg.fonttype": "none",
     "text.color": INK,
     "xtick.color": GRID,
@@ -100,7 +99,7 @@ def lay_out(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")  # else every save would do it anew, twice
+        figure.set_layout_engine("none")  # else every save would do it anew
 
 
 def as_svg(figure: Figure, title: str) -> str:
@@ -144,7 +143,7 @@ def save_png(figure: Figure, path: Path, title: str, sentence: str) -> None:
         axes.set_position((x, y * shrunk, wide, high * shrunk))
     figure.set_size_inches(width, height + _TITLE_INCHES)
     figure.text(0.02, 1 - 0.3 * (1 - shrunk), title, va="top", fontsize=10, fontweight="bold")
-    figure.savefig(path, format="png", metadata={"Title": title, "Description": sentence})
+    figure.savefig(path, format="png", dpi=_PNG_DPI, metadata={"Title": title, "Description": sentence})
 
 
 def css_variables() -> tuple[str, str]:

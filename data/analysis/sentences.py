@@ -152,13 +152,13 @@ def correlation(statistics: Statistics) -> str:
     strong = sum(size > STRONG_CORRELATION for size, *_ in pairs)
     sentence = (
         f"{strong} of {_many(len(pairs), 'pair')} correlate above 0.5 in size; most of all {_words(one)} and "
-        f"{_words(other)} (r = {r:+.2f})."
+        f"{_words(other)} (r\u00a0=\u00a0{r:+.2f})."
     )
     with_skip = [pair for pair in pairs if pair[2] == "skipped"]
     if not with_skip:
         return sentence
     _, r, _, other = max(with_skip)
-    return f"{sentence} With a skip, none goes farther than {_words(other)} (r = {r:+.3f})."
+    return f"{sentence} With a skip, none goes farther than {_words(other)} (r\u00a0=\u00a0{r:+.3f})."
 
 
 def mutual_information(statistics: Statistics) -> str:

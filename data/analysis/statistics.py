@@ -30,6 +30,8 @@ SHARES = frozenset({
 WHOLE_NUMBERS = frozenset({"popularity", "explicit", "key"})
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 SEED = 42
+DESCRIPTION_STEPS = 3
+"""How many steps `describe` announces."""
 
 
 @dataclass(frozen=True)
