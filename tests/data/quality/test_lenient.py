@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from cache_client.cli import app as cache_client
 from data import Catalogue, DataError, Dataset, plays, read_catalogue, read_dataset
 from data.schema import DATASET_FILES
 
@@ -169,3 +171,17 @@ def test_v1_with_the_tracks_of_v2(real_v1: Path, real_v2: Path, tmp_path: Path) 
     }
     assert dataset.repairs.dropped("sessions") == 3626 - len(dataset.sessions)
     assert len(plays(dataset)) == (dataset.sessions["event_type"] == "PLAY").sum()
+
+
+def test_the_simulator_takes_lenient_as_every_command_that_reads_data(
+    make_folder: Callable[..., Path],
+) -> None:
+    directory = make_folder(_set("users", 1, favourite_genres=None))
+    arguments = ["simulate", "--data", str(directory), "--policy", "none", "--holdout", "1"]
+    refused = CliRunner().invoke(cache_client, arguments)
+    assert refused.exit_code == 1
+    assert "users.jsonl:1: column 'favourite_genres': null" in refused.stderr
+    repaired = CliRunner().invoke(cache_client, [*arguments, "--lenient"])
+    assert repaired.exit_code == 0
+    row = next(line for line in repaired.stderr.splitlines() if "favourite_genres" in line)
+    assert row.split() == ["users", "favourite_genres", "null", "filled", "1", "1"]
