@@ -26,7 +26,8 @@ class Figure(NamedTuple):
 
 
 def _seconds_to_skip(table: pd.DataFrame) -> "pd.Series[float]":
-    return table.loc[table["skipped"], "listened_s"]
+    listened_s: pd.Series[float] = table.loc[table["skipped"], "listened_s"]
+    return listened_s
 
 
 def _share_heard(table: pd.DataFrame) -> float:
