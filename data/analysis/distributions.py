@@ -121,4 +121,5 @@ def histogram_up_to_tail(values: ArrayLike, *, tail_quantile: float, low: float 
     column = finite(values)
     if not len(column):
         return Histogram([], [])
-    return histogram(column, low=low, high=float(np.quantile(column, tail_quantile)))
+    n_in_tail = int(len(column) * (1 - tail_quantile))  # so few values that none is left: no tail
+    return histogram(column, low=low, high=float(np.quantile(column, tail_quantile)) if n_in_tail else None)

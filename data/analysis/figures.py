@@ -52,6 +52,7 @@ def skip_rate_by_listener(axes: Axes, statistics: Statistics) -> None:
     """Draws every listener's rate with its interval, from the least to the most impatient."""
     rates = sorted(statistics.by_listener.groups, key=lambda rate: rate.rate)
     _draw_rates(axes, rates, range(1, len(rates) + 1), statistics)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("listeners, by rising skip rate")
 
 
@@ -68,7 +69,7 @@ def skip_rate_by_position(axes: Axes, statistics: Statistics) -> None:
     """Draws the rate at every position in the session that has enough plays."""
     rates = positions_with_enough_plays(statistics)
     _draw_rates(axes, rates, [int(rate.group) + 1 for rate in rates], statistics)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(0.2, int(rates[-1].group) + 1.8)
     axes.set_xlabel("position in the session")
 
@@ -116,7 +117,10 @@ def track_duration(axes: Axes, statistics: Statistics) -> None:
 def plays_per_track(axes: Axes, statistics: Statistics) -> None:
     """Draws the mean number of plays of a track, by storage class."""
     classes = statistics.storage_classes
-    names = [f"{_words(entry.storage_class)}\n{entry.tracks:,} tracks" for entry in classes]
+    names = [
+        f"{_words(entry.storage_class)}\n{entry.tracks:,} track{'' if entry.tracks == 1 else 's'}"
+        for entry in classes
+    ]
     bars = axes.bar(names, [entry.plays_per_track or 0.0 for entry in classes], width=0.6, color=MAIN)
     axes.bar_label(bars, fmt="{:,.2f}", padding=2, color=INK)
     axes.margins(y=0.12)

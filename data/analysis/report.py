@@ -100,8 +100,9 @@ def _page(statistics: Statistics, folder: Path, title: str, advance: Callable[[s
         Fact("median to skip", "none" if median is None else f"{median:.2f} s"),
     ]
     lead = (
-        f"{rows.plays:,} plays of {rows.tracks:,} tracks by {rows.listeners:,} listeners. "
-        f"{rows.duplicated_pairs:,} pairs of artist and track name occur more than once."
+        f"{sentences.many(rows.plays, 'play')}, {sentences.many(rows.tracks, 'track')} and "
+        f"{sentences.many(rows.listeners, 'listener')}. Artist and track name that occur more than once: "
+        f"{sentences.many(rows.duplicated_pairs, 'pair')}."
     )
     return Page(f"Data set {title}", lead, facts, sections, f"SHA-256 of the data set: {statistics.digest}")
 

@@ -18,6 +18,11 @@ def percent(share: float) -> str:
     return f"{share * 100:.2f}\u00a0%"
 
 
+def many(count: int, noun: str) -> str:
+    """Returns a count with its noun, in the plural unless there is one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def event_counts(statistics: Statistics) -> str:
     """Says how many events of each kind there are for every play."""
     counts, plays = statistics.event_counts, statistics.rows.plays
@@ -26,10 +31,10 @@ def event_counts(statistics: Statistics) -> str:
     if not plays:
         raise NoDataError("the sessions hold no play")
     return (
-        f"{_many(statistics.rows.events, 'event')} in {_many(statistics.rows.sessions, 'session')}: to every "
+        f"{many(statistics.rows.events, 'event')} in {many(statistics.rows.sessions, 'session')}: to every "
         f"100 plays come {100 * counts['SKIP'] / plays:.1f} skips, {100 * counts['LIKE'] / plays:.1f} likes "
         f"and {100 * counts['ADVERTISEMENT'] / plays:.1f} advertisements; premium was bought "
-        f"{_many(counts['BUY_PREMIUM'], 'time')}."
+        f"{many(counts['BUY_PREMIUM'], 'time')}."
     )
 
 
@@ -37,7 +42,7 @@ def skip_rate(statistics: Statistics) -> str:
     """Says the overall rate, its uncertainty, and which situation differs most."""
     overall = _overall(statistics)
     sentence = (
-        f"{percent(overall.rate)} of {_many(overall.plays, 'play')} are skipped (95 % interval "
+        f"{percent(overall.rate)} of {many(overall.plays, 'play')} are skipped (95 % interval "
         f"{percent(overall.low)} to {percent(overall.high)}); always guessing "
         f"“{'skipped' if overall.rate > 0.5 else 'played through'}” is right for "
         f"{percent(max(overall.rate, 1 - overall.rate))}."
@@ -66,7 +71,7 @@ def skip_rate_by_position(statistics: Statistics) -> str:
     shown = positions_with_enough_plays(statistics)
     shifted = [SkipRate(int(r.group) + 1, r.plays, r.skips, r.rate, r.low, r.high) for r in shown]
     hidden = len(statistics.by_position.groups) - len(shown)
-    note = f" {_many(hidden, 'position')} with fewer than 30 plays left out." if hidden else ""
+    note = f" {many(hidden, 'position')} with fewer than 30 plays left out." if hidden else ""
     return _spread(statistics.by_position, shifted, "position", "play {}") + note
 
 
@@ -97,7 +102,7 @@ def survival(statistics: Statistics) -> str:
     marks = [t for t in (30, 60, 180) if t < len(curve.seconds)]
     kept = "".join(f"{percent(curve.still_listening[t])} after {t}\u00a0s, " for t in marks)
     return (
-        f"Still listened to, of {_many(plays, 'play')}: {kept}fewer than half after {half}\u00a0s. "
+        f"Still listened to, of {many(plays, 'play')}: {kept}fewer than half after {half}\u00a0s. "
         f"If no track ended, {percent(curve.not_skipped[half])} would be left by then."
     )
 
@@ -151,7 +156,7 @@ def correlation(statistics: Statistics) -> str:
     _, r, one, other = max(pairs)
     strong = sum(size > STRONG_CORRELATION for size, *_ in pairs)
     sentence = (
-        f"{strong} of {_many(len(pairs), 'pair')} correlate above 0.5 in size; most of all {_words(one)} and "
+        f"{strong} of {many(len(pairs), 'pair')} correlate above 0.5 in size; most of all {_words(one)} and "
         f"{_words(other)} (r\u00a0=\u00a0{r:+.2f})."
     )
     with_skip = [pair for pair in pairs if pair[2] == "skipped"]
@@ -173,7 +178,7 @@ def mutual_information(statistics: Statistics) -> str:
         f"{percent(best.nats / information.entropy_nats)} of what there is to know "
         f"({information.entropy_nats:.3f}); with shuffled outcomes the estimate still reaches "
         f"{information.shuffled_nats:.4f}. Who listens tells {information.listener_nats:.4f}. Estimated on "
-        f"{'a random sample of ' if sampled else ''}{_many(information.n_plays, 'play')}, "
+        f"{'a random sample of ' if sampled else ''}{many(information.n_plays, 'play')}, "
         f"seed {information.seed}."
     )
 
@@ -211,10 +216,6 @@ def _in_seconds(described: Distribution, verb: str, why_not: str) -> str:
         f"{summary.median:.2f}{spread}; the middle half {summary.q25:.2f} to {summary.q75:.2f}, the 1st and "
         f"99th percentile {summary.p01:.2f} and {summary.p99:.2f}.{note}"
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _words(name: str) -> str:

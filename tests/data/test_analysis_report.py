@@ -178,7 +178,8 @@ def test_figures_without_data_say_so(tmp_path: Path, events: list[Event], withou
     assert not sentences["track_duration"].startswith("No data")
 
 
-def test_sentences_come_from_the_data(tmp_path: Path) -> None:
+def test_sentences_come_from_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "SECTIONS", SECTIONS[:3])
     events = [(0, 1, "a", "PLAY", 5), (30, 1, "a", "SKIP", 5), (60, 1, "b", "PLAY", 5)]
     write_report(describe(tiny_dataset(events)), tmp_path / "out", title="tiny")
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8").replace("\u00a0", " ")
