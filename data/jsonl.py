@@ -146,7 +146,7 @@ class _Reader:
                 parse_options=self._parse_options,
             )
             table.validate(full=True)  # strings are UTF-8
-        except arrow.ArrowInvalid:
+        except (arrow.ArrowInvalid, UnicodeDecodeError):  # the latter for a field's name
             return None
         usable = table.num_rows == block.n_lines and all(
             _holds_json(column) for column in table.select(self._schema.names).columns

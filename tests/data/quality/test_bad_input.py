@@ -40,6 +40,7 @@ BAD_FILES: list[tuple[str, bytes, int | None, str, str]] = [
     ("deep", b'{"x": ' + b"[" * 200_000 + b"\n", 1, "nested too deep", "not-json"),
     ("deep and closed", b'{"x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", 1, "nested", "not-json"),
     ("terminal escape", b'{"\\u001b[31m": 1, "\\u001b[31m": 2}', 1, "more than once", "duplicate-key"),
+    ("name not utf-8", b'{"\xe6": 1}', 1, "not UTF-8", "not-utf8"),
     ("half a character", b'{"\\ud800": 1, "\\ud800": 2}', 1, "more than once", "duplicate-key"),
 ]
 
