@@ -74,7 +74,8 @@ def wilson_interval(
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+    # At 0 and 1 rounding may put an end on the wrong side of the share itself.
+    return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)
 
 
 def skip_rates(skipped: "pd.Series[bool]", groups: "pd.Series[Any]") -> GroupedSkipRate:

@@ -23,6 +23,14 @@ def test_wilson_interval_is_scipys(successes: int, trials: int) -> None:
     assert (low[0], high[0]) == pytest.approx((expected.low, expected.high))
 
 
+def test_wilson_interval_holds_its_share_however_the_numbers_round() -> None:
+    trials = np.arange(1, 2000)
+    for successes in (np.zeros_like(trials), trials, trials // 2):
+        low, high = wilson_interval(successes, trials)
+        assert (low <= successes / trials).all()
+        assert (successes / trials <= high).all()
+
+
 def test_skip_rates_count_each_group() -> None:
     rates = skip_rates(pd.Series([True, False, True, False]), pd.Series([7, 7, 3, 7]))
     assert [(rate.group, rate.plays, rate.skips) for rate in rates.groups] == [(3, 1, 1), (7, 3, 1)]
