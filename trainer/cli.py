@@ -58,8 +58,8 @@ def train(
     """Trains models on a data set's plays and exports each as the next version."""
     try:
         settings = TrainerSettings()
-        directory = data or settings.default_data_directory
-        registry = models_dir or settings.models_dir
+        directory = data or settings.data_directory
+        registry = models_dir or settings.models
         wanted = device or settings.device
         named = (models or [], directory, lenient, registry)
         _run(*named, split, recipe, wanted, seed, epochs, data_licence, json_file)

@@ -32,7 +32,7 @@ def replay(
     with one_line_errors():
         settings = load_settings()
         target = server or settings.server
-        directory = data or settings.default_data_directory
+        directory = data or settings.data_directory
         report = asyncio.run(_send(settings, directory, lenient, target, holdout, limit))
         if json_file != STANDARD_OUTPUT:
             _show(report)

@@ -83,7 +83,7 @@ def simulate(
         settings = load_settings()
         weights = ScoreWeights(wait_weight, waste_weight)
         policies = policies_named(policy or [], PolicyOptions(next_n, weights))
-        source = _Source(data or settings.default_data_directory, server or settings.server, models, model)
+        source = _Source(data or settings.data_directory, server or settings.server, models, model)
         # Needed from here on only, and slow to import.
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
