@@ -99,13 +99,14 @@ def transform(
     ] = False,
 ) -> None:
     """Turns sessions into plays: one row a PLAY, with what became of it."""
-    from data.export import require_known_suffix, write_plays
+    from data.export import require_known_suffix, require_no_source, write_plays
     from data.reading import read_dataset
     from data.repairs import print_repairs
     from data.transform import plays
 
     with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)
+        require_no_source(out, directory)
         task = bar.add_task("reading", total=None)
         dataset = read_dataset(directory, lenient=lenient)
         print_repairs(dataset.repairs)

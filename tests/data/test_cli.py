@@ -35,7 +35,7 @@ def test_generate_writes_a_readable_data_set(tmp_path: Path) -> None:
 def test_generate_refuses_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     line = _refused(_run("generate", "--out", tmp_path, "--plays", "5"))
-    assert line == f"error: {tmp_path}: holds 'photo.jpg', which no data set has: not overwritten"
+    assert line == f"error: {tmp_path}: the folder holds 'photo.jpg', which no data set has: not overwritten"
 
 
 def test_generate_refuses_impossible_numbers(tmp_path: Path) -> None:
@@ -107,8 +107,16 @@ def test_transform_names_an_output_that_cannot_be_written(small_directory: Path,
     )
 
 
+def test_transform_leaves_the_data_set_that_it_reads_alone(directory: Path) -> None:
+    out = directory / "sessions.jsonl"
+    before = out.read_bytes()
+    line = _refused(_run("transform", directory, "--out", out))
+    assert line == f"error: {out}: is part of the data set itself: not overwritten"
+    assert out.read_bytes() == before
+
+
 def test_every_command_shows_an_example() -> None:
-    for command in ("generate", "transform"):
+    for command in ("generate", "validate", "transform", "analyze"):
         result = _run(command, "--help")
         assert result.exit_code == 0
         assert f"python -m data {command}" in result.stdout
