@@ -11,6 +11,9 @@ from data.schema import DATASET_FILES
 
 
 def _write_jsonl(plays: pd.DataFrame, path: Path) -> None:
+    if plays.empty:  # pandas would write a blank line
+        path.touch()
+        return
     times = plays["started_at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
     plays.assign(started_at=times).to_json(path, orient="records", lines=True, double_precision=6)
 

@@ -72,6 +72,25 @@ def test_transform_replaces_an_older_file(small_directory: Path, tmp_path: Path)
     assert len(out.read_text().splitlines()) == 60
 
 
+def test_transform_of_no_plays_writes_no_lines(directory: Path, tmp_path: Path) -> None:
+    sessions = directory / "sessions.jsonl"
+    advertisement = next(line for line in sessions.read_text().splitlines() if "ADVERTISEMENT" in line)
+    sessions.write_text(advertisement + "\n")
+    result = _run("transform", directory, "--out", tmp_path / "plays.jsonl")
+    assert result.stdout == f"wrote 0 plays to {tmp_path / 'plays.jsonl'}\n"
+    assert (tmp_path / "plays.jsonl").read_text() == ""
+
+
+def test_a_command_that_is_ended_leaves_nothing_half_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "data", "generate", "--plays", "100000000", "--out", str(tmp_path / "d")]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as run:
+        while not list(tmp_path.glob("**/sessions.jsonl")):
+            assert run.poll() is None
+        run.terminate()
+    assert run.returncode == 128 + 15
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("name", "shown"), [("plays.csv", "'.csv'"), ("plays", "a file without suffix"), ("x.JSONL", "'.JSONL'")]
 )
