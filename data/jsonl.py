@@ -130,6 +130,9 @@ class _Reader:
             if self._note_strays:
                 self._note_stray_columns(block, table)
             yield self._finish(table.select(self._schema.names), lines), lines
+        elif not block.data.strip():
+            lines = block.first_line + np.arange(block.n_lines)
+            self._log.add_lines("blank-line", lines.tolist(), "blank", None, [])
         elif block.n_lines > _SMALLEST_BLOCK_LINES and (halves := block.halves()):
             for half in halves:
                 yield from self._pieces(half, self._by_arrow(half))

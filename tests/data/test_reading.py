@@ -205,6 +205,14 @@ def test_an_endless_line(directory: Path) -> None:
     assert (error.line, error.problem) == (4, "the line is longer than 4 MiB")
 
 
+def test_a_file_of_many_blank_lines_is_read_at_once(directory: Path) -> None:
+    """Blank blocks are counted, not walked: a line at a time, these would take a minute."""
+    artists = directory / "artists.jsonl"
+    n_rows = len(read_dataset(directory).artists)
+    artists.write_bytes(artists.read_bytes() + b"\n" * 8_000_000)
+    assert len(read_dataset(directory).artists) == n_rows
+
+
 def test_blank_lines_count_as_lines(directory: Path, edit_line: EditLine) -> None:
     edit_line(directory / "tracks.jsonl", 3, lambda r: r.update(energy=2))
     content = (directory / "tracks.jsonl").read_text()
