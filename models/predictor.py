@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
+from models.forward import ForwardPass
 
 _LISTENERS_KEPT = 4096
 
@@ -56,9 +57,9 @@ class Predictor:
         n_track_inputs = artifact.inputs.n_track_inputs
         self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:])
         self._bias = bias
-        self._hidden = [(np.ascontiguousarray(w.T), b) for w, b in hidden]  # (n_in, n_out), (n_out,)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        self._last = (last_weight[1] - last_weight[0], last_bias[1] - last_bias[0])  # (n_in,), ()
+        last = (last_weight[1] - last_weight[0], last_bias[1] - last_bias[0])  # (n_in,), ()
+        self._forward = ForwardPass(hidden, last)
         tracks = artifact.inputs.encode_tracks(catalogue.tracks)
         self._track_parts = tracks @ weight[:, :n_track_inputs].T  # (n_tracks, n_first)
         self._listener_part = lru_cache(_LISTENERS_KEPT)(self._compute_listener_part)
@@ -86,19 +87,62 @@ class Predictor:
         Raises:
             UnknownTrackError: Some tracks are not in the catalogue.
         """
+        sums = self._track_parts[self._rows(track_ids)]  # (n, n_first), a copy
+        sums += self._listener_part(tuple(favourite_genres))
+        return self._forward(sums)
+
+    def predict_all(
+        self, favourite_genres: Sequence[str], context: ListenerContext | None = None
+    ) -> NDArray[np.float64]:
+        """Returns the play-through probabilities of the whole catalogue, in the order of `track_ids`.
+
+        Args:
+            favourite_genres: The listener's, as for `predict`.
+            context: As for `predict`.
+        """
+        return self._forward.over(self._track_parts, self._listener_part(tuple(favourite_genres)))
+
+    def start(
+        self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
+    ) -> NDArray[np.float32]:
+        """Begins one prediction: what follows is the same for everybody, and `finish` does it for many.
+
+        Args:
+            track_id: Track.
+            favourite_genres: The listener's, as for `predict`.
+            context: As for `predict`.
+
+        Returns:
+            The first layer's sums, (n_first,).
+
+        Raises:
+            UnknownTrackError: The track is not in the catalogue.
+        """
+        row = self._row_of.get(track_id)
+        if row is None:
+            raise UnknownTrackError((track_id,))
+        sums: NDArray[np.float32] = self._track_parts[row] + self._listener_part(favourite_genres)
+        return sums
+
+    def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
+        """Ends predictions that `start` began, in one forward pass.
+
+        Args:
+            started: Some results of `start`; those of other listeners and tracks may be among them.
+
+        Returns:
+            Their play-through probabilities, in the same order.
+        """
+        sums = np.concatenate(started).reshape(len(started), -1)  # (n, n_first)
+        probabilities: list[float] = self._forward(sums).tolist()
+        return probabilities
+
+    def _rows(self, track_ids: Sequence[str]) -> list[int]:
         try:
-            rows = [self._row_of[track_id] for track_id in track_ids]
+            return [self._row_of[track_id] for track_id in track_ids]
         except KeyError:
             unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
             raise UnknownTrackError(unknown) from None
-        values = self._track_parts[rows] + self._listener_part(tuple(favourite_genres))  # (n, n_first)
-        np.maximum(values, 0, out=values)
-        for weight, bias in self._hidden:
-            values = values @ weight + bias
-            np.maximum(values, 0, out=values)
-        weight, bias = self._last
-        logits: NDArray[np.float64] = (values @ weight + bias).astype(np.float64)  # (n,)
-        return np.exp(-np.logaddexp(0.0, -logits))
 
     def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
         return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
