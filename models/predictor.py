@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
+from models.features import InputEncoder
 from models.forward import ForwardPass
 
 _LISTENERS_KEPT = 4096
+_TRACKS_AT_ONCE = 2048
 
 
 class UnknownTrackError(Exception):
@@ -60,8 +62,7 @@ class Predictor:
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
         last = (last_weight[1] - last_weight[0], last_bias[1] - last_bias[0])  # (n_in,), ()
         self._forward = ForwardPass(hidden, last)
-        tracks = artifact.inputs.encode_tracks(catalogue.tracks)
-        self._track_parts = tracks @ weight[:, :n_track_inputs].T  # (n_tracks, n_first)
+        self._track_parts = _track_parts(artifact.inputs, weight[:, :n_track_inputs], catalogue)
         self._listener_part = lru_cache(_LISTENERS_KEPT)(self._compute_listener_part)
 
     def knows(self, track_id: str) -> bool:
@@ -146,6 +147,21 @@ class Predictor:
 
     def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
         return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
+
+
+def _track_parts(
+    inputs: InputEncoder, weight: NDArray[np.float32], catalogue: Catalogue
+) -> NDArray[np.float32]:
+    """Returns the first layer's product with every track, (n_tracks, n_first).
+
+    Some thousand tracks at a time: all tracks' inputs together would be the largest thing in memory, and a
+    server that loads this beside others gets to answer in between.
+    """
+    parts = np.empty((len(catalogue.tracks), len(weight)), dtype=np.float32)
+    for start in range(0, len(parts), _TRACKS_AT_ONCE):
+        tracks = catalogue.tracks.iloc[start : start + _TRACKS_AT_ONCE]
+        parts[start : start + _TRACKS_AT_ONCE] = inputs.encode_tracks(tracks) @ weight.T
+    return parts
 
 
 def load_predictor(path: Path, catalogue: Catalogue) -> Predictor:

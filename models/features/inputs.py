@@ -60,8 +60,12 @@ class InputEncoder:
 def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:
     """Returns the track block before standardisation, (n_tracks, n_clusters + n_audio); NaN where unknown."""
     rows = np.zeros((len(tracks), genres.n_clusters + len(audio)))
-    for row, names in enumerate(tracks["genres"]):
-        rows[row, genres.clusters(names)] = 1
+    clusters_of: dict[tuple[str, ...], list[int]] = {}  # an artist has many tracks
+    for row, names in enumerate(map(tuple, tracks["genres"])):
+        clusters = clusters_of.get(names)
+        if clusters is None:
+            clusters = clusters_of[names] = genres.clusters(names)
+        rows[row, clusters] = 1
     for column, name in enumerate(audio, start=genres.n_clusters):
         values = tracks[name].to_numpy(dtype=np.float64, na_value=np.nan)
         rows[:, column] = np.where(np.isfinite(values), values, np.nan)

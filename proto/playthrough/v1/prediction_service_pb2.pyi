@@ -5,6 +5,8 @@ The contract between a music-streaming service and playthrough.
 
 All ids are opaque strings. Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
 An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field.
+Any method may answer RESOURCE_EXHAUSTED with google.rpc.RetryInfo when the server is over its capacity, and
+UNAVAILABLE while it ends.
 """
 
 from collections import abc as _abc
@@ -12,6 +14,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -42,7 +45,7 @@ Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
 class ListModelsResponse(_message.Message):
-    """Describes the loaded models and the running experiment."""
+    """Describes the models and the running experiment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -50,7 +53,7 @@ class ListModelsResponse(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
-        """The loaded models, by name."""
+        """The models by name, each name's versions from new to old."""
 
     @_builtins.property
     def experiment(self) -> Global___Experiment:
@@ -72,9 +75,36 @@ Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """A loaded model."""
+    """A version of a model that the server has loaded, or has refused to load."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Model._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Model._State.ValueType  # 0
+        """Never sent."""
+        STATE_SERVING: Model._State.ValueType  # 1
+        """Answers requests for the model."""
+        STATE_STANDBY: Model._State.ValueType  # 2
+        """Is loaded, and answers only requests that name this version."""
+        STATE_FAILED: Model._State.ValueType  # 3
+        """Could not be loaded and answers nothing; failure_reason says why. An older version may serve instead."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """What a version is good for."""
+
+    STATE_UNSPECIFIED: Model.State.ValueType  # 0
+    """Never sent."""
+    STATE_SERVING: Model.State.ValueType  # 1
+    """Answers requests for the model."""
+    STATE_STANDBY: Model.State.ValueType  # 2
+    """Is loaded, and answers only requests that name this version."""
+    STATE_FAILED: Model.State.ValueType  # 3
+    """Could not be loaded and answers nothing; failure_reason says why. An older version may serve instead."""
 
     @_typing.final
     class MetricsEntry(_message.Message):
@@ -103,6 +133,8 @@ class Model(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     LOADED_AT_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests give, for example "advanced"."""
     version: _builtins.str
@@ -111,6 +143,12 @@ class Model(_message.Message):
     """What the model is, in a sentence."""
     is_default: _builtins.bool
     """Whether a request that names no model is answered by this one. True for exactly one model."""
+    state: Global___Model.State.ValueType
+    """What the version is good for."""
+    failure_reason: _builtins.str
+    """Why the version could not be loaded, in a line. Empty unless it failed, as are the description, the required
+    inputs and the metrics when it did.
+    """
     @_builtins.property
     def required_inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The request fields that the model reads, for example "favourite_genres"."""
@@ -121,7 +159,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def loaded_at(self) -> _timestamp_pb2.Timestamp:
-        """When this server loaded the model."""
+        """When this server loaded the model. Unset when it failed."""
 
     def __init__(
         self,
@@ -133,10 +171,12 @@ class Model(_message.Message):
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         loaded_at: _timestamp_pb2.Timestamp | None = ...,
         is_default: _builtins.bool = ...,
+        state: Global___Model.State.ValueType = ...,
+        failure_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["loaded_at", b"loaded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "required_inputs", b"required_inputs", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "failure_reason", b"failure_reason", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "required_inputs", b"required_inputs", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -283,10 +323,13 @@ class PredictRequest(_message.Message):
     TRACK_ID_FIELD_NUMBER: _builtins.int
     FAVOURITE_GENRES_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model to ask; empty for the default one."""
     track_id: _builtins.str
     """The track about to be played. Required."""
+    version: _builtins.str
+    """The version of the model to ask, for example "3"; empty for the one that serves. ListModels tells which are loaded."""
     @_builtins.property
     def favourite_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The listener's favourite genres, at most 100. A genre never seen in training counts as its nearest known one."""
@@ -302,10 +345,11 @@ class PredictRequest(_message.Message):
         track_id: _builtins.str = ...,
         favourite_genres: _abc.Iterable[_builtins.str] | None = ...,
         context: Global___ListenerContext | None = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "model", b"model", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "model", b"model", "track_id", b"track_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,8 @@ The contract between a music-streaming service and playthrough.
 
 All ids are opaque strings. Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
 An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field.
+Any method may answer RESOURCE_EXHAUSTED with google.rpc.RetryInfo when the server is over its capacity, and
+UNAVAILABLE while it ends.
 """
 
 from collections import abc as _abc
@@ -38,11 +40,11 @@ class PredictionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PredictionServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]
-    """Lists the models that the server has loaded, and how PredictRandom chooses among them."""
+    """Lists the models that the server has loaded or refused, and how PredictRandom chooses among them."""
     Predict: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]
     """Predicts one play with one model. Does not log.
 
-    Errors: NOT_FOUND for an unknown model or track; INVALID_ARGUMENT for malformed input.
+    Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
     """
     PredictRandom: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRandomRequest, _prediction_service_pb2.PredictRandomResponse]
     """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
@@ -69,11 +71,11 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models that the server has loaded, and how PredictRandom chooses among them."""
+    """Lists the models that the server has loaded or refused, and how PredictRandom chooses among them."""
     Predict: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]  # type: ignore[assignment]
     """Predicts one play with one model. Does not log.
 
-    Errors: NOT_FOUND for an unknown model or track; INVALID_ARGUMENT for malformed input.
+    Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
     """
     PredictRandom: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRandomRequest, _prediction_service_pb2.PredictRandomResponse]  # type: ignore[assignment]
     """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
@@ -103,7 +105,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.ListModelsResponse, _abc.Awaitable[_prediction_service_pb2.ListModelsResponse]]:
-        """Lists the models that the server has loaded, and how PredictRandom chooses among them."""
+        """Lists the models that the server has loaded or refused, and how PredictRandom chooses among them."""
 
     @_abc_1.abstractmethod
     def Predict(
@@ -113,7 +115,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_prediction_service_pb2.PredictResponse, _abc.Awaitable[_prediction_service_pb2.PredictResponse]]:
         """Predicts one play with one model. Does not log.
 
-        Errors: NOT_FOUND for an unknown model or track; INVALID_ARGUMENT for malformed input.
+        Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
         """
 
     @_abc_1.abstractmethod
