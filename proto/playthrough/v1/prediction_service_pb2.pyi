@@ -3,10 +3,12 @@
 isort:skip_file
 The contract between a music-streaming service and playthrough.
 
-All ids are opaque strings. Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
-An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field.
-Any method may answer RESOURCE_EXHAUSTED with google.rpc.RetryInfo when the server is over its capacity, and
-UNAVAILABLE while it ends.
+All ids are opaque strings. A text of a request has at most 200 characters, and none in a list is empty.
+Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
+
+An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field,
+RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Every method answers UNAVAILABLE once the server ends, and
+RESOURCE_EXHAUSTED while more calls are under way than the server takes.
 """
 
 from collections import abc as _abc
