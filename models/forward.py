@@ -57,8 +57,8 @@ class ForwardPass:
             values = values @ weight
             values += bias
             np.maximum(values, 0, out=values)
-        weight, bias = self._last
-        logits: NDArray[np.float32] = values @ weight + bias
+        last_weight, last_bias = self._last
+        logits: NDArray[np.float32] = values @ last_weight + last_bias
         return logits
 
 

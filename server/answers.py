@@ -1,10 +1,10 @@
 """What the service answers."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One prediction.
 
     Attributes:

@@ -59,6 +59,13 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", show_default="50051")] = None,
     mongodb_uri: MongoUri = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve on the port.", show_default="1")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Port of the metrics for Prometheus; 0 picks a free one.", show_default="none"),
+    ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C (the default command).
 
@@ -68,10 +75,20 @@ def serve(
     """
 
     def run() -> Coroutine[Any, Any, None]:
-        settings = load_settings(data=data, models=models, host=host, port=port, mongodb_uri=mongodb_uri)
+        settings = load_settings(
+            data=data,
+            models=models,
+            host=host,
+            port=port,
+            mongodb_uri=mongodb_uri,
+            workers=workers,
+            metrics_port=metrics_port,
+        )
         configure_logs(settings.log_level)
-        from server.app import serve as serve_until_stopped  # takes a second: only when it is needed
-
+        if settings.workers > 1:
+            from server.supervisor import supervise as serve_until_stopped
+        else:
+            from server.app import serve as serve_until_stopped  # takes a second: only when it is needed
         return serve_until_stopped(settings, lambda line: print(line, flush=True))
 
     _run(run)
@@ -128,6 +145,7 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 async def _report(settings: ServerSettings, since: datetime | None, json_file: Path | None) -> None:
     from server.experiment.analysis import judge, to_json
     from server.experiment.reading import embedded_uri, read_judged
+    from server.experiment.siblings import all_spool_paths
     from server.experiment.spool import count_spooled
 
     configure_logs("warning")
@@ -137,8 +155,9 @@ async def _report(settings: ServerSettings, since: datetime | None, json_file: P
         else:
             async with embedded_uri(settings.embedded_directory) as uri:
                 predictions = await read_judged(uri, since)
-        waiting = await asyncio.to_thread(count_spooled, settings.spool_file)
-    figures = to_json(judge(predictions), *waiting)
+        spools = await asyncio.to_thread(all_spool_paths, settings.spool_file)
+        waiting = [await asyncio.to_thread(count_spooled, spool) for spool in spools]
+    figures = to_json(judge(predictions), *map(sum, zip(*waiting, strict=True)))
     text = json.dumps(figures, indent=2)
     if json_file == Path("-"):
         typer.echo(text)

@@ -1,48 +1,54 @@
 """What the server does, apart from gRPC and MongoDB: pick a model, predict, rank, log."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 
+import models
 from models.context import ListenerContext
 from server.answers import Prediction, Ranking
-from server.errors import UnknownModelError, UnknownTrackError
+from server.coalescing import Coalescer
+from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.experiment.records import Outcome, PredictionRecord
-from server.ports import LoadedModel, PredictionLog, Predictor
+from server.library import Library
+from server.ports import PredictionLog
+from server.selection import best_rows
 
 
 class PredictionService:
-    """Answers with the loaded models, and logs what the experiment asks for."""
+    """Answers with the loaded models, and logs what the experiment asks for.
+
+    Attributes:
+        library: The models; to assign another one swaps all of them in one step.
+        experiment: What PredictRandom draws from.
+    """
 
     def __init__(
-        self,
-        models: Mapping[str, LoadedModel],
-        default_model: str,
-        experiment: Experiment,
-        log: PredictionLog,
+        self, library: Library, experiment: Experiment, log: PredictionLog, coalescer: Coalescer
     ) -> None:
         """Takes what it works with.
 
         Args:
-            models: The loaded models by name.
-            default_model: Name of the one that answers when a request names none.
+            library: The loaded models.
             experiment: What PredictRandom draws from.
             log: Where PredictRandom's predictions go.
+            coalescer: Computes the predictions that wait together.
         """
-        self.models = models
-        self.default_model = default_model
+        self.library = library
         self.experiment = experiment
         self._log = log
+        self._coalescer = coalescer
 
-    def predict(
+    async def predict(
         self,
         model: str,
         track_id: str,
-        favourite_genres: Sequence[str],
+        favourite_genres: tuple[str, ...],
         context: ListenerContext | None = None,
+        version: str = "",
     ) -> Prediction:
         """Predicts one play.
 
@@ -51,22 +57,26 @@ class PredictionService:
             track_id: Track about to be played.
             favourite_genres: The listener's.
             context: What else is known about the listener.
+            version: Version to ask; empty for the one that serves.
 
         Returns:
             The prediction, not logged.
 
         Raises:
-            UnknownModelError: No model of that name is loaded.
+            UnknownModelError: No such model is loaded.
             UnknownTrackError: The catalogue lacks the track.
         """
-        predictor = self._predictor(model)
-        probability = _probability(predictor, track_id, favourite_genres, context)
+        predictor = self.library.find(model, version).predictor
+        try:
+            probability = await self._coalescer.predict(predictor, track_id, favourite_genres, context)
+        except models.UnknownTrackError:
+            raise UnknownTrackError(track_id) from None
         return Prediction(probability < predictor.threshold, probability, predictor.name, predictor.version)
 
     async def predict_random(
         self,
         track_id: str,
-        favourite_genres: Sequence[str],
+        favourite_genres: tuple[str, ...],
         listener_id: str | None = None,
         context: ListenerContext | None = None,
     ) -> Prediction:
@@ -87,25 +97,24 @@ class PredictionService:
         """
         requested_at, started = datetime.now(UTC), time.perf_counter_ns()
         arm = self.experiment.choose(listener_id)
-        predictor = self._predictor(arm.model)
-        probability = _probability(predictor, track_id, favourite_genres, context)
+        answer = await self.predict(arm.model, track_id, favourite_genres, context)
         record = PredictionRecord(
             prediction_id=self._log.new_prediction_id(),
             experiment=self.experiment.name,
             arm=arm.name,
-            model=predictor.name,
-            version=predictor.version,
+            model=answer.model,
+            version=answer.version,
             arm_probability=arm.probability,
             listener_id=listener_id,
             track_id=track_id,
-            favourite_genres=tuple(favourite_genres),
-            play_through_probability=probability,
-            skipped=probability < predictor.threshold,
+            favourite_genres=favourite_genres,
+            play_through_probability=answer.play_through_probability,
+            skipped=answer.skipped,
             requested_at=requested_at,
             latency_us=(time.perf_counter_ns() - started) // 1000,
         )
         await self._log.add(record)
-        return Prediction(record.skipped, probability, record.model, record.version, record.prediction_id)
+        return answer._replace(prediction_id=record.prediction_id)
 
     def rank_tracks(
         self,
@@ -130,14 +139,20 @@ class PredictionService:
         Raises:
             UnknownModelError: No model of that name is loaded.
         """
-        predictor = self._predictor(model)
-        asked = list(dict.fromkeys(track_ids)) or predictor.track_ids
-        known = [track_id for track_id in asked if predictor.knows(track_id)]
-        unknown = [track_id for track_id in asked if not predictor.knows(track_id)]
-        probabilities = predictor.predict(known, favourite_genres, context) if known else np.empty(0)  # (n,)
-        best = np.argsort(-probabilities, kind="stable")[: top_k or None]
+        predictor = self.library.find(model).predictor
+        unknown: list[str] = []
+        if track_ids:
+            asked = list(dict.fromkeys(track_ids))
+            known = [track_id for track_id in asked if predictor.knows(track_id)]
+            if len(known) < len(asked):
+                unknown = [track_id for track_id in asked if not predictor.knows(track_id)]
+            probabilities = predictor.predict(known, favourite_genres, context) if known else np.empty(0)
+        else:
+            known = predictor.track_ids
+            probabilities = predictor.predict_all(favourite_genres, context)  # (n_tracks,)
+        best = best_rows(probabilities, top_k)
         return Ranking(
-            track_ids=[known[row] for row in best],
+            track_ids=[known[row] for row in best.tolist()],
             probabilities=probabilities[best].tolist(),
             threshold=predictor.threshold,
             unknown_track_ids=unknown,
@@ -159,17 +174,3 @@ class PredictionService:
             StorageUnavailableError: Only MongoDB knows, and it does not answer.
         """
         await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))
-
-    def _predictor(self, model: str) -> Predictor:
-        try:
-            return self.models[model or self.default_model].predictor
-        except KeyError:
-            raise UnknownModelError(model) from None
-
-
-def _probability(
-    predictor: Predictor, track_id: str, favourite_genres: Sequence[str], context: ListenerContext | None
-) -> float:
-    if not predictor.knows(track_id):
-        raise UnknownTrackError(track_id)
-    return float(predictor.predict((track_id,), favourite_genres, context)[0])

@@ -1,5 +1,7 @@
 """What the environment and the flags may say about the server; only this module reads the environment."""
 
+import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,12 @@ class ServerSettings(DataSettings):
         var_dir: Folder for what the server writes.
         spool_max_records: How many predictions may wait for MongoDB before PredictRandom refuses.
         drain_grace_s: How long calls in flight may take to finish once the server stops, in seconds.
+        workers: How many processes serve on the port.
+        max_in_flight: How many calls a worker takes at once before it refuses more.
+        versions_kept: How many versions of each model stay loaded, for requests that name one.
+        registry_poll_s: How often the registry is looked at for new versions, in seconds; 0 for never.
+        metrics_host: Address of the metrics for Prometheus.
+        metrics_port: Port of the metrics; 0 picks a free one, unset shows none.
         log_level: Least severity that is logged.
     """
 
@@ -38,6 +46,12 @@ class ServerSettings(DataSettings):
     var_dir: Path = Path("var")
     spool_max_records: int = Field(default=1_000_000, ge=1)
     drain_grace_s: float = Field(default=10.0, ge=0)
+    workers: int = Field(default=1, ge=1, le=256)
+    max_in_flight: int = Field(default=1000, ge=1)
+    versions_kept: int = Field(default=2, ge=1)
+    registry_poll_s: float = Field(default=1.0, ge=0)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
@@ -55,6 +69,19 @@ class ServerSettings(DataSettings):
         """Returns the configured MongoDB's URI, or None when the embedded one is wanted."""
         uri = self.mongodb_uri.get_secret_value() if self.mongodb_uri else EMBEDDED
         return None if uri == EMBEDDED else uri
+
+
+def to_json(settings: ServerSettings) -> str:
+    """Returns settings as one line for another process, the database's password included."""
+    values = settings.model_dump(mode="json", exclude={"mongodb_uri"})
+    if settings.mongodb_uri is not None:
+        values["mongodb_uri"] = settings.mongodb_uri.get_secret_value()
+    return json.dumps({_source_name(name): value for name, value in values.items() if value is not None})
+
+
+def from_json(text: str) -> ServerSettings:
+    """Reads what `to_json` wrote."""
+    return ServerSettings(**json.loads(text))
 
 
 def load_settings(**flags: Any) -> ServerSettings:
@@ -81,3 +108,15 @@ def _source_name(field: str) -> str:
     """Returns the name that a field has in every source, so that a flag hides its variable."""
     alias = ServerSettings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else field
+
+
+def worker_environment(metrics_directory: Path | None) -> dict[str, str]:
+    """Returns this process's environment for a worker.
+
+    Args:
+        metrics_directory: Where prometheus_client puts what the parent shows; None when it shows nothing.
+    """
+    own = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # torch's too
+    if metrics_directory is not None:
+        own["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
+    return os.environ | own

@@ -9,6 +9,7 @@ from models.context import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.answers import Prediction, Ranking
 from server.errors import InvalidRequestError
+from server.ports import LoadedModel
 from server.service import PredictionService
 
 MAX_TEXT_LENGTH = 200
@@ -22,14 +23,23 @@ Violations = list[tuple[str, str]]
 
 def check_predict(request: pb.PredictRequest) -> None:
     """Raises InvalidRequestError when a Predict request breaks the contract."""
+    if (
+        _is_plain(request)
+        and len(request.model) <= MAX_TEXT_LENGTH
+        and len(request.version) <= MAX_TEXT_LENGTH
+    ):
+        return
     violations: Violations = []
     _check_text(violations, "model", request.model)
+    _check_text(violations, "version", request.version)
     _check_play(violations, request)
     _refuse_if_any(violations)
 
 
 def check_predict_random(request: pb.PredictRandomRequest) -> None:
     """Raises InvalidRequestError when a PredictRandom request breaks the contract."""
+    if _is_plain(request) and len(request.listener_id) <= MAX_TEXT_LENGTH:
+        return
     violations: Violations = []
     _check_text(violations, "listener_id", request.listener_id)
     _check_play(violations, request)
@@ -112,25 +122,55 @@ def rank_tracks_response(ranking: Ranking) -> pb.RankTracksResponse:
 
 
 def list_models_response(service: PredictionService) -> pb.ListModelsResponse:
-    """Returns the loaded models and the experiment as ListModels' answer."""
-    answer = pb.ListModelsResponse()
-    for name, loaded in sorted(service.models.items()):
-        loaded_at = Timestamp()
-        loaded_at.FromDatetime(loaded.loaded_at)
-        predictor = loaded.predictor
-        answer.models.add(
-            name=name,
-            version=predictor.version,
-            description=predictor.description,
-            required_inputs=predictor.required_inputs,
-            metrics=predictor.metrics,
-            loaded_at=loaded_at,
-            is_default=name == service.default_model,
+    """Returns the models and the experiment as ListModels' answer."""
+    answer, library = pb.ListModelsResponse(), service.library
+    listed = [
+        _loaded(name, model, is_serving=model is versions[0], is_default=name == library.default_model)
+        for name, versions in library.loaded.items()
+        for model in versions
+    ]
+    listed += [
+        pb.Model(
+            name=failed.name,
+            version=failed.version,
+            state=pb.Model.STATE_FAILED,
+            failure_reason=failed.reason,
         )
+        for failed in library.failed
+    ]
+    answer.models.extend(sorted(listed, key=lambda model: (model.name, -int(model.version))))
     answer.experiment.name = service.experiment.name
     for arm in service.experiment.arms:
         answer.experiment.arms.add(name=arm.name, model=arm.model, probability=arm.probability)
     return answer
+
+
+def _loaded(name: str, loaded: LoadedModel, *, is_serving: bool, is_default: bool) -> pb.Model:
+    """Returns a loaded version as ListModels shows it."""
+    loaded_at = Timestamp()
+    loaded_at.FromDatetime(loaded.loaded_at)
+    predictor = loaded.predictor
+    return pb.Model(
+        name=name,
+        version=predictor.version,
+        description=predictor.description,
+        required_inputs=predictor.required_inputs,
+        metrics=predictor.metrics,
+        loaded_at=loaded_at,
+        is_default=is_serving and is_default,
+        state=pb.Model.STATE_SERVING if is_serving else pb.Model.STATE_STANDBY,
+    )
+
+
+def _is_plain(request: pb.PredictRequest | pb.PredictRandomRequest) -> bool:
+    """Says at once that a play is fine, which nearly all are; what is wrong with one takes longer."""
+    genres = request.favourite_genres
+    return (
+        0 < len(request.track_id) <= MAX_TEXT_LENGTH
+        and len(genres) <= MAX_GENRES
+        and all(0 < len(genre) <= MAX_TEXT_LENGTH for genre in genres)
+        and not request.HasField("context")
+    )
 
 
 def _check_play(violations: Violations, request: pb.PredictRequest | pb.PredictRandomRequest) -> None:
