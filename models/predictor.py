@@ -88,7 +88,7 @@ class Predictor:
         Raises:
             UnknownTrackError: Some tracks are not in the catalogue.
         """
-        sums = self._track_parts[self._rows(track_ids)]  # (n, n_first), a copy
+        sums = self._track_parts[self._rows(track_ids)]  # (n, n_first + 1), a copy
         sums += self._listener_part(tuple(favourite_genres))
         return self._forward(sums)
 
@@ -114,7 +114,7 @@ class Predictor:
             context: As for `predict`.
 
         Returns:
-            The first layer's sums, (n_first,).
+            The first layer's sums, (n_first + 1,), for one use.
 
         Raises:
             UnknownTrackError: The track is not in the catalogue.
@@ -134,7 +134,9 @@ class Predictor:
         Returns:
             Their play-through probabilities, in the same order.
         """
-        sums = np.concatenate(started).reshape(len(started), -1)  # (n, n_first)
+        if len(started) == 1:
+            return [self._forward.one(started[0])]
+        sums = np.concatenate(started).reshape(len(started), -1)  # (n, n_first + 1)
         probabilities: list[float] = self._forward(sums).tolist()
         return probabilities
 
@@ -146,21 +148,22 @@ class Predictor:
             raise UnknownTrackError(unknown) from None
 
     def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
-        return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
+        part = self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
+        return np.append(part, np.float32(0))  # (n_first + 1,): nothing to add to the track part's 1
 
 
 def _track_parts(
     inputs: InputEncoder, weight: NDArray[np.float32], catalogue: Catalogue
 ) -> NDArray[np.float32]:
-    """Returns the first layer's product with every track, (n_tracks, n_first).
+    """Returns the first layer's product with every track, and the 1 that `ForwardPass` wants behind it.
 
     Some thousand tracks at a time: all tracks' inputs together would be the largest thing in memory, and a
     server that loads this beside others gets to answer in between.
     """
-    parts = np.empty((len(catalogue.tracks), len(weight)), dtype=np.float32)
+    parts = np.ones((len(catalogue.tracks), len(weight) + 1), dtype=np.float32)
     for start in range(0, len(parts), _TRACKS_AT_ONCE):
         tracks = catalogue.tracks.iloc[start : start + _TRACKS_AT_ONCE]
-        parts[start : start + _TRACKS_AT_ONCE] = inputs.encode_tracks(tracks) @ weight.T
+        parts[start : start + _TRACKS_AT_ONCE, :-1] = inputs.encode_tracks(tracks) @ weight.T
     return parts
 
 

@@ -35,11 +35,12 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     @answers
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predicts one play."""
-        convert.check_predict(request)
+        favourite_genres = tuple(request.favourite_genres)
+        convert.check_predict(request, favourite_genres)
         prediction = await self._service.predict(
             request.model,
             request.track_id,
-            tuple(request.favourite_genres),
+            favourite_genres,
             convert.context_of(request),
             request.version,
         )
@@ -50,10 +51,11 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         self, request: pb.PredictRandomRequest, context: Context
     ) -> pb.PredictRandomResponse:
         """Predicts one play with a drawn model, and answers once that is logged."""
-        convert.check_predict_random(request)
+        favourite_genres = tuple(request.favourite_genres)
+        convert.check_predict_random(request, favourite_genres)
         prediction = await self._service.predict_random(
             request.track_id,
-            tuple(request.favourite_genres),
+            favourite_genres,
             request.listener_id or None,
             convert.context_of(request),
         )
