@@ -114,7 +114,13 @@ class PredictionService:
             latency_us=(time.perf_counter_ns() - started) // 1000,
         )
         await self._log.add(record)
-        return answer._replace(prediction_id=record.prediction_id)
+        return Prediction(
+            answer.skipped,
+            answer.play_through_probability,
+            answer.model,
+            answer.version,
+            record.prediction_id,
+        )
 
     def rank_tracks(
         self,

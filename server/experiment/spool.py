@@ -62,7 +62,7 @@ class Spool:
             StartError: When the file cannot be opened.
         """
         try:
-            self._connection = open_spool(path)
+            self._connection = _open(path)
             count = self._connection.execute("SELECT count(*) FROM predictions").fetchone()
         except sqlite3.Error as error:
             raise StartError(f"cannot open the spool {path}: {error}") from error
@@ -228,15 +228,14 @@ def count_spooled(path: Path) -> tuple[int, int]:
         return 0, 0
     query = "SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM dead_letters)"
     try:
-        with closing(open_spool(path)) as connection:
+        with closing(_open(path)) as connection:
             waiting, dead = connection.execute(query).fetchone()
     except sqlite3.Error as error:
         raise StartError(f"cannot read the spool {path}: {error}") from error
     return int(waiting), int(dead)
 
 
-def open_spool(path: Path) -> sqlite3.Connection:
-    """Opens a spool file, or creates it, with the durability that it promises."""
+def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
