@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from data import read_catalogue
-from server.experiment.assignment import Experiment, equal_arms
+from server.arms import follow, load_experiment
 from server.experiment.embedded import EmbeddedMongo
 from server.experiment.folder_lock import lock_folder
 from server.experiment.log import ExperimentLog
 from server.experiment.spool import Spool
+from server.experiment.spool_file import SUFFIX
 from server.experiment.store import MongoStore
+from server.experiment.watching import FileWatcher
 from server.experiment.writer import SpoolWriter
 from server.loading import choose_default, load_models
 from server.ports import LoadedModel
@@ -65,14 +67,19 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         lock = await asyncio.to_thread(lock_folder, settings.var_dir)
         stack.callback(lock.close)
         external = settings.external_mongodb_uri
-        store = None if external is None else MongoStore(external)  # first: a bad URI is known at once
+        store = None if external is None else _store(settings, external)  # first: a bad URI is known at once
         loading = asyncio.create_task(asyncio.to_thread(_load, settings))
         stack.push_async_callback(_settle, loading)
         if store is None:
-            store = MongoStore(await _embedded_uri(settings, stack, announce))
+            store = _store(settings, await _embedded_uri(settings, stack, announce))
         stack.push_async_callback(store.close)
         models = await loading
-        spool = Spool(settings.spool_file, max_records=settings.spool_max_records)
+        experiment, arm_models = await asyncio.to_thread(load_experiment, settings, models)
+        spool = Spool(
+            settings.spool_directory / f"0{SUFFIX}",
+            max_records=settings.spool_max_records,
+            min_free_bytes=settings.spool_min_free_bytes,
+        )
         stack.push_async_callback(spool.close)
         writer = SpoolWriter(spool, store)
         writer.start()
@@ -80,16 +87,23 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         service = PredictionService(
             models,
             choose_default(models, settings.default_model),
-            Experiment(
-                settings.experiment, settings.experiment_salt or settings.experiment, equal_arms(list(models))
-            ),
+            experiment,
             ExperimentLog(spool, store),
+            arm_models,
         )
+        if settings.experiment_file is not None:
+            watcher = FileWatcher(settings.experiment_file, lambda: follow(settings, service))
+            watcher.start()
+            stack.push_async_callback(watcher.stop)
         rpc = RpcServer(service)
         address = await rpc.start(settings.host, settings.port)
         stack.push_async_callback(rpc.stop, settings.drain_grace_s)
         _log.info("serving", address=address, models=list(models), mongodb=store.address)
         yield address
+
+
+def _store(settings: ServerSettings, uri: str) -> MongoStore:
+    return MongoStore(uri, ttl_days=settings.experiment_ttl_days)
 
 
 async def _embedded_uri(

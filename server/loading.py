@@ -42,6 +42,17 @@ def load_models(registry_directory: Path, catalogue: Catalogue) -> dict[str, Loa
     return loaded
 
 
+def load_version(registry: Registry, name: str, version: str, catalogue: Catalogue) -> LoadedModel:
+    """Loads one version of a model.
+
+    Raises:
+        ArtifactError: When it is broken.
+    """
+    predictor = load_predictor(registry.path(name, version), catalogue)
+    _log.info("model_loaded", model=name, version=version)
+    return LoadedModel(predictor, datetime.now(UTC))
+
+
 def choose_default(models: dict[str, LoadedModel], wanted: str | None) -> str:
     """Names the model that answers when a request names none.
 
@@ -65,10 +76,7 @@ def choose_default(models: dict[str, LoadedModel], wanted: str | None) -> str:
 def _load_newest(registry: Registry, name: str, catalogue: Catalogue) -> LoadedModel | None:
     for version in reversed(registry.versions(name)):
         try:
-            predictor = load_predictor(registry.path(name, version), catalogue)
+            return load_version(registry, name, version, catalogue)
         except ArtifactError as error:
             _log.error("model_refused", model=name, version=version, reason=str(error))
-            continue
-        _log.info("model_loaded", model=name, version=version)
-        return LoadedModel(predictor, datetime.now(UTC))
     return None

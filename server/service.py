@@ -14,6 +14,10 @@ from server.experiment.records import Outcome, PredictionRecord
 from server.ports import LoadedModel, PredictionLog, Predictor
 
 
+ArmModels = Mapping[tuple[str, str], LoadedModel]
+"""Models by name and version."""
+
+
 class PredictionService:
     """Answers with the loaded models, and logs what the experiment asks for."""
 
@@ -23,6 +27,7 @@ class PredictionService:
         default_model: str,
         experiment: Experiment,
         log: PredictionLog,
+        arm_models: ArmModels,
     ) -> None:
         """Takes what it works with.
 
@@ -31,10 +36,12 @@ class PredictionService:
             default_model: Name of the one that answers when a request names none.
             experiment: What PredictRandom draws from.
             log: Where PredictRandom's predictions go.
+            arm_models: The model of each of the experiment's arms. Replaced together with the experiment.
         """
         self.models = models
         self.default_model = default_model
         self.experiment = experiment
+        self.arm_models = arm_models
         self._log = log
 
     def predict(
@@ -86,12 +93,14 @@ class PredictionService:
             SpoolFullError: The prediction cannot be logged now.
         """
         requested_at, started = datetime.now(UTC), time.perf_counter_ns()
-        arm = self.experiment.choose(listener_id)
-        predictor = self._predictor(arm.model)
+        experiment = self.experiment  # it may be replaced at any time
+        arm = experiment.choose(listener_id)
+        predictor = self.arm_models[arm.model, arm.version].predictor
         probability = _probability(predictor, track_id, favourite_genres, context)
         record = PredictionRecord(
             prediction_id=self._log.new_prediction_id(),
-            experiment=self.experiment.name,
+            experiment=experiment.name,
+            phase=experiment.phase,
             arm=arm.name,
             model=predictor.name,
             version=predictor.version,

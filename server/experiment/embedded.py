@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from server.errors import StartError
 from server.experiment import child
 from server.experiment.folder_lock import lock_folder
-from server.experiment.store import DEFAULT_DATABASE
+from server.experiment.uri import DEFAULT_DATABASE
 
 PROGRAM = "secantusd-py"
 _START_TIMEOUT_S = 30.0

@@ -146,6 +146,7 @@ def make_record() -> Callable[[int], PredictionRecord]:
         return PredictionRecord(
             prediction_id=f"{number:024x}",
             experiment="model-comparison",
+            phase="0123456789ab",
             arm="simple",
             model="simple",
             version="1",
