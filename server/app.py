@@ -13,20 +13,21 @@ from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
 from models.registry import Registry
+from server.arms import follow, load_experiment
 from server.coalescing import Coalescer
 from server.counting import CallCounts
-from server.experiment.assignment import Experiment, equal_arms
 from server.experiment.embedded import EmbeddedMongo
 from server.experiment.folder_lock import lock_folder
 from server.experiment.log import ExperimentLog
-from server.experiment.siblings import SiblingSpools, adopt_leftovers, spool_path
 from server.experiment.spool import Spool
+from server.experiment.spool_file import SUFFIX
 from server.experiment.store import MongoStore
+from server.experiment.watching import FileWatcher
 from server.experiment.writer import SpoolWriter
 from server.library import Library
 from server.loading import ModelLoader
-from server.rpc.listening import RpcServer
 from server.rpc.free_port import check_free
+from server.rpc.listening import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
 from server.watching import RegistryWatch
@@ -89,12 +90,11 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         lock = await asyncio.to_thread(lock_folder, settings.var_dir)
         stack.callback(lock.close)
         external = settings.external_mongodb_uri
-        store = None if external is None else MongoStore(external)  # first: a bad URI is known at once
+        store = None if external is None else _store(settings, external)  # first: a bad URI is known at once
         loading = _begin_loading(settings, stack)
         if store is None:
-            store = MongoStore(await start_embedded(settings, stack, announce))
+            store = _store(settings, await start_embedded(settings, stack, announce))
         stack.push_async_callback(store.close)
-        await asyncio.to_thread(adopt_leftovers, settings.spool_file, 1)
         yield await _start(settings, Place(), store, loading, stack)
 
 
@@ -115,7 +115,7 @@ async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
     """
     assert settings.external_mongodb_uri is not None
     async with AsyncExitStack() as stack:
-        store = MongoStore(settings.external_mongodb_uri)
+        store = _store(settings, settings.external_mongodb_uri)
         stack.push_async_callback(store.close)
         yield await _start(settings, place, store, _begin_loading(settings, stack), stack)
 
@@ -130,47 +130,53 @@ async def _start(
     settings: ServerSettings, place: Place, store: MongoStore, loading: _Loading, stack: AsyncExitStack
 ) -> str:
     """Starts everything that answers calls; returns the address."""
-    paths = [spool_path(settings.spool_file, worker) for worker in range(place.workers)]
-    spool = Spool(paths.pop(place.worker), max_records=settings.spool_max_records)
+    loader, library = await loading
+    experiment, arm_models = await asyncio.to_thread(load_experiment, settings, library.serving)
+    spool = Spool(
+        settings.spool_directory / f"{place.worker}{SUFFIX}",
+        max_records=settings.spool_max_records,
+        min_free_bytes=settings.spool_min_free_bytes,
+    )
     stack.push_async_callback(spool.close)
     writer = SpoolWriter(spool, store)
     writer.start()
     stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
-    loader, library = await loading
     counts, coalescer = CallCounts(), Coalescer()
     service = PredictionService(
         library,
-        Experiment(
-            settings.experiment,
-            settings.experiment_salt or settings.experiment,
-            equal_arms(list(library.serving)),
-        ),
-        ExperimentLog(spool, SiblingSpools(paths, store) if paths else store),
+        experiment,
+        ExperimentLog(spool, store),
+        arm_models,
         coalescer,
     )
     await _start_metrics(settings, place, counts, coalescer, spool, service, stack)
     rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(rpc.stop, settings.drain_grace_s)
-    _start_watch(settings, loader, service, rpc, stack)
+    _start_watches(settings, loader, service, rpc, stack)
     _log.info("serving", address=address, models=list(library.serving), mongodb=store.address)
     return address
 
 
-def _start_watch(
+def _start_watches(
     settings: ServerSettings,
     loader: ModelLoader,
     service: PredictionService,
     rpc: RpcServer,
     stack: AsyncExitStack,
 ) -> None:
-    """Begins to follow the registry, unless that is switched off."""
+    """Begins to follow the experiment's file where there is one, and the registry unless told not to."""
+    if settings.experiment_file is not None:
+        watcher = FileWatcher(settings.experiment_file, lambda: follow(settings, service))
+        watcher.start()
+        stack.push_async_callback(watcher.stop)
     if settings.registry_poll_s == 0:
         return
 
     async def swap(library: Library) -> None:
         service.library = library
         await rpc.follow_models()
+        await follow(settings, service)  # an arm that names no version is the newest one's
 
     watch = RegistryWatch(
         loader, swap, interval_s=settings.registry_poll_s, versions_kept=settings.versions_kept
@@ -205,6 +211,10 @@ async def _start_metrics(
         stop, address = serve_metrics(publisher.registry, settings.metrics_host, settings.metrics_port)
         stack.push_async_callback(asyncio.to_thread, stop)
         _log.info("metrics", address=address)
+
+
+def _store(settings: ServerSettings, uri: str) -> MongoStore:
+    return MongoStore(uri, ttl_days=settings.experiment_ttl_days)
 
 
 async def start_embedded(

@@ -98,17 +98,26 @@ class ModelLoader:
             return None
         name, version = key
         try:
-            predictor = load_predictor(self._registry.path(name, version), self._catalogue)
-            predictor.finish([predictor.start(predictor.track_ids[0], ())])  # the first is the slowest
+            model = load_version(self._registry, name, version, self._catalogue)
         except ArtifactError as error:
             self._failed[key] = (fingerprint, FailedVersion(name, version, str(error)))
             _log.error("model_refused", model=name, version=version, reason=str(error))
             return None
         self._failed.pop(key, None)
-        model = LoadedModel(predictor, datetime.now(UTC))
         self._loaded[key] = (fingerprint, model)
-        _log.info("model_loaded", model=name, version=version)
         return model
+
+
+def load_version(registry: Registry, name: str, version: str, catalogue: Catalogue) -> LoadedModel:
+    """Loads one version of a model, and warms it up.
+
+    Raises:
+        ArtifactError: When it is broken.
+    """
+    predictor = load_predictor(registry.path(name, version), catalogue)
+    predictor.finish([predictor.start(predictor.track_ids[0], ())])  # the first is the slowest
+    _log.info("model_loaded", model=name, version=version)
+    return LoadedModel(predictor, datetime.now(UTC))
 
 
 def _by_version(entry: tuple[Key, object]) -> int:

@@ -1,7 +1,7 @@
 """What the server does, apart from gRPC and MongoDB: pick a model, predict, rank, log."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,8 +14,11 @@ from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.experiment.records import Outcome, PredictionRecord
 from server.library import Library
-from server.ports import PredictionLog
+from server.ports import LoadedModel, PredictionLog, Predictor
 from server.selection import best_rows
+
+ArmModels = Mapping[tuple[str, str], LoadedModel]
+"""Models by name and version."""
 
 
 class PredictionService:
@@ -24,10 +27,16 @@ class PredictionService:
     Attributes:
         library: The models; to assign another one swaps all of them in one step.
         experiment: What PredictRandom draws from.
+        arm_models: The model of each of the experiment's arms. Replaced together with the experiment.
     """
 
     def __init__(
-        self, library: Library, experiment: Experiment, log: PredictionLog, coalescer: Coalescer
+        self,
+        library: Library,
+        experiment: Experiment,
+        log: PredictionLog,
+        arm_models: ArmModels,
+        coalescer: Coalescer,
     ) -> None:
         """Takes what it works with.
 
@@ -35,10 +44,12 @@ class PredictionService:
             library: The loaded models.
             experiment: What PredictRandom draws from.
             log: Where PredictRandom's predictions go.
+            arm_models: The model of each of the experiment's arms.
             coalescer: Computes the predictions that wait together.
         """
         self.library = library
         self.experiment = experiment
+        self.arm_models = arm_models
         self._log = log
         self._coalescer = coalescer
 
@@ -67,10 +78,7 @@ class PredictionService:
             UnknownTrackError: The catalogue lacks the track.
         """
         predictor = self.library.find(model, version).predictor
-        try:
-            probability = await self._coalescer.predict(predictor, track_id, favourite_genres, context)
-        except models.UnknownTrackError:
-            raise UnknownTrackError(track_id) from None
+        probability = await self._probability(predictor, track_id, favourite_genres, context)
         return Prediction(probability < predictor.threshold, probability, predictor.name, predictor.version)
 
     async def predict_random(
@@ -96,31 +104,28 @@ class PredictionService:
             SpoolFullError: The prediction cannot be logged now.
         """
         requested_at, started = datetime.now(UTC), time.perf_counter_ns()
-        arm = self.experiment.choose(listener_id)
-        answer = await self.predict(arm.model, track_id, favourite_genres, context)
+        experiment = self.experiment  # it may be replaced at any time
+        arm = experiment.choose(listener_id)
+        predictor = self.arm_models[arm.model, arm.version].predictor
+        probability = await self._probability(predictor, track_id, favourite_genres, context)
         record = PredictionRecord(
             prediction_id=self._log.new_prediction_id(),
-            experiment=self.experiment.name,
+            experiment=experiment.name,
+            phase=experiment.phase,
             arm=arm.name,
-            model=answer.model,
-            version=answer.version,
+            model=predictor.name,
+            version=predictor.version,
             arm_probability=arm.probability,
             listener_id=listener_id,
             track_id=track_id,
             favourite_genres=favourite_genres,
-            play_through_probability=answer.play_through_probability,
-            skipped=answer.skipped,
+            play_through_probability=probability,
+            skipped=probability < predictor.threshold,
             requested_at=requested_at,
             latency_us=(time.perf_counter_ns() - started) // 1000,
         )
         await self._log.add(record)
-        return Prediction(
-            answer.skipped,
-            answer.play_through_probability,
-            answer.model,
-            answer.version,
-            record.prediction_id,
-        )
+        return Prediction(record.skipped, probability, record.model, record.version, record.prediction_id)
 
     def rank_tracks(
         self,
@@ -180,3 +185,15 @@ class PredictionService:
             StorageUnavailableError: Only MongoDB knows, and it does not answer.
         """
         await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))
+
+    async def _probability(
+        self,
+        predictor: Predictor,
+        track_id: str,
+        favourite_genres: tuple[str, ...],
+        context: ListenerContext | None,
+    ) -> float:
+        try:
+            return await self._coalescer.predict(predictor, track_id, favourite_genres, context)
+        except models.UnknownTrackError:
+            raise UnknownTrackError(track_id) from None

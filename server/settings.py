@@ -21,11 +21,15 @@ class ServerSettings(DataSettings):
         host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
         default_model: Model for requests that name none; by default the one with the lowest log loss.
-        experiment: Name of the experiment, logged with each prediction.
-        experiment_salt: Salt of the sticky assignment; by default the experiment's name.
+        experiment_file: TOML file that names the experiment and its arms; without one, all loaded models
+            share the traffic equally. Followed while the server runs.
+        experiment: Name of the experiment when there is no file, logged with each prediction.
+        experiment_salt: Salt of the sticky assignment when there is no file; by default the name.
         mongodb_uri: Where the experiment log goes (`MONGODB_URI`); unset or "embedded" starts a database.
         var_dir: Folder for what the server writes.
+        experiment_ttl_days: How many days MongoDB keeps a prediction; by default for ever.
         spool_max_records: How many predictions may wait for MongoDB before PredictRandom refuses.
+        spool_min_free_bytes: How much has to stay free on the spool's disk; below, PredictRandom refuses.
         drain_grace_s: How long calls in flight may take to finish once the server stops, in seconds.
         workers: How many processes serve on the port.
         max_in_flight: How many calls a worker takes at once before it refuses more.
@@ -40,11 +44,14 @@ class ServerSettings(DataSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=50051, ge=0, le=65535)
     default_model: str | None = None
+    experiment_file: Path | None = None
     experiment: str = Field(default="model-comparison", min_length=1)
     experiment_salt: str | None = None
     mongodb_uri: SecretStr | None = Field(default=None, validation_alias="MONGODB_URI")
     var_dir: Path = Path("var")
+    experiment_ttl_days: int | None = Field(default=None, ge=1, le=36_500)
     spool_max_records: int = Field(default=1_000_000, ge=1)
+    spool_min_free_bytes: int = Field(default=64 << 20, ge=0)
     drain_grace_s: float = Field(default=10.0, ge=0)
     workers: int = Field(default=1, ge=1, le=256)
     max_in_flight: int = Field(default=1000, ge=1)
@@ -60,9 +67,9 @@ class ServerSettings(DataSettings):
         return self.var_dir / "mongodb"
 
     @property
-    def spool_file(self) -> Path:
-        """Returns the file of the predictions that MongoDB does not have yet."""
-        return self.var_dir / "spool.sqlite3"
+    def spool_directory(self) -> Path:
+        """Returns the folder of the predictions that MongoDB does not have yet; each worker has a file in it."""
+        return self.var_dir / "spool"
 
     @property
     def external_mongodb_uri(self) -> str | None:

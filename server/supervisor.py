@@ -19,7 +19,6 @@ from pydantic import SecretStr
 
 from server.errors import StartError
 from server.experiment.folder_lock import lock_folder
-from server.experiment.siblings import adopt_leftovers
 from server.rpc.free_port import check_free
 from server.settings import ServerSettings, to_json, worker_environment
 
@@ -144,7 +143,6 @@ async def supervise(settings: ServerSettings, announce: Callable[[str], None] = 
         if settings.external_mongodb_uri is None:
             uri = await _embedded_uri(settings, stack, announce)
             settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
-        await asyncio.to_thread(adopt_leftovers, settings.spool_file, settings.workers)
         port = stack.enter_context(_reserved(settings.host, settings.port))
         settings = settings.model_copy(update={"port": port})
         metrics_directory = _show_metrics(settings, stack)

@@ -22,7 +22,7 @@ Violations = list[tuple[str, str]]
 
 
 def check_predict(request: pb.PredictRequest, favourite_genres: tuple[str, ...]) -> None:
-    """Raises InvalidRequestError when a Predict request, whose genres are given again, breaks the contract."""
+    """Raises InvalidRequestError when a Predict request breaks the contract; its genres are given again."""
     if (
         _is_plain(request, favourite_genres)
         and len(request.model) <= MAX_TEXT_LENGTH
@@ -168,7 +168,7 @@ def _is_plain(
     """Says at once that a play is fine, which nearly all are; what is wrong with one takes longer."""
     if len(favourite_genres) > MAX_GENRES or not 0 < len(request.track_id) <= MAX_TEXT_LENGTH:
         return False
-    for genre in favourite_genres:  # a generator would cost more than all the rest  # noqa: SIM110
+    for genre in favourite_genres:  # a generator would cost more than all the rest
         if not 0 < len(genre) <= MAX_TEXT_LENGTH:
             return False
     return not request.HasField("context")

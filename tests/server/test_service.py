@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.context import ListenerContext
 from server.errors import UnknownModelError, UnknownTrackError
-from server.experiment.assignment import Experiment, equal_arms
+from server.experiment.assignment import Arm, Experiment
 from server.experiment.records import Outcome, PredictionRecord
 from server.ports import LoadedModel
 from server.service import PredictionService
@@ -65,7 +65,9 @@ def log() -> FakeLog:
 def service(log: FakeLog) -> PredictionService:
     now = datetime.now(UTC)
     models = {name: LoadedModel(FakePredictor(name), now) for name in ("simple", "advanced")}
-    return PredictionService(models, "advanced", Experiment("e", "s", equal_arms(list(models))), log)
+    arms = [Arm(name, name, "3", 0.5) for name in models]
+    arm_models = {(name, "3"): model for name, model in models.items()}
+    return PredictionService(models, "advanced", Experiment("e", "s", arms), log, arm_models)
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("", "advanced"), ("simple", "simple")])
