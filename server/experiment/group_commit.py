@@ -17,7 +17,7 @@ Row = tuple[str, str]
 
 # Where a disk answers faster than calls come in, groups stay small, and each costs the event loop the
 # interpreter and a wake-up. So much later the next one is larger; a caller alone never waits for company.
-_PAUSE_S = 0.002
+_PAUSE_S = 0.004
 
 _log = structlog.get_logger("server.experiment.spool")
 

@@ -21,29 +21,33 @@ _PREDICTION_ID = re.compile(r"[0-9a-f]{24}")
 Violations = list[tuple[str, str]]
 
 
-def check_predict(request: pb.PredictRequest, favourite_genres: tuple[str, ...]) -> None:
-    """Raises InvalidRequestError when a Predict request breaks the contract; its genres are given again."""
+def check_predict(request: pb.PredictRequest) -> tuple[str, ...]:
+    """Returns a Predict request's favourite genres; InvalidRequestError when it breaks the contract."""
+    favourite_genres = tuple(request.favourite_genres)
     if (
         _is_plain(request, favourite_genres)
         and len(request.model) <= MAX_TEXT_LENGTH
         and len(request.version) <= MAX_TEXT_LENGTH
     ):
-        return
+        return favourite_genres
     violations: Violations = []
     _check_text(violations, "model", request.model)
     _check_text(violations, "version", request.version)
     _check_play(violations, request)
     _refuse_if_any(violations)
+    return favourite_genres
 
 
-def check_predict_random(request: pb.PredictRandomRequest, favourite_genres: tuple[str, ...]) -> None:
+def check_predict_random(request: pb.PredictRandomRequest) -> tuple[str, ...]:
     """Does the same for a PredictRandom request."""
+    favourite_genres = tuple(request.favourite_genres)
     if _is_plain(request, favourite_genres) and len(request.listener_id) <= MAX_TEXT_LENGTH:
-        return
+        return favourite_genres
     violations: Violations = []
     _check_text(violations, "listener_id", request.listener_id)
     _check_play(violations, request)
     _refuse_if_any(violations)
+    return favourite_genres
 
 
 def check_rank_tracks(request: pb.RankTracksRequest) -> None:

@@ -35,8 +35,7 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     @answers
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predicts one play."""
-        favourite_genres = tuple(request.favourite_genres)
-        convert.check_predict(request, favourite_genres)
+        favourite_genres = convert.check_predict(request)
         prediction = await self._service.predict(
             request.model,
             request.track_id,
@@ -51,8 +50,7 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         self, request: pb.PredictRandomRequest, context: Context
     ) -> pb.PredictRandomResponse:
         """Predicts one play with a drawn model, and answers once that is logged."""
-        favourite_genres = tuple(request.favourite_genres)
-        convert.check_predict_random(request, favourite_genres)
+        favourite_genres = convert.check_predict_random(request)
         prediction = await self._service.predict_random(
             request.track_id,
             favourite_genres,

@@ -19,7 +19,7 @@ from server import app
 from server.errors import StartError
 from server.experiment import writer as writer_module
 from server.experiment.embedded import EmbeddedMongo, find_program
-from server.rpc.listening import check_free
+from server.rpc.free_port import check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
 
