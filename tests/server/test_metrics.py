@@ -81,8 +81,13 @@ async def test_a_running_server_shows_its_calls(serving: Serving, track_ids: lis
                     break
                 await asyncio.sleep(0.05)
     families = {family.name: family for family in text_string_to_metric_families(page)}
-    calls = {tuple(s.labels.values()): s.value for s in families["playthrough_calls"].samples}
+    calls = {
+        (sample.labels["method"], sample.labels["model"], sample.labels["code"]): sample.value
+        for sample in families["playthrough_calls"].samples
+        if sample.name.endswith("_total")
+    }
     assert calls["Predict", "simple", "OK"] == 1
+    assert calls["Predict", "", "NOT_FOUND"] == 1
     assert "made up" not in page  # callers cannot make up label values
 
 
