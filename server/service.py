@@ -13,7 +13,6 @@ from server.experiment.assignment import Experiment
 from server.experiment.records import Outcome, PredictionRecord
 from server.ports import LoadedModel, PredictionLog, Predictor
 
-
 ArmModels = Mapping[tuple[str, str], LoadedModel]
 """Models by name and version."""
 

@@ -143,7 +143,9 @@ def test_a_planted_difference_is_found(random: Random) -> None:
     assert np.mean([least < 0.05 for least in runs]) > 0.9
 
 
-def test_the_sequential_ratio_test_rarely_blames_the_right_ratio_and_finds_a_wrong_one(random: Random) -> None:
+def test_the_sequential_ratio_test_rarely_blames_the_right_ratio_and_finds_a_wrong_one(
+    random: Random,
+) -> None:
     shares = np.array([0.5, 0.3, 0.2])
     drawn = [random.choice(3, 1000, p=shares) for _ in range(1000)]
     assert np.mean([sequential_ratio_p_value(arms, shares) < 0.05 for arms in drawn]) <= 0.05

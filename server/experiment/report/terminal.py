@@ -71,9 +71,7 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
             bounds = interval(getattr(arm, f"{field}_ci95"), digits)
             cells.append(f"{decimals(getattr(arm, field), digits)}\n{bounds}")
         table.add_row(label, *cells)
-    table.add_row(
-        "calibration error (ECE)", *(decimals(arm.calibration_error, 3) for arm in arms.values())
-    )
+    table.add_row("calibration error (ECE)", *(decimals(arm.calibration_error, 3) for arm in arms.values()))
     return table
 
 
@@ -87,7 +85,11 @@ def _comparisons(report: ExperimentReport) -> Table:
     for heading in ("arms and metric", "difference", "p value", "always valid", "power"):
         table.add_column(heading, justify="left" if heading == "arms and metric" else "right")
     for told in report.comparisons:
-        always = "too early" if told.always_valid_ci95 is None else interval(told.always_valid_ci95, 3, signed=True)
+        always = (
+            "too early"
+            if told.always_valid_ci95 is None
+            else interval(told.always_valid_ci95, 3, signed=True)
+        )
         table.add_row(
             Text(f"{told.second} − {told.first}\n{metric_name(told.metric)}"),
             f"{decimals(told.difference, 3, signed=True)}\n{interval(told.ci95, 3, signed=True)}",

@@ -6,7 +6,11 @@ from server.experiment.report.arms import ArmReport
 from server.experiment.report.comparisons import Comparison
 from server.experiment.report.health import Health
 
-_POINTS = {"accuracy": "percentage points of accuracy", "brier": "of Brier score", "log_loss": "nats of log loss"}
+_POINTS = {
+    "accuracy": "percentage points of accuracy",
+    "brier": "of Brier score",
+    "log_loss": "nats of log loss",
+}
 _SCALE = {"accuracy": 100.0, "brier": 1.0, "log_loss": 1.0}
 _ALPHA = 0.05
 
