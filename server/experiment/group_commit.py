@@ -24,8 +24,8 @@ _log = structlog.get_logger("server.experiment.spool")
 class GroupCommitter:
     """A thread that writes one spool file. Its methods belong to one event loop.
 
-    Rows and operations that are submitted while a transaction is being committed make up the next one, and each
-    caller is answered after the commit that it was part of.
+    Rows and operations that are submitted while a transaction is being committed make up the next one, and
+    each caller is answered after the commit that it was part of.
     """
 
     def __init__(

@@ -207,7 +207,7 @@ class SpoolFile:
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def spare_bytes(self) -> int:
-        """Returns how much of the file's own room can be used again: rows that left do not make it smaller."""
+        """Returns how much of the file can be used again: rows that left have not made it smaller."""
         pages, size = (
             self.connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("freelist_count", "page_size")
@@ -215,7 +215,7 @@ class SpoolFile:
         return int(pages * size)
 
     def take_over(self, other: "SpoolFile") -> None:
-        """Moves all that waits in another file here; a crash at any moment leaves it in one of them or both."""
+        """Moves all that waits in another file here; a crash leaves it in one of them, or in both."""
         while True:
             rows, held = other.oldest(1000), other.connection.execute("SELECT * FROM outcomes").fetchall()
             if not rows and not held:

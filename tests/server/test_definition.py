@@ -166,7 +166,7 @@ async def test_a_running_server_follows_its_file_and_logs_each_phase_apart(
         assert await drawn(stub) == {("simple", 1.0)}  # a bad file changes nothing
         write(path, 'name = "e"\narms = [{model = "simple", weight = 1}, {model = "advanced", weight = 3}]')
         async with asyncio.timeout(60):
-            while await drawn(stub) != {("simple", 0.25), ("advanced", 0.75)}:
+            while await drawn(stub) != {("simple", 0.25), ("advanced", 0.75)}:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         for listener in range(40):
             request = pb.PredictRandomRequest(track_id=track_ids[0], listener_id=str(listener))

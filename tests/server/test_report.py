@@ -21,7 +21,7 @@ BETTER = (0.02, 0.6)  # the advanced arm knows the truth, the simple one hardly 
 
 
 def report_on(predictions: list[LoggedPrediction], **options: str) -> ExperimentReport:
-    return make_report(read_frame(predictions), SpoolCounts(), **options)  # type: ignore[arg-type]
+    return make_report(read_frame(predictions), SpoolCounts(), **options)
 
 
 @pytest.fixture(scope="module")

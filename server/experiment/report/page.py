@@ -55,8 +55,8 @@ def _health_charts(report: ExperimentReport) -> list[Chart]:
 
     p = p_value(report.health.sample_ratio_p_value_sequential)
     sentence = (
-        f"Bars: the share of predictions that each arm got; lines: its probability of being drawn. Listeners make"
-        f" unequally many plays: the test counts each once (sequential p = {p})."
+        f"Bars: the share of predictions that each arm got; lines: its probability of being drawn. Listeners"
+        f" make unequally many plays: the test counts each once (sequential p = {p})."
     )
     rows = [
         (name, f"{arm.n:,}", f"{shares[name]:.1%}", f"{arm.probability:.1%}",
@@ -84,7 +84,7 @@ def _metric_chart(arms: Mapping[str, ArmReport], field: str, label: str) -> Char
     told = {name: arm for name, arm in arms.items() if getattr(arm, field) is not None}
 
     def draw(axes: Axes) -> None:
-        for y, (name, arm) in enumerate(told.items()):
+        for y, arm in enumerate(told.values()):
             value, bounds = getattr(arm, field), getattr(arm, f"{field}_ci95")
             if bounds is not None:
                 axes.plot(bounds, [y, y], color=MAIN, linewidth=2.5)
