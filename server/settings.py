@@ -68,7 +68,7 @@ class ServerSettings(DataSettings):
 
     @property
     def spool_directory(self) -> Path:
-        """Returns the folder of the predictions that MongoDB does not have yet; each worker has a file in it."""
+        """Returns the folder of what MongoDB does not have yet; each worker has a file in it."""
         return self.var_dir / "spool"
 
     @property

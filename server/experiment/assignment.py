@@ -30,8 +30,8 @@ class Experiment:
     Attributes:
         name: Name of the experiment, as logged.
         arms: The arms, by name.
-        phase: Names the salt, the arms, their versions and their probabilities: 12 hexadecimal digits, the same
-            on every machine. Any change makes another phase, and going back resumes the earlier one.
+        phase: Names the salt, the arms, their versions and their probabilities: 12 hexadecimal digits, the
+            same on every machine. Any change makes another phase, and going back resumes the earlier one.
     """
 
     def __init__(

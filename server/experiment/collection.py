@@ -1,5 +1,6 @@
 """The collection around the documents: its schema, its indexes, and how long it keeps what it holds."""
 
+import contextlib
 from typing import Any
 
 import structlog
@@ -70,10 +71,8 @@ async def prepare(database: AsyncDatabase[dict[str, Any]], ttl_days: int | None)
         PyMongoError: When MongoDB does not answer, or refuses.
     """
     name = PredictionDocument.Settings.name
-    try:
+    with contextlib.suppress(CollectionInvalid):  # it is there already
         await database.create_collection(name)
-    except CollectionInvalid:  # it is there already
-        pass
     validation = {"validator": {"$jsonSchema": SCHEMA}, "validationLevel": "moderate"}
     try:
         await database.command({"collMod": name, **validation})

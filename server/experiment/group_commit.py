@@ -1,6 +1,7 @@
 """Shares one transaction, and one wait for the disk, among all who wait at the same time."""
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -18,6 +19,7 @@ Row = tuple[str, str]
 # Where a disk answers faster than calls come in, groups stay small, and each costs the event loop the
 # interpreter and a wake-up. So much later the next one is larger; a caller alone never waits for company.
 _PAUSE_S = 0.004
+_COMPACT_INTERVAL_S = 1.0
 
 _log = structlog.get_logger("server.experiment.spool")
 
@@ -25,8 +27,8 @@ _log = structlog.get_logger("server.experiment.spool")
 class GroupCommitter:
     """A thread that writes one spool file. Its methods belong to one event loop.
 
-    Rows and operations that are submitted while a transaction is being committed make up the next one, and each
-    caller is answered after the commit that it was part of.
+    Rows and operations that are submitted while a transaction is being committed make up the next one, and
+    each caller is answered after the commit that it was part of.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class GroupCommitter:
         self._wake = threading.Condition()
         self._closing = False
         self._refusing = False
+        self._compact_next = 0.0
         self._thread = threading.Thread(target=self._run, name=f"spool-{file.path.stem}", daemon=True)
         self._thread.start()
 
@@ -100,7 +103,7 @@ class GroupCommitter:
                 operations, self._operations = self._operations, []
             if not rows and not operations:
                 return
-            full = free_bytes(self._file.path) < self._min_free_bytes
+            full = self._is_full()
             self._tell(full)
             results = self._commit([] if full else [row for row, _ in rows], operations, full=full)
             futures = [*(future for _, future in rows), *(future for _, _, future in operations)]
@@ -148,6 +151,17 @@ class GroupCommitter:
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+    def _is_full(self) -> bool:
+        """Says whether the disk has too little room left, what the file can use again included."""
+        if free_bytes(self._file.path) >= self._min_free_bytes:
+            return False
+        now = time.monotonic()
+        if now >= self._compact_next:
+            self._compact_next = now + _COMPACT_INTERVAL_S
+            with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: it counts as full
+                self._file.compact()
+        return free_bytes(self._file.path) + self._file.spare_bytes() < self._min_free_bytes
 
     def _tell(self, full: bool) -> None:
         """Logs when the disk becomes too full, and when it has room again."""

@@ -45,9 +45,10 @@ class ExperimentLog:
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
         """Returns once the outcome is durable.
 
-        A prediction leaves the spool only after MongoDB has it: an id that no worker's spool has is in MongoDB,
-        or unknown, and to look in this order finds every prediction that was ever answered on this machine.
-        While MongoDB is away such an outcome is taken on trust, and the writer finds its prediction later.
+        A prediction leaves the spool only after MongoDB has it: an id that no worker's spool has is in
+        MongoDB, or unknown, and to look in this order finds every prediction that was ever answered on this
+        machine. While MongoDB is away such an outcome is taken on trust, and the writer finds its prediction
+        later.
 
         Raises:
             UnknownPredictionError: When no such prediction was logged.

@@ -35,7 +35,9 @@ class _Logged(BaseModel):
 
     def to_logged(self) -> LoggedPrediction:
         """Returns the plain value."""
-        fields = {name: getattr(self, name) for name in LoggedPrediction.__slots__ if name != "outcome_skipped"}
+        fields = {
+            name: getattr(self, name) for name in LoggedPrediction.__slots__ if name != "outcome_skipped"
+        }
         skipped = None if self.outcome is None else self.outcome.skipped
         return LoggedPrediction(**fields, outcome_skipped=skipped)
 

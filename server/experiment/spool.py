@@ -81,7 +81,8 @@ class Spool:
         """Joins an outcome to a prediction in this file, or in another worker's, durably.
 
         Returns:
-            False when the prediction is in none (any more): then it is in MongoDB, or nowhere on this machine.
+            False when the prediction is in none (any more): then it is in MongoDB, or nowhere on this
+            machine.
 
         Raises:
             OutcomeConflictError: When another outcome was recorded first.

@@ -167,7 +167,9 @@ class SpoolFile:
     def remove(self, rows: Sequence[SpooledRow]) -> int:
         """Forgets rows, except those whose outcome has changed since they were read; says how many went."""
         change = "DELETE FROM predictions WHERE prediction_id = ? AND outcome IS ?"
-        return self.connection.executemany(change, [(row.prediction_id, row.outcome) for row in rows]).rowcount
+        return self.connection.executemany(
+            change, [(row.prediction_id, row.outcome) for row in rows]
+        ).rowcount
 
     def remove_outcomes(self, held: Sequence[HeldOutcome]) -> int:
         """Forgets held outcomes; says how many went."""
@@ -200,8 +202,20 @@ class SpoolFile:
         query += " (SELECT count(*) FROM dead_letters)"
         return SpoolCounts(*self.connection.execute(query).fetchone())
 
+    def compact(self) -> None:
+        """Empties the write-ahead log into the file, so that it takes no room beside it."""
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def spare_bytes(self) -> int:
+        """Returns how much of the file can be used again: rows that left have not made it smaller."""
+        pages, size = (
+            self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("freelist_count", "page_size")
+        )
+        return int(pages * size)
+
     def take_over(self, other: "SpoolFile") -> None:
-        """Moves all that waits in another file here; a crash at any moment leaves it in one of them or both."""
+        """Moves all that waits in another file here; a crash leaves it in one of them, or in both."""
         while True:
             rows, held = other.oldest(1000), other.connection.execute("SELECT * FROM outcomes").fetchall()
             if not rows and not held:

@@ -271,4 +271,3 @@ def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
 def _join(prediction_id: str, outcome: OutcomeDocument) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the filter and the change that give a prediction its outcome unless it has one."""
     return {"_id": prediction_id, "outcome": None}, {"$set": {"outcome": outcome.model_dump()}}
-

@@ -25,7 +25,7 @@ class FileWatcher:
 
         Args:
             path: The file; it need not exist.
-            changed: Called after a change; a ServerError that it raises is logged, and the next change awaited.
+            changed: Called after a change; a ServerError of its is logged, and the next change awaited.
             interval_s: How often to look, in seconds.
         """
         self._path = path

@@ -18,7 +18,8 @@ from server.experiment.store import JoinedOutcomes, Refusal
 BATCH_RECORDS = 100
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
-# How often, and how long, a held outcome's prediction is looked for: another machine's spool may still have it.
+# How often, and how long, a held outcome's prediction is looked for: another machine's spool may still have
+# it.
 _LOOK_AGAIN_S = 10.0
 _GIVE_UP_AFTER_S = 3600.0
 

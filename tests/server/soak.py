@@ -1,7 +1,8 @@
 """Kills a server under load again and again, takes its MongoDB away and gives it back, and counts.
 
-`python -m tests.server.soak --rounds 200` does it at length; the test suite does a few rounds. What must hold:
-every prediction that was answered is exactly one document, with the outcome that was acknowledged first.
+`python -m tests.server.soak --rounds 200` does it at length; the test suite does a few rounds. What must
+hold: every prediction that was answered is exactly one document, with the outcome that was acknowledged
+    first.
 """
 
 import argparse

@@ -50,5 +50,7 @@ def test_a_request_without_a_listener_draws_anew() -> None:
 
 
 def test_probabilities_that_add_up_to_a_hair_below_one_leave_nobody_without_an_arm() -> None:
-    experiment = Experiment("e", "salt", [Arm("a", "a", "1", 0.3), Arm("b", "b", "1", 0.6)], draw=lambda: 0.99)
+    experiment = Experiment(
+        "e", "salt", [Arm("a", "a", "1", 0.3), Arm("b", "b", "1", 0.6)], draw=lambda: 0.99
+    )
     assert experiment.choose(None).name == "b"

@@ -1,9 +1,9 @@
 from pathlib import Path
 
+import pytest
+
 from server.experiment.embedded import find_program
 from tests.server.soak import Soak
-
-import pytest
 
 
 @pytest.mark.skipif(find_program() is None, reason="secantusd-py is not installed")

@@ -83,7 +83,8 @@ async def test_a_full_disk_refuses_and_keeps_what_was_answered(
 ) -> None:
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=100_000)
     (pages,) = spool._committer._file.connection.execute("PRAGMA page_count").fetchone()
-    spool._committer._file.connection.execute(f"PRAGMA max_page_count = {pages + 8}")  # SQLite reports it as a full disk
+    # SQLite reports that as a full disk.
+    spool._committer._file.connection.execute(f"PRAGMA max_page_count = {pages + 8}")
     results: list[BaseException | None] = []
     for number in range(1000):
         results += await asyncio.gather(spool.append(make_record(number)), return_exceptions=True)

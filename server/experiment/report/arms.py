@@ -1,6 +1,7 @@
 """How well one arm predicted what really happened."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,8 +41,8 @@ class ArmReport:
         brier: Mean squared difference between probability and outcome.
         roc_auc: How often a play that was heard out has the higher probability than one that was skipped.
         calibration_bias: Mean probability minus share heard out: above 0, the arm is too hopeful.
-        calibration_error: Mean distance of probability and share over 15 bins of equal mass (ECE). It is biased
-            upwards when there is little to go by, so that no honest interval surrounds it.
+        calibration_error: Mean distance of probability and share over 15 bins of equal mass (ECE). It is
+            biased upwards when there is little to go by, so that no honest interval surrounds it.
         calibration: The bins themselves.
     """
 
@@ -92,9 +93,15 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
         judged: Those with outcomes, from `with_scores`.
     """
     first = predictions.iloc[0]
-    told = (first["model"], first["version"], float(first["arm_probability"]), len(predictions), len(judged))
+    told: dict[str, Any] = {
+        "model": str(first["model"]),
+        "version": str(first["version"]),
+        "probability": float(first["arm_probability"]),
+        "n": len(predictions),
+        "n_outcomes": len(judged),
+    }
     if not len(judged):
-        return ArmReport(*told, n_listeners=0)
+        return ArmReport(**told, n_listeners=0)
     codes, listeners = pd.factorize(judged["cluster"])
     probabilities = judged["play_through_probability"].to_numpy(dtype=np.float64)
     heard = judged["played_through"].to_numpy(dtype=bool)
@@ -105,13 +112,13 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
     figures["roc_auc"] = clustered.roc_auc(heard, probabilities, codes)
     figures["calibration_bias"] = clustered.mean(probabilities - heard, codes)
     bins = _calibration(probabilities, heard, codes)
-    values = {name: None if figure is None else figure.value for name, figure in figures.items()}
-    intervals = {
-        f"{name}_ci95": None if figure is None else figure.ci95 for name, figure in figures.items()
+    values: dict[str, Any] = {
+        name: None if figure is None else figure.value for name, figure in figures.items()
     }
+    intervals = {f"{name}_ci95": None if figure is None else figure.ci95 for name, figure in figures.items()}
     error = sum(b.n * abs(b.predicted - b.observed) for b in bins) / len(judged)
     return ArmReport(
-        *told, n_listeners=len(listeners), calibration_error=error, calibration=bins, **values, **intervals
+        **told, n_listeners=len(listeners), calibration_error=error, calibration=bins, **values, **intervals
     )
 
 

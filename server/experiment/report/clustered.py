@@ -2,8 +2,9 @@
 
 Each estimate is a sum of what every play contributes to its error (its influence); the variance sums a
 listener's contributions before squaring them. Source: Liang and Zeger, "Longitudinal data analysis using
-generalized linear models", Biometrika 1986, with the usual factor G/(G-1) for G listeners. For means and their
-differences this is statsmodels' `cov_type="cluster"` up to its factor (n-1)/(n-k); a test holds them together.
+generalized linear models", Biometrika 1986, with the usual factor G/(G-1) for G listeners. For means and
+their differences this is statsmodels' `cov_type="cluster"` up to its factor (n-1)/(n-k); a test holds them
+together.
 """
 
 import math

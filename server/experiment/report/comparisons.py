@@ -16,7 +16,7 @@ EFFECTS = {"accuracy": 0.02, "brier": 0.01, "log_loss": 0.02}
 """The size of difference that is worth finding, by metric: power is told for it."""
 
 MIXTURE_DEVIATIONS = {"accuracy": 0.05, "brier": 0.02, "log_loss": 0.05}
-"""What the always-valid tests are tuned to, by metric. Fixed here, so that no reader can choose after the fact."""
+"""What the always-valid tests are tuned to, by metric. Fixed, so that no reader can choose after the fact."""
 
 HIGHER_IS_BETTER = {"accuracy": True, "brier": False, "log_loss": False}
 _ALPHA, _POWER = 0.05, 0.8

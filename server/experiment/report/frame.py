@@ -32,8 +32,8 @@ def read_frame(predictions: Iterable[LoggedPrediction]) -> pd.DataFrame:
         predictions: In any order.
 
     Returns:
-        One row a prediction, in order of time, with the fields' names; and `has_outcome` (bool), `cluster` (str):
-        whose play it was, each prediction without a listener being its own.
+        One row a prediction, in order of time, with the fields' names; and `has_outcome` (bool), `cluster`
+        (str): whose play it was, each prediction without a listener being its own.
     """
     columns = list(LoggedPrediction.__slots__)
     frame = pd.DataFrame([[getattr(p, name) for name in columns] for p in predictions], columns=columns)

@@ -1,6 +1,7 @@
 """Whether an experiment's figures may be believed at all."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,7 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
     fixed, sequential = _sample_ratio(drawn)
     several = int((predictions.groupby("cluster")["arm"].nunique() > 1).sum())
     join_p_value = _join_rate_p_value(predictions, arms)
-    health = {
+    health: dict[str, Any] = {
         "n": len(predictions),
         "n_outcomes": int(predictions["has_outcome"].sum()),
         "outcome_join_rate": float(predictions["has_outcome"].mean()) if len(predictions) else None,

@@ -29,7 +29,13 @@ def render_page(report: ExperimentReport) -> str:
         sections.append(Section("Arms", _arm_charts(judged), intro="95 % intervals, clustered by listener."))
     if report.comparisons:
         intro = "Second arm minus first. The always-valid interval holds however often one looks."
-        sections.append(Section("Comparisons", [_comparison_chart(i, c) for i, c in enumerate(report.comparisons)], intro=intro))
+        sections.append(
+            Section(
+                "Comparisons",
+                [_comparison_chart(i, c) for i, c in enumerate(report.comparisons)],
+                intro=intro,
+            )
+        )
     facts = [Fact(label, value) for label, value in health_rows(health) if len(value) < 20]
     footer = f"{len(report.phases)} phases were logged; the page is about one and mixes in no other."
     return render(Page(title=title, lead=lead, facts=facts, sections=sections, footer=footer))
@@ -49,8 +55,8 @@ def _health_charts(report: ExperimentReport) -> list[Chart]:
 
     p = p_value(report.health.sample_ratio_p_value_sequential)
     sentence = (
-        f"Bars: the share of predictions that each arm got; lines: its probability of being drawn. Listeners make"
-        f" unequally many plays: the test counts each once (sequential p = {p})."
+        f"Bars: the share of predictions that each arm got; lines: its probability of being drawn. Listeners"
+        f" make unequally many plays: the test counts each once (sequential p = {p})."
     )
     rows = [
         (name, f"{arm.n:,}", f"{shares[name]:.1%}", f"{arm.probability:.1%}",
@@ -78,7 +84,7 @@ def _metric_chart(arms: Mapping[str, ArmReport], field: str, label: str) -> Char
     told = {name: arm for name, arm in arms.items() if getattr(arm, field) is not None}
 
     def draw(axes: Axes) -> None:
-        for y, (name, arm) in enumerate(told.items()):
+        for y, arm in enumerate(told.values()):
             value, bounds = getattr(arm, field), getattr(arm, f"{field}_ci95")
             if bounds is not None:
                 axes.plot(bounds, [y, y], color=MAIN, linewidth=2.5)
@@ -93,7 +99,9 @@ def _metric_chart(arms: Mapping[str, ArmReport], field: str, label: str) -> Char
         for name, arm in told.items()
     ]
     best = "; ".join(f"{name} {value} ({bounds})" for name, value, bounds in rows)
-    return _chart(field, label, f"{best or 'No figure yet'}.", draw, Table(("arm", label, "95 % interval"), rows))
+    return _chart(
+        field, label, f"{best or 'No figure yet'}.", draw, Table(("arm", label, "95 % interval"), rows)
+    )
 
 
 def _calibration_chart(arms: Mapping[str, ArmReport]) -> Chart:
@@ -156,4 +164,3 @@ def _chart(name: str, title: str, sentence: str, draw: Callable[[Axes], None], t
         draw(axes)
         lay_out(figure)
         return Chart(name, title, sentence, as_svg(figure, title), table)
-

@@ -64,8 +64,14 @@ class ExperimentReport:
 def phases(predictions: pd.DataFrame) -> tuple[Phase, ...]:
     """Returns the phases of all experiments, by their latest prediction."""
     found = [
-        Phase(*key, len(group), group["requested_at"].min(), group["requested_at"].max())
-        for key, group in predictions.groupby(["experiment", "phase"])
+        Phase(
+            str(group["experiment"].iloc[0]),
+            str(group["phase"].iloc[0]),
+            len(group),
+            group["requested_at"].min(),
+            group["requested_at"].max(),
+        )
+        for _, group in predictions.groupby(["experiment", "phase"])
     ]
     return tuple(sorted(found, key=lambda phase: phase.last))
 

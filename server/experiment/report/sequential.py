@@ -1,7 +1,7 @@
-"""Tests that hold however often one looks: they may be read every day, and the experiment ended on what they say.
+"""Tests that hold however often one looks: they may be read every day, and the experiment ended on them.
 
-A fixed-time p value promises an error rate for one look, at a time chosen beforehand. These promise it for all
-looks together.
+A fixed-time p value promises an error rate for one look, at a time chosen beforehand. These promise it for
+all looks together.
 """
 
 import math
@@ -19,10 +19,11 @@ MIN_CLUSTERS_PER_ARM = 10
 def always_valid_p_value(estimate: Estimate, deviation: float) -> float:
     """Returns a p value that may be looked at any number of times.
 
-    It is 1/L for the likelihood ratio L of "the difference is drawn from a normal distribution around zero with
-    that deviation" to "there is none", taking the estimate as normal with its variance. L has mean 1
+    It is 1/L for the likelihood ratio L of "the difference is drawn from a normal distribution around zero
+    with that deviation" to "there is none", taking the estimate as normal with its variance. L has mean 1
     without a difference, so that it ever reaches 20 with probability 1/20 at most (Ville's inequality).
-    Source: Robbins, Ann. Math. Stat. 1970; as the mixture SPRT of A/B tests: Johari, Koomen, Pekelis and Walsh,
+    Source: Robbins, Ann. Math. Stat. 1970; as the mixture SPRT of A/B tests: Johari, Koomen, Pekelis and
+        Walsh,
     Operations Research 2022; with an estimated variance it holds asymptotically: Waudby-Smith, Arbour, Sinha,
     Kennedy and Ramdas, Annals of Statistics 2024.
 

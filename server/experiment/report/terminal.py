@@ -8,7 +8,7 @@ from rich.text import Text
 
 from server.experiment.report.arms import ArmReport
 from server.experiment.report.report import ExperimentReport
-from server.experiment.report.words import decimals, health_rows, interval, metric_name, p_value
+from server.experiment.report.words import NONE, decimals, health_rows, interval, metric_name, p_value
 
 _ARM_ROWS = (
     ("accuracy", "accuracy", 3),
@@ -71,9 +71,7 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
             bounds = interval(getattr(arm, f"{field}_ci95"), digits)
             cells.append(f"{decimals(getattr(arm, field), digits)}\n{bounds}")
         table.add_row(label, *cells)
-    table.add_row(
-        "calibration error (ECE)", *(decimals(arm.calibration_error, 3) for arm in arms.values())
-    )
+    table.add_row("calibration error (ECE)", *(decimals(arm.calibration_error, 3) for arm in arms.values()))
     return table
 
 
@@ -87,12 +85,16 @@ def _comparisons(report: ExperimentReport) -> Table:
     for heading in ("arms and metric", "difference", "p value", "always valid", "power"):
         table.add_column(heading, justify="left" if heading == "arms and metric" else "right")
     for told in report.comparisons:
-        always = "too early" if told.always_valid_ci95 is None else interval(told.always_valid_ci95, 3, signed=True)
+        limits = (
+            "too early"
+            if told.always_valid_ci95 is None
+            else interval(told.always_valid_ci95, 3, signed=True)
+        )
         table.add_row(
-            Text(f"{told.second} − {told.first}\n{metric_name(told.metric)}"),
+            Text(f"{told.second} - {told.first}\n{metric_name(told.metric)}"),
             f"{decimals(told.difference, 3, signed=True)}\n{interval(told.ci95, 3, signed=True)}",
             p_value(told.p_value),
-            f"p = {p_value(told.always_valid_p_value)}\n{always}",
-            "–" if told.power is None else f"{told.power:.0%}",
+            f"p = {p_value(told.always_valid_p_value)}\n{limits}",
+            NONE if told.power is None else f"{told.power:.0%}",
         )
     return table

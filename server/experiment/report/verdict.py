@@ -6,7 +6,11 @@ from server.experiment.report.arms import ArmReport
 from server.experiment.report.comparisons import Comparison
 from server.experiment.report.health import Health
 
-_POINTS = {"accuracy": "percentage points of accuracy", "brier": "of Brier score", "log_loss": "nats of log loss"}
+_POINTS = {
+    "accuracy": "percentage points of accuracy",
+    "brier": "of Brier score",
+    "log_loss": "nats of log loss",
+}
 _SCALE = {"accuracy": 100.0, "brier": 1.0, "log_loss": 1.0}
 _ALPHA = 0.05
 
@@ -54,8 +58,9 @@ def _open(widest: Comparison, metric: str) -> str:
     scale = _SCALE[metric]
     low, high = (bound * scale for bound in widest.always_valid_ci95 or (0.0, 0.0))
     sentence = (
-        f"No arm is shown to be better: {widest.second} minus {widest.first} is {widest.difference * scale:+.3g}"
-        f" {_POINTS[metric]} (always-valid 95 % interval {low:+.3g} to {high:+.3g})"
+        f"No arm is shown to be better: {widest.second} minus {widest.first} is"
+        f" {widest.difference * scale:+.3g} {_POINTS[metric]}"
+        f" (always-valid 95 % interval {low:+.3g} to {high:+.3g})"
     )
     if not widest.n_outcomes_left:
         return f"{sentence}; there are outcomes enough to see a difference of {widest.effect * scale:g}."
@@ -66,5 +71,4 @@ def _open(widest: Comparison, metric: str) -> str:
 
 
 def _two_digits(number: int) -> int:
-    magnitude = max(0, len(str(number)) - 2)
-    return round(number / 10**magnitude) * 10**magnitude
+    return int(float(f"{number:.1e}"))
