@@ -30,7 +30,7 @@ SaveModel = Callable[[Path, str, str], None]
 ServerFactory = Callable[..., AbstractAsyncContextManager[Stub]]
 
 # PyMongo 4.20 forgets to close a socket when its monitor is cancelled while it connects
-# (`_async_create_connection` handles errors, not cancellation), as when a client whose MongoDB is away closes.
+# (`_async_create_connection` handles errors, not cancellation): a client closes whose MongoDB is away.
 _FORGOTTEN_SOCKET = "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
 
 

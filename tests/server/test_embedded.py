@@ -1,7 +1,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.errors import StartError
+from server.experiment import child
 from server.experiment import embedded as embedded_module
 from server.experiment.embedded import EmbeddedMongo, find_program, running_uri
 
@@ -41,9 +41,9 @@ async def test_it_comes_back_on_its_port_when_it_dies_alone(
     database = EmbeddedMongo(tmp_path)
     uri = await database.start()
     pid_file = tmp_path / "pid"
-    first, port = pid_file.read_text().split()
+    first, port = pid_file.read_text(), uri.rpartition(":")[2].partition("/")[0]
     os.kill(int(first), signal.SIGKILL)
-    await eventually(lambda: pid_file.read_text().split()[0] != first)
+    await eventually(lambda: pid_file.read_text() not in (first, ""))
     await eventually(lambda: embedded_module._answers(int(port)))
     assert await running_uri(tmp_path) == uri
     await database.stop()
@@ -51,30 +51,24 @@ async def test_it_comes_back_on_its_port_when_it_dies_alone(
 
 
 @needs_embedded
-async def test_an_orphan_of_a_killed_server_is_ended_at_the_next_start(tmp_path: Path) -> None:
+async def test_an_orphan_of_a_killed_server_is_ended_and_waited_for(tmp_path: Path) -> None:
     program = find_program()
     assert program is not None
     port = embedded_module._free_port()
-    command = [str(program), "--port", str(port), "--storage-path", str(tmp_path / "data")]
-    orphan = subprocess.Popen(  # noqa: ASYNC220
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    launcher = [sys.executable, child.__file__, str(os.getpid()), str(tmp_path / "pid"), str(program)]
+    orphan = await asyncio.create_subprocess_exec(
+        *launcher, "--port", str(port), "--storage-path", str(tmp_path / "data"), "--log-level", "ERROR"
     )
-    try:
-        (tmp_path / "pid").write_text(f"{orphan.pid} {port}")
-        await eventually(lambda: embedded_module._answers(port))
-        reaping = asyncio.create_task(asyncio.to_thread(orphan.wait))  # as init does for a real orphan
-        database = EmbeddedMongo(tmp_path)
-        await database.start()
-        assert await reaping is not None
-        await database.stop()
-    finally:
-        orphan.kill()
-        orphan.wait()
+    await eventually(lambda: embedded_module._answers(port))
+    database = EmbeddedMongo(tmp_path)
+    await database.start()  # two on the same files would not start
+    assert await orphan.wait() == -signal.SIGKILL
+    await database.stop()
 
 
-async def test_a_stale_pid_that_is_no_mongodb_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "pid").write_text(f"{os.getpid()} {embedded_module._free_port()}")
-    embedded_module._end_orphan(tmp_path)  # would end this test if it believed the number
+def test_a_stale_pid_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text(str(os.getpid()))
+    embedded_module._end_orphan(tmp_path / "pid")  # would end this test if it believed the number
 
 
 async def test_a_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
