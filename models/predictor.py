@@ -11,6 +11,7 @@ from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
 from models.features import track_views
+from models.features.context import genre_share
 
 _LISTENERS_KEPT = 4096
 
@@ -105,10 +106,13 @@ class Predictor:
             UnknownTrackError: Some tracks are not in the catalogue.
         """
         rows = self._rows(track_ids)
-        values = self._track_parts[rows] + self._listener_part(tuple(favourite_genres))  # (n, n_first)
+        listener_part = self._listener_part(tuple(favourite_genres))  # (n_first,)
+        values = self._track_parts[rows]  # (n, n_first), a copy
         if context is not None and self._context is not None and self._track_views is not None:
             block = self._context.encode(self._track_views, rows, self._row_of, context)  # (n, n_context)
             values += block @ self._context_weight
+            listener_part = listener_part * np.float32(genre_share(context))
+        values += listener_part + self._bias
         np.maximum(values, 0, out=values)
         for weight, bias in self._hidden:
             values = values @ weight + bias
@@ -155,7 +159,7 @@ class Predictor:
             raise UnknownTrackError(unknown) from None
 
     def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
-        return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
+        return self._listener_weight @ self._inputs.encode_listener(favourite_genres)
 
 
 def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models import ListenerContext
 from models.features import InputEncoder, track_views
+from models.features.context import genre_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,8 @@ class Examples:
         tracks: Track block of every track, (n_tracks, n_track_inputs).
         listeners: Listener block of every distinct set of favourite genres, (n_sets, n_clusters).
         context: Context block of every play, (n_plays, n_context_inputs), which may be 0 wide.
+        genre_share: What its favourite genres count for beside its context, (n_plays,); see
+            `models.features.context.genre_share`.
         track_of: Row in `tracks`, (n_plays,).
         listener_of: Row in `listeners`, (n_plays,).
         classes: 0 = skipped, 1 = played through, (n_plays,).
@@ -33,6 +36,7 @@ class Examples:
     tracks: torch.Tensor
     listeners: torch.Tensor
     context: torch.Tensor
+    genre_share: torch.Tensor
     track_of: torch.Tensor
     listener_of: torch.Tensor
     classes: torch.Tensor
@@ -46,10 +50,19 @@ class Examples:
         """Returns the width of a play's inputs."""
         return self.tracks.shape[1] + self.listeners.shape[1] + self.context.shape[1]
 
-    def inputs(self, plays: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
-        """Returns the inputs of some plays, (n_batch, n_inputs); `context` stands in for theirs if given."""
-        blocks = (self.tracks[self.track_of[plays]], self.listeners[self.listener_of[plays]])
-        return torch.cat((*blocks, self.context[plays] if context is None else context), dim=1)
+    def inputs(self, plays: torch.Tensor, *, with_context: bool = True) -> torch.Tensor:
+        """Returns the inputs of some plays, (n_batch, n_inputs).
+
+        Args:
+            plays: Their positions, (n_batch,).
+            with_context: Whether to show the context, or the inputs that a client without any would get.
+        """
+        listeners, context = self.listeners[self.listener_of[plays]], self.context[plays]
+        if with_context:
+            listeners = listeners * self.genre_share[plays, None]
+        else:
+            context = torch.zeros_like(context)
+        return torch.cat((self.tracks[self.track_of[plays]], listeners, context), dim=1)
 
     def part(self, rows: NDArray[np.int64]) -> "Examples":
         """Returns some of the plays; the tables are shared, not copied."""
@@ -58,6 +71,7 @@ class Examples:
             self.tracks,
             self.listeners,
             self.context[chosen],
+            self.genre_share[chosen],
             self.track_of[chosen],
             self.listener_of[chosen],
             self.classes[chosen],
@@ -100,7 +114,7 @@ def make_examples(
     arrays = (
         encoder.encode_tracks(catalogue.tracks),
         np.vstack([encoder.encode_listener(genres) for genres in row_of_set]),
-        context_block(encoder, catalogue, rows, contexts),
+        *context_block(encoder, catalogue, rows, contexts),
         rows,
         np.array(sets, dtype=np.int64),
         (~plays["skipped"].to_numpy(dtype=bool)).astype(np.int64),
@@ -113,13 +127,19 @@ def context_block(
     catalogue: Catalogue,
     rows: NDArray[np.int64],
     contexts: Iterable[ListenerContext],
-) -> NDArray[np.float32]:
-    """Returns the context's inputs of plays of the tracks in `rows`, (n_plays, n_context_inputs)."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns the context inputs of plays of the tracks in `rows`, and what their genres count for beside it.
+
+    Returns:
+        The context block, (n_plays, n_context_inputs), and the shares of the genres, (n_plays,).
+    """
     block = np.zeros((len(rows), encoder.n_context_inputs), dtype=np.float32)
+    shares = np.ones(len(rows), dtype=np.float32)
     if encoder.context is None:
-        return block
+        return block, shares
     views = track_views(encoder, catalogue.tracks)
     for number, context in enumerate(contexts):
         candidate = rows[number : number + 1]
         block[number] = encoder.context.encode(views, candidate, catalogue.row_of, context)[0]
-    return block
+        shares[number] = genre_share(context)
+    return block, shares

@@ -54,10 +54,6 @@ class TunedRecipe(Recipe):
         batch_size: Plays a step.
         context_weights: Size of the context's features, see `models.features.fitting_context.fit_context`;
             empty: the model does without context.
-        context_dropout: Share of examples that lose their context in training, so that the network learns to
-            do without.
-        listener_dropout: Share of the other examples that lose their favourite genres, so that it learns to
-            read the listener from the context.
     """
 
     weights: BlockWeights = field(kw_only=True)
@@ -65,8 +61,6 @@ class TunedRecipe(Recipe):
     weight_decay: float = 0.3
     batch_size: int = 256
     context_weights: Mapping[str, float] = field(default_factory=dict)
-    context_dropout: float = 0.0
-    listener_dropout: float = 0.0
 
     @property
     def n_fits(self) -> int:
@@ -130,8 +124,6 @@ TUNED: Mapping[str, Recipe] = {
             "rate": 1.0, "outcome_within_0.3": 0.5, "outcome_within_1": 0.5, "outcome_linear": 0.5,
             "affinity": 0.3, "situation": 0.1, "*": 0.2,
         },
-        context_dropout=0.3,
-        listener_dropout=0.5,
     ),
 }  # fmt: skip
 

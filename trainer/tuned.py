@@ -131,29 +131,19 @@ def _step(
     optimizer: torch.optim.Optimizer,
 ) -> torch.Tensor:
     """Takes one step on a batch and returns its mean loss."""
-    inputs = examples.inputs(plays)  # (n_batch, n_inputs)
+    inputs, classes = examples.inputs(plays), examples.classes[plays]  # (n_batch, n_inputs), (n_batch,)
     if recipe.context_weights:
-        _drop_blocks(inputs, examples, recipe)
+        # Every play a second time without its context, so that the network does as well without.
+        inputs = torch.cat((inputs, examples.inputs(plays, with_context=False)))
+        classes = torch.cat((classes, classes))
     # bfloat16 on CUDA: it has float32's range, so no loss has to be scaled.
     with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=inputs.device.type == "cuda"):
         logits = network(inputs[:, columns])  # (n_batch, 2)
-    loss = nn.functional.cross_entropy(logits.float(), examples.classes[plays])
+    loss = nn.functional.cross_entropy(logits.float(), classes)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.detach()
-
-
-def _drop_blocks(inputs: torch.Tensor, examples: Examples, recipe: TunedRecipe) -> None:
-    """Takes from some examples their context, from some of the others their favourite genres, in place."""
-    n_tracks, n_listener = examples.tracks.shape[1], examples.listeners.shape[1]
-    context = inputs[:, n_tracks + n_listener :]
-    drawn = torch.rand(len(inputs), 2, device=inputs.device)
-    without_context = drawn[:, :1] < recipe.context_dropout  # (n_batch, 1)
-    context.masked_fill_(without_context, 0.0)
-    # Only where the context says something: the block's first input tells.
-    without_genres = (drawn[:, 1:] < recipe.listener_dropout) & (context[:, :1] != 0)
-    inputs[:, n_tracks : n_tracks + n_listener].masked_fill_(without_genres, 0.0)
 
 
 @torch.no_grad()

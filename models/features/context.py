@@ -15,6 +15,8 @@ MAX_RECENT_PLAYS = 200
 SITUATION = ("premium", "advertisement_before", "position")
 _RATE_PRIOR_PLAYS = 4.0
 _LATEST_PLAYS = 20
+# As many recent plays as weigh as much as the favourite genres in telling who listens.
+_GENRES_WORTH_PLAYS = 5.0
 # Squared bandwidths of the kernels over standardised audio, from "almost the same track" to "this kind".
 _SQUARED_BANDWIDTHS = (0.1, 0.3, 1.0)
 _GENERAL_HISTORY = (
@@ -95,6 +97,16 @@ class ContextEncoder:
             bounded = np.clip((raw - self.mean) / self.scale, -_BOUND, _BOUND)
             block[:, 1 : -len(SITUATION)] = bounded * self.weight
         return block
+
+
+def genre_share(context: ListenerContext | None) -> float:
+    """Returns what a listener's favourite genres still count for beside the recent plays, in (0, 1].
+
+    Favourite genres all but name the listener, and a network reads from them how that listener was on average
+    in training. Recent plays tell how the listener is now: the more there are, the less that average counts.
+    """
+    n_plays = 0 if context is None else len(context.recent_plays[-MAX_RECENT_PLAYS:])
+    return _GENRES_WORTH_PLAYS / (_GENRES_WORTH_PLAYS + n_plays)
 
 
 def history_names(audio: tuple[str, ...]) -> tuple[str, ...]:
