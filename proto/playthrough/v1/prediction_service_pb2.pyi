@@ -322,7 +322,9 @@ class PredictResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     skipped: _builtins.bool
-    """Whether the model expects the listener to skip the track: its probability is below the model's threshold."""
+    """Whether the model expects the listener to skip the track: its probability is below the model's threshold.
+    Always set, so that a JSON rendering shows false too.
+    """
     play_through_probability: _builtins.float
     """The probability in [0, 1] that the listener hears the track out."""
     model: _builtins.str
@@ -332,16 +334,18 @@ class PredictResponse(_message.Message):
     def __init__(
         self,
         *,
-        skipped: _builtins.bool = ...,
+        skipped: _builtins.bool | None = ...,
         play_through_probability: _builtins.float = ...,
         model: _builtins.str = ...,
         version: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "model", b"model", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__skipped: _TypeAlias = _typing.Literal["skipped"]  # noqa: Y015
+    _WhichOneofArgType__skipped: _TypeAlias = _typing.Literal["_skipped", b"_skipped"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__skipped) -> _WhichOneofReturnType__skipped | None: ...
 
 Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
 
@@ -395,7 +399,9 @@ class PredictRandomResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PREDICTION_ID_FIELD_NUMBER: _builtins.int
     skipped: _builtins.bool
-    """Whether the model expects the listener to skip the track: its probability is below the model's threshold."""
+    """Whether the model expects the listener to skip the track: its probability is below the model's threshold.
+    Always set, so that a JSON rendering shows false too.
+    """
     play_through_probability: _builtins.float
     """The probability in [0, 1] that the listener hears the track out."""
     model: _builtins.str
@@ -407,17 +413,19 @@ class PredictRandomResponse(_message.Message):
     def __init__(
         self,
         *,
-        skipped: _builtins.bool = ...,
+        skipped: _builtins.bool | None = ...,
         play_through_probability: _builtins.float = ...,
         model: _builtins.str = ...,
         version: _builtins.str = ...,
         prediction_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "play_through_probability", b"play_through_probability", "prediction_id", b"prediction_id", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "model", b"model", "play_through_probability", b"play_through_probability", "prediction_id", b"prediction_id", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__skipped: _TypeAlias = _typing.Literal["skipped"]  # noqa: Y015
+    _WhichOneofArgType__skipped: _TypeAlias = _typing.Literal["_skipped", b"_skipped"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__skipped) -> _WhichOneofReturnType__skipped | None: ...
 
 Global___PredictRandomResponse: _TypeAlias = PredictRandomResponse  # noqa: Y015
 
@@ -526,7 +534,9 @@ class RankedTrack(_message.Message):
     play_through_probability: _builtins.float
     """The probability in [0, 1] that the listener hears the track out."""
     skipped: _builtins.bool
-    """Whether the model expects the listener to skip the track: its probability is below the model's threshold."""
+    """Whether the model expects the listener to skip the track: its probability is below the model's threshold.
+    Always set, so that a JSON rendering shows false too.
+    """
     @_builtins.property
     def listening_curve(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The probability in [0, 1] that a listener who has started the track hears each of the asked seconds, in
@@ -538,14 +548,16 @@ class RankedTrack(_message.Message):
         *,
         track_id: _builtins.str = ...,
         play_through_probability: _builtins.float = ...,
-        skipped: _builtins.bool = ...,
+        skipped: _builtins.bool | None = ...,
         listening_curve: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["listening_curve", b"listening_curve", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "listening_curve", b"listening_curve", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__skipped: _TypeAlias = _typing.Literal["skipped"]  # noqa: Y015
+    _WhichOneofArgType__skipped: _TypeAlias = _typing.Literal["_skipped", b"_skipped"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__skipped) -> _WhichOneofReturnType__skipped | None: ...
 
 Global___RankedTrack: _TypeAlias = RankedTrack  # noqa: Y015
 
