@@ -136,7 +136,6 @@ def _fit_encoder(
     if not recipe.context_weights:
         return encoder
     context = fit_context(
-        recipe.audio,
         track_views(encoder, catalogue.tracks),
         rows,
         ~plays["skipped"].to_numpy(dtype=bool),
