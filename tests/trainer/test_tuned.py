@@ -60,9 +60,8 @@ def test_it_learns_the_right_way_round() -> None:
 
 def test_it_stops_where_the_validation_part_was_best() -> None:
     examples = made_examples()
-    misleading = replace(
-        examples, classes=torch.where(torch.from_numpy(held_out()), 1 - examples.classes, examples.classes)
-    )
+    turned = torch.where(torch.from_numpy(held_out()), 1 - examples.classes, examples.classes)
+    misleading = replace(examples, classes=turned)
     fitted = train(misleading)
     assert fitted.best_epoch == np.argmin(fitted.validation_loss) + 1 < 6
     assert train(examples, validate=False).best_epoch == 6
