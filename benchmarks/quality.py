@@ -97,10 +97,11 @@ def measure_recipe(dataset: Dataset, recipe: str, options: "Options") -> Iterato
             yield {**common, "model": score.name, **score.as_json(), **sizes, **seconds}
             bare = without_context_score(result, parts, registry)
             if bare is not None:
-                yield {**common, "model": bare.name, **bare.as_json()}
+                yield {**common, "recipe": "no context", "model": score.name, **bare.as_json()}
         if recipe == "tuned":
-            for score in tree_scores(results, parts, registry):
-                yield {**common, "recipe": "trees", "model": score.name, **score.as_json()}
+            trees = tree_scores(results, parts, registry)
+            for result, score in zip(results, trees, strict=False):  # No trees without LightGBM.
+                yield {**common, "recipe": "LightGBM", "model": result.name, **score.as_json()}
 
 
 def quality_table(rows: list[Row], title: str) -> Table:
