@@ -70,8 +70,6 @@ def test_the_containers_commands_run_outside_of_them(compose: dict[str, Any], tm
     versions = {str(path.relative_to(tmp_path / "models")) for path in (tmp_path / "models").glob("*/*")}
     expected = {"simple/1", "advanced/1", "contextual/1"}
     assert versions == expected, "the second start finds models and trains none"
-        "the second start finds models and trains none"
-    )
 
     serve = outside(services["server"]["command"], tmp_path, **{"0.0.0.0": "127.0.0.1", "50051": "0"})
     away = {"MONGODB_URI": "mongodb://127.0.0.1:9/playthrough", "PLAYTHROUGH_VAR_DIR": str(tmp_path / "var")}
