@@ -52,6 +52,12 @@ class Predictor(Protocol):
         """Ends predictions that `start` began, in one forward pass."""
         ...
 
+    def curves_of(
+        self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """Returns how likely each second of tracks is heard once they are started, (n_tracks, n_points)."""
+        ...
+
 
 class PredictionLog(Protocol):
     """Where logged predictions and their outcomes go; `server.experiment.log.ExperimentLog` is one."""
