@@ -10,10 +10,10 @@ STUBS := proto/playthrough/v1
 DEMO := var/demo/$(notdir $(abspath $(DATA)))
 BUF := npx --yes @bufbuild/buf@1.75.0
 
-.PHONY: help install sample demo serve test lint proto bench clean
+.PHONY: help install sample demo serve test lint proto bench bench-peers clean
 
 help:  ## List the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 13
 
 install: $(READY)  ## Make the virtual environment in .venv.
 
@@ -54,7 +54,12 @@ proto: $(READY)  ## Regenerate the typed stubs of the contract.
 	  --mypy_out=quiet:$(STUB_ROOT) --mypy_grpc_out=quiet:$(STUB_ROOT) $(STUBS)/prediction_service.proto
 
 bench: $(READY)  ## Run every benchmark that the README quotes (DATA=folder).
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script --data $(DATA) || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; \
+	  $(BIN)/python -m benchmarks.$$(basename $$script .py) --data $(DATA) || exit 1; done
+
+bench-peers:  ## Install what our server is compared with, in .bench-venv.
+	$(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/pip install --quiet mlserver==1.7.1
 
 clean:  ## Remove what the targets made.
 	rm -rf .venv var data/sample models/registry build

@@ -1,8 +1,10 @@
 """An async client of the prediction server: deadlines, retries, typed answers, typed errors."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -67,19 +69,31 @@ class RetryPolicy:
 class PredictionClient:
     """Calls a prediction server. Use it as an async context manager, or `close` it."""
 
-    def __init__(self, target: str, *, deadline_s: float = 5.0, retry: RetryPolicy | None = None) -> None:
-        """Opens a channel, which connects on the first call.
+    def __init__(
+        self,
+        target: str,
+        *,
+        deadline_s: float = 5.0,
+        retry: RetryPolicy | None = None,
+        connections: int = 4,
+    ) -> None:
+        """Opens channels, each of which connects on its first call.
 
         Args:
             target: Where the server listens, `HOST:PORT`.
             deadline_s: How long one call may take, retries included, in seconds.
             retry: How to repeat calls that find no server.
+            connections: How many connections take turns: a connection stays with one of a server's workers.
         """
         self._target = target
         self._deadline_s = deadline_s
         config = (retry or RetryPolicy()).service_config()
-        self._channel = grpc.aio.insecure_channel(target, options=[("grpc.service_config", config)])
-        self._stub = PredictionServiceStub(self._channel)
+        options = [
+            ("grpc.service_config", config),
+            ("grpc.use_local_subchannel_pool", 1),  # or all channels to one target share a connection
+        ]
+        self._channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections)]
+        self._stubs = cycle([PredictionServiceStub(channel) for channel in self._channels])
 
     async def __aenter__(self) -> Self:
         """Returns the client."""
@@ -88,12 +102,12 @@ class PredictionClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the channel."""
+        """Closes the channels."""
         await self.close()
 
     async def close(self) -> None:
-        """Closes the channel and ends calls that are under way."""
-        await self._channel.close()
+        """Closes the channels and ends calls that are under way."""
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def list_models(self) -> ModelList:
         """Returns the server's models and its experiment.
@@ -101,7 +115,7 @@ class PredictionClient:
         Raises:
             ServerError: The call failed.
         """
-        call = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._deadline_s)
+        call = next(self._stubs).ListModels(pb.ListModelsRequest(), timeout=self._deadline_s)
         return model_list_from_wire(await self._answer(call))
 
     async def predict(
@@ -131,7 +145,7 @@ class PredictionClient:
             favourite_genres=favourite_genres,
             context=context_to_wire(context),
         )
-        call = self._stub.Predict(request, timeout=self._deadline_s)
+        call = next(self._stubs).Predict(request, timeout=self._deadline_s)
         return prediction_from_wire(track_id, await self._answer(call))
 
     async def predict_random(
@@ -162,7 +176,7 @@ class PredictionClient:
             listener_id=listener_id,
             context=context_to_wire(context),
         )
-        call = self._stub.PredictRandom(request, timeout=self._deadline_s)
+        call = next(self._stubs).PredictRandom(request, timeout=self._deadline_s)
         return logged_prediction_from_wire(track_id, await self._answer(call))
 
     async def rank_tracks(
@@ -195,7 +209,7 @@ class PredictionClient:
             context=context_to_wire(context),
             top_k=top_k,
         )
-        call = self._stub.RankTracks(request, timeout=self._deadline_s)
+        call = next(self._stubs).RankTracks(request, timeout=self._deadline_s)
         return ranking_from_wire(await self._answer(call))
 
     async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
@@ -214,7 +228,7 @@ class PredictionClient:
         request = pb.RecordOutcomeRequest(
             prediction_id=prediction_id, skipped=skipped, listened_ms=listened_ms
         )
-        await self._answer(self._stub.RecordOutcome(request, timeout=self._deadline_s))
+        await self._answer(next(self._stubs).RecordOutcome(request, timeout=self._deadline_s))
 
     async def _answer(self, call: Awaitable[Answer]) -> Answer:
         """Awaits a call; every foreign error is turned into this room's here."""

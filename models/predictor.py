@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
+from models.features import InputEncoder, track_views
+from models.features.context import genre_share
+from models.forward import ForwardPass
 
 _LISTENERS_KEPT = 4096
+_TRACKS_AT_ONCE = 2048
 
 
 class UnknownTrackError(Exception):
@@ -32,7 +36,8 @@ class Predictor:
     """Predicts how likely listeners hear tracks out; safe to share between threads.
 
     The first linear layer splits into a track's part, kept for every track, and a listener's part, kept for
-    the listeners seen last; a prediction adds the two and runs the small rest of the network.
+    the listeners seen last; a prediction adds the two, and the context's part where the model has one, and
+    runs the small rest of the network.
     """
 
     def __init__(self, artifact: Artifact, catalogue: Catalogue) -> None:
@@ -54,14 +59,31 @@ class Predictor:
         self._inputs = artifact.inputs
         (weight, bias), *hidden, (last_weight, last_bias) = artifact.layers
         n_track_inputs = artifact.inputs.n_track_inputs
-        self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:])
-        self._bias = bias
-        self._hidden = [(np.ascontiguousarray(w.T), b) for w, b in hidden]  # (n_in, n_out), (n_out,)
+        n_without_context = artifact.inputs.n_inputs - artifact.inputs.n_context_inputs
+        self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:n_without_context])
+        self._context = artifact.inputs.context
+        # The last column adds nothing to the 1 that `ForwardPass` wants at a row's end.
+        self._context_weight = np.pad(
+            weight[:, n_without_context:].T, ((0, 0), (0, 1))
+        )  # (n_context, n_first + 1)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        self._last = (last_weight[1] - last_weight[0], last_bias[1] - last_bias[0])  # (n_in,), ()
-        tracks = artifact.inputs.encode_tracks(catalogue.tracks)
-        self._track_parts = tracks @ weight[:, :n_track_inputs].T  # (n_tracks, n_first)
+        # The temperature divides that difference, so it goes into the weights.
+        per_degree = np.float32(1 / manifest.temperature)
+        last = (
+            (last_weight[1] - last_weight[0]) * per_degree,  # (n_in,)
+            (last_bias[1] - last_bias[0]) * per_degree,  # ()
+        )
+        self._forward = ForwardPass(hidden, last)
+        self._track_parts = _track_parts(artifact.inputs, weight[:, :n_track_inputs], bias, catalogue)
+        self._track_views = None if self._context is None else track_views(artifact.inputs, catalogue.tracks)
+        self._durations_s = _durations_s(catalogue)
+        self._skip_times = artifact.skip_times
         self._listener_part = lru_cache(_LISTENERS_KEPT)(self._compute_listener_part)
+
+    @property
+    def uses_context(self) -> bool:
+        """Returns whether a prediction depends on the listener's context."""
+        return self._context is not None
 
     def knows(self, track_id: str) -> bool:
         """Returns whether the track is in the catalogue."""
@@ -78,7 +100,7 @@ class Predictor:
         Args:
             track_ids: Tracks, in any order, repeated or not.
             favourite_genres: The listener's; a genre never seen maps to its nearest cluster or to nothing.
-            context: Not used by this kind of model.
+            context: What else is known about the listener; ignored by a model that has no use for it.
 
         Returns:
             Probabilities in the order of `track_ids`, (n_tracks,), never NaN.
@@ -86,22 +108,139 @@ class Predictor:
         Raises:
             UnknownTrackError: Some tracks are not in the catalogue.
         """
+        return self._forward(self._sums(self._rows(track_ids), tuple(favourite_genres), context))
+
+    def predict_all(
+        self, favourite_genres: Sequence[str], context: ListenerContext | None = None
+    ) -> NDArray[np.float64]:
+        """Returns the play-through probabilities of the whole catalogue, in the order of `track_ids`.
+
+        Args:
+            favourite_genres: The listener's, as for `predict`.
+            context: As for `predict`.
+        """
+        if context is None or self._context is None:
+            return self._forward.over(self._track_parts, self._listener_part(tuple(favourite_genres)))
+        return self._forward(self._sums(np.arange(len(self.track_ids)), tuple(favourite_genres), context))
+
+    def start(
+        self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
+    ) -> NDArray[np.float32]:
+        """Begins one prediction: what follows is the same for everybody, and `finish` does it for many.
+
+        Args:
+            track_id: Track.
+            favourite_genres: The listener's, as for `predict`.
+            context: As for `predict`.
+
+        Returns:
+            The first layer's sums, (n_first + 1,), for one use.
+
+        Raises:
+            UnknownTrackError: The track is not in the catalogue.
+        """
+        row = self._row_of.get(track_id)
+        if row is None:
+            raise UnknownTrackError((track_id,))
+        if context is not None and self._context is not None:
+            sums: NDArray[np.float32] = self._sums(np.array([row]), favourite_genres, context)[0]
+        else:
+            sums = self._track_parts[row] + self._listener_part(favourite_genres)
+        return sums
+
+    def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
+        """Ends predictions that `start` began, in one forward pass.
+
+        Args:
+            started: Some results of `start`; those of other listeners and tracks may be among them.
+
+        Returns:
+            Their play-through probabilities, in the same order.
+        """
+        if len(started) == 1:
+            return [self._forward.one(started[0])]
+        sums = np.concatenate(started).reshape(len(started), -1)  # (n, n_first + 1)
+        probabilities: list[float] = self._forward(sums).tolist()
+        return probabilities
+
+    def listening_curves(
+        self,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None,
+        at_s: Sequence[float],
+    ) -> NDArray[np.float64]:
+        """Returns how likely each second of tracks is heard once they are started.
+
+        Args:
+            track_ids: Tracks.
+            favourite_genres: The listener's.
+            context: What else is known about the listener.
+            at_s: Seconds from the start of a track, at least 0.
+
+        Returns:
+            P(second t is heard | started), (n_tracks, n_points); see `SkipTimes.listening_curves`.
+
+        Raises:
+            UnknownTrackError: Some tracks are not in the catalogue.
+        """
+        return self.curves_of(track_ids, self.predict(track_ids, favourite_genres, context), at_s)
+
+    def curves_of(
+        self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """Returns the curves of tracks whose probabilities `predict` has given, (n_tracks, n_points)."""
+        durations_s = self._durations_s[self._rows(track_ids)]
+        return self._skip_times.listening_curves(probabilities, durations_s, at_s)
+
+    def _rows(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
         try:
-            rows = [self._row_of[track_id] for track_id in track_ids]
+            return np.array([self._row_of[track_id] for track_id in track_ids], dtype=np.int64)
         except KeyError:
             unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
             raise UnknownTrackError(unknown) from None
-        values = self._track_parts[rows] + self._listener_part(tuple(favourite_genres))  # (n, n_first)
-        np.maximum(values, 0, out=values)
-        for weight, bias in self._hidden:
-            values = values @ weight + bias
-            np.maximum(values, 0, out=values)
-        weight, bias = self._last
-        logits: NDArray[np.float64] = (values @ weight + bias).astype(np.float64)  # (n,)
-        return np.exp(-np.logaddexp(0.0, -logits))
+
+    def _sums(
+        self, rows: NDArray[np.int64], favourite_genres: tuple[str, ...], context: ListenerContext | None
+    ) -> NDArray[np.float32]:
+        """Returns the first layer's sums and a 1, (n, n_first + 1)."""
+        sums = self._track_parts[rows]  # a copy
+        listener_part = self._listener_part(favourite_genres)
+        if context is not None and self._context is not None and self._track_views is not None:
+            block = self._context.encode(self._track_views, rows, self._row_of, context)  # (n, n_context)
+            sums += block @ self._context_weight
+            listener_part = listener_part * np.float32(genre_share(context))
+        sums += listener_part
+        return sums
 
     def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
-        return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
+        part = self._listener_weight @ self._inputs.encode_listener(favourite_genres)
+        return np.append(part, np.float32(0))  # (n_first + 1,): nothing to add to the track part's 1
+
+
+def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:
+    """Returns the tracks' durations in seconds, NaN where the catalogue does not say."""
+    if "duration_ms" not in catalogue.tracks:
+        return np.full(len(catalogue.tracks), np.nan)
+    return catalogue.tracks["duration_ms"].to_numpy(dtype=np.float64, na_value=np.nan) / 1000
+
+
+def _track_parts(
+    inputs: InputEncoder, weight: NDArray[np.float32], bias: NDArray[np.float32], catalogue: Catalogue
+) -> NDArray[np.float32]:
+    """Returns what every track adds to the first layer, its bias, and a 1 for `ForwardPass`.
+
+    Some thousand tracks at a time: all tracks' inputs together would be the largest thing in memory, and a
+    server that loads this beside others gets to answer in between.
+
+    Returns:
+        (n_tracks, n_first + 1).
+    """
+    parts = np.ones((len(catalogue.tracks), len(weight) + 1), dtype=np.float32)
+    for start in range(0, len(parts), _TRACKS_AT_ONCE):
+        tracks = catalogue.tracks.iloc[start : start + _TRACKS_AT_ONCE]
+        parts[start : start + _TRACKS_AT_ONCE, :-1] = inputs.encode_tracks(tracks) @ weight.T + bias
+    return parts
 
 
 def load_predictor(path: Path, catalogue: Catalogue) -> Predictor:

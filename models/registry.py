@@ -6,6 +6,9 @@ from pathlib import Path
 
 from models.artifact import FILES
 
+Fingerprint = tuple[tuple[int, int, int], ...]
+"""A version's files as inode, size in bytes and time of change in ns; (0, 0, 0) for one that is not there."""
+
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -33,6 +36,18 @@ class Registry:
     def versions(self, name: str) -> list[str]:
         """Returns the name's complete versions, oldest first."""
         return [version for version in self._numbered(name) if self._is_complete(name, version)]
+
+    def scan(self) -> dict[tuple[str, str], Fingerprint]:
+        """Returns what every version's folder looks like, complete or not, by name and version.
+
+        A version whose fingerprint is another than before was added, completed or changed meanwhile.
+        """
+        names = [entry.name for entry in _entries(self.root) if not entry.name.startswith(".")]
+        return {
+            (name, version): _fingerprint(self.path(name, version))
+            for name in sorted(names)
+            for version in self._numbered(name)
+        }
 
     def newest(self, name: str) -> str:
         """Returns the name's newest complete version.
@@ -67,3 +82,15 @@ def _entries(directory: Path) -> list[Path]:
         return list(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _fingerprint(directory: Path) -> Fingerprint:
+    return tuple(_file_fingerprint(directory / file) for file in FILES)
+
+
+def _file_fingerprint(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_size, found.st_mtime_ns)

@@ -2,33 +2,57 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
+from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
-from server.experiment.assignment import Experiment, equal_arms
+from models.registry import Registry
+from server.arms import follow, load_experiment
+from server.coalescing import Coalescer
+from server.counting import CallCounts
 from server.experiment.embedded import EmbeddedMongo
 from server.experiment.folder_lock import lock_folder
 from server.experiment.log import ExperimentLog
 from server.experiment.spool import Spool
+from server.experiment.spool_file import SUFFIX
 from server.experiment.store import MongoStore
+from server.experiment.watching import FileWatcher
 from server.experiment.writer import SpoolWriter
-from server.loading import choose_default, load_models
-from server.ports import LoadedModel
-from server.rpc.listening import RpcServer, check_free
+from server.library import Library
+from server.loading import ModelLoader
+from server.rpc.free_port import check_free
+from server.rpc.listening import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
+from server.watching import RegistryWatch
 
 _FLUSH_TIMEOUT_S = 10.0
 
 _log = structlog.get_logger("server")
+_Loading = asyncio.Task[tuple[ModelLoader, Library]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which one of several equal processes this is.
+
+    Attributes:
+        worker: Its number, from 0.
+        workers: How many there are.
+    """
+
+    worker: int = 0
+    workers: int = 1
 
 
 async def serve(settings: ServerSettings, announce: Callable[[str], None] = print) -> None:
-    """Serves until SIGTERM or SIGINT, then ends in order.
+    """Serves in this process until SIGTERM or SIGINT, then ends in order.
 
     Args:
         settings: What to serve, and where.
@@ -39,6 +63,7 @@ async def serve(settings: ServerSettings, announce: Callable[[str], None] = prin
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with running(settings, announce) as address:
+        keep_for_good()
         announce(f"listening on {address}")
         await stopping.wait()
         _log.info("stopping")
@@ -47,7 +72,7 @@ async def serve(settings: ServerSettings, announce: Callable[[str], None] = prin
 
 @asynccontextmanager
 async def running(settings: ServerSettings, announce: Callable[[str], None] = print) -> AsyncIterator[str]:
-    """Runs the server for the duration of a block.
+    """Runs the whole server in this process for the duration of a block.
 
     Args:
         settings: What to serve, and where.
@@ -65,34 +90,134 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         lock = await asyncio.to_thread(lock_folder, settings.var_dir)
         stack.callback(lock.close)
         external = settings.external_mongodb_uri
-        store = None if external is None else MongoStore(external)  # first: a bad URI is known at once
-        loading = asyncio.create_task(asyncio.to_thread(_load, settings))
-        stack.push_async_callback(_settle, loading)
+        store = None if external is None else _store(settings, external)  # first: a bad URI is known at once
+        loading = _begin_loading(settings, stack)
         if store is None:
-            store = MongoStore(await _embedded_uri(settings, stack, announce))
+            store = _store(settings, await start_embedded(settings, stack, announce))
         stack.push_async_callback(store.close)
-        models = await loading
-        spool = Spool(settings.spool_file, max_records=settings.spool_max_records)
-        stack.push_async_callback(spool.close)
-        writer = SpoolWriter(spool, store)
-        writer.start()
-        stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
-        service = PredictionService(
-            models,
-            choose_default(models, settings.default_model),
-            Experiment(
-                settings.experiment, settings.experiment_salt or settings.experiment, equal_arms(list(models))
-            ),
-            ExperimentLog(spool, store),
-        )
-        rpc = RpcServer(service)
-        address = await rpc.start(settings.host, settings.port)
-        stack.push_async_callback(rpc.stop, settings.drain_grace_s)
-        _log.info("serving", address=address, models=list(models), mongodb=store.address)
-        yield address
+        yield await _start(settings, Place(), store, loading, stack)
 
 
-async def _embedded_uri(
+@asynccontextmanager
+async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
+    """Runs one of several workers for the duration of a block; folders and database are its parent's care.
+
+    Args:
+        settings: What to serve, and where; names a MongoDB.
+        place: Which worker this is.
+
+    Yields:
+        The address that it listens on, as HOST:PORT.
+
+    Raises:
+        StartError: When it cannot start.
+        DataError: When the data set cannot be read.
+    """
+    assert settings.external_mongodb_uri is not None
+    async with AsyncExitStack() as stack:
+        store = _store(settings, settings.external_mongodb_uri)
+        stack.push_async_callback(store.close)
+        yield await _start(settings, place, store, _begin_loading(settings, stack), stack)
+
+
+def keep_for_good() -> None:
+    """Takes all that is loaded out of the garbage collector's sight, whose pauses grow with it."""
+    gc.collect()
+    gc.freeze()
+
+
+async def _start(
+    settings: ServerSettings, place: Place, store: MongoStore, loading: _Loading, stack: AsyncExitStack
+) -> str:
+    """Starts everything that answers calls; returns the address."""
+    loader, library = await loading
+    experiment, arm_models = await asyncio.to_thread(load_experiment, settings, library.serving)
+    spool = Spool(
+        settings.spool_directory / f"{place.worker}{SUFFIX}",
+        max_records=settings.spool_max_records,
+        min_free_bytes=settings.spool_min_free_bytes,
+    )
+    stack.push_async_callback(spool.close)
+    writer = SpoolWriter(spool, store)
+    writer.start()
+    stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
+    counts, coalescer = CallCounts(), Coalescer()
+    service = PredictionService(
+        library,
+        experiment,
+        ExperimentLog(spool, store),
+        arm_models,
+        coalescer,
+    )
+    await _start_metrics(settings, place, counts, coalescer, spool, service, stack)
+    rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
+    address = await rpc.start(settings.host, settings.port)
+    stack.push_async_callback(rpc.stop, settings.drain_grace_s)
+    _start_watches(settings, loader, service, rpc, stack)
+    _log.info("serving", address=address, models=list(library.serving), mongodb=store.address)
+    return address
+
+
+def _start_watches(
+    settings: ServerSettings,
+    loader: ModelLoader,
+    service: PredictionService,
+    rpc: RpcServer,
+    stack: AsyncExitStack,
+) -> None:
+    """Begins to follow the experiment's file where there is one, and the registry unless told not to."""
+    if settings.experiment_file is not None:
+        watcher = FileWatcher(settings.experiment_file, lambda: follow(settings, service))
+        watcher.start()
+        stack.push_async_callback(watcher.stop)
+    if settings.registry_poll_s == 0:
+        return
+
+    async def swap(library: Library) -> None:
+        service.library = library
+        await rpc.follow_models()
+        await follow(settings, service)  # an arm that names no version is the newest one's
+
+    watch = RegistryWatch(
+        loader, swap, interval_s=settings.registry_poll_s, versions_kept=settings.versions_kept
+    )
+    watch.start()
+    stack.push_async_callback(watch.stop)
+
+
+async def _start_metrics(
+    settings: ServerSettings,
+    place: Place,
+    counts: CallCounts,
+    coalescer: Coalescer,
+    spool: Spool,
+    service: PredictionService,
+    stack: AsyncExitStack,
+) -> None:
+    """Publishes metrics where they are wanted; a worker's are shown by its parent."""
+    if settings.metrics_port is None:
+        return
+    from server.metrics import MetricsPublisher, serve_metrics
+
+    def models() -> tuple[int, int]:
+        return sum(map(len, service.library.loaded.values())), len(service.library.failed)
+
+    publisher = MetricsPublisher(
+        counts, coalescer.batch_sizes, spool_depth=lambda: spool.depth, models=models
+    )
+    publisher.start()
+    stack.push_async_callback(publisher.stop)
+    if place.workers == 1:
+        stop, address = serve_metrics(publisher.registry, settings.metrics_host, settings.metrics_port)
+        stack.push_async_callback(asyncio.to_thread, stop)
+        _log.info("metrics", address=address)
+
+
+def _store(settings: ServerSettings, uri: str) -> MongoStore:
+    return MongoStore(uri, ttl_days=settings.experiment_ttl_days)
+
+
+async def start_embedded(
     settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
 ) -> str:
     """Starts the embedded database and says where it is."""
@@ -103,11 +228,21 @@ async def _embedded_uri(
     return uri
 
 
-def _load(settings: ServerSettings) -> dict[str, LoadedModel]:
-    return load_models(settings.models, read_catalogue(settings.data_directory))
+def _begin_loading(settings: ServerSettings, stack: AsyncExitStack) -> _Loading:
+    """Loads in a thread, for which the stack waits even if nobody wants the result any more."""
+    loading = asyncio.create_task(asyncio.to_thread(_load, settings))
+    stack.push_async_callback(_settle, loading)
+    return loading
 
 
-async def _settle(loading: "asyncio.Task[dict[str, LoadedModel]]") -> None:
+def _load(settings: ServerSettings) -> tuple[ModelLoader, Library]:
+    threadpool_limits(1, user_api="blas")  # a worker is one core's; more threads would spin for the others'
+    catalogue = read_catalogue(settings.data_directory)
+    loader = ModelLoader(Registry(settings.models), catalogue, settings.default_model)
+    return loader, loader.load()
+
+
+async def _settle(loading: _Loading) -> None:
     """Waits for a load whose result nobody wants any more, since something else has failed."""
     with contextlib.suppress(Exception):
         await loading

@@ -4,19 +4,24 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvloop
 from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
 from data.errors import DataError
 from server.errors import ServerError
 from server.logs import configure_logs
 from server.settings import ServerSettings, load_settings
+
+if TYPE_CHECKING:
+    from server.experiment.report import ExperimentReport
+    from server.experiment.report.frame import LoggedPrediction
+    from server.experiment.spool_file import SpoolCounts
 
 
 class _ServeByDefault(TyperGroup):
@@ -59,6 +64,13 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", show_default="50051")] = None,
     mongodb_uri: MongoUri = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve on the port.", show_default="1")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Port of the metrics for Prometheus; 0 picks a free one.", show_default="none"),
+    ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C (the default command).
 
@@ -68,13 +80,31 @@ def serve(
     """
 
     def run() -> Coroutine[Any, Any, None]:
-        settings = load_settings(data=data, models=models, host=host, port=port, mongodb_uri=mongodb_uri)
+        settings = load_settings(
+            data=data,
+            models=models,
+            host=host,
+            port=port,
+            mongodb_uri=mongodb_uri,
+            workers=workers,
+            metrics_port=metrics_port,
+        )
         configure_logs(settings.log_level)
-        from server.app import serve as serve_until_stopped  # takes a second: only when it is needed
-
+        if settings.workers > 1:
+            from server.supervisor import supervise as serve_until_stopped
+        else:
+            from server.app import serve as serve_until_stopped  # takes a second: only when it is needed
         return serve_until_stopped(settings, lambda line: print(line, flush=True))
 
     _run(run)
+
+
+class Metric(StrEnum):
+    """What a verdict can be about."""
+
+    accuracy = "accuracy"
+    brier = "brier"
+    log_loss = "log_loss"
 
 
 @app.command()
@@ -84,15 +114,39 @@ def report(
         str | None,
         typer.Option(help="Only predictions from this ISO 8601 time on; UTC when it says no zone."),
     ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Which experiment.", show_default="that of the latest prediction")
+    ] = None,
+    phase: Annotated[
+        str | None, typer.Option(help="Which phase of it, or how its id begins.", show_default="the latest")
+    ] = None,
+    metric: Annotated[Metric, typer.Option(help="What decides.")] = Metric.accuracy,
     json_file: Annotated[
         Path | None, typer.Option("--json", help='Also write the figures there; "-" is standard output.')
     ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Also write a page with plots there.")
+    ] = None,
 ) -> None:
-    """Tell how well each arm of the experiment predicted what really happened.
+    """Tell whether the experiment is healthy, how well each arm predicts, and whether one is better.
 
-    Example: python -m server report --since 2030-01-31T00:00:00Z --json -
+    Example: python -m server report --since 2030-01-31T00:00:00Z --html report.html
     """
-    _run(lambda: _report(load_settings(mongodb_uri=mongodb_uri), _instant(since), json_file))
+
+    async def run() -> None:
+        from server.experiment.report import make_report
+        from server.experiment.report.frame import read_frame
+
+        configure_logs("warning")
+        settings = load_settings(mongodb_uri=mongodb_uri)
+        with Console(stderr=True).status("reading the experiment log"):
+            logged, spooled = await _read(settings, _instant(since))
+            figures = make_report(
+                read_frame(logged), spooled, experiment=experiment, phase=phase, metric=metric.value
+            )
+        _deliver(figures, json_file, html_file)
+
+    _run(run)
 
 
 @app.command()
@@ -125,50 +179,44 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         raise typer.Exit(1) from None
 
 
-async def _report(settings: ServerSettings, since: datetime | None, json_file: Path | None) -> None:
-    from server.experiment.analysis import judge, to_json
-    from server.experiment.reading import embedded_uri, read_judged
-    from server.experiment.spool import count_spooled
+async def _read(
+    settings: ServerSettings, since: datetime | None
+) -> "tuple[list[LoggedPrediction], SpoolCounts]":
+    """Reads what was logged, and counts what waits in this machine's spool."""
+    from server.experiment.reading import embedded_uri, read_logged
+    from server.experiment.spool_file import count_spooled
 
-    configure_logs("warning")
-    with Console(stderr=True).status("reading the experiment log"):
-        if settings.external_mongodb_uri is not None:
-            predictions = await read_judged(settings.external_mongodb_uri, since)
-        else:
-            async with embedded_uri(settings.embedded_directory) as uri:
-                predictions = await read_judged(uri, since)
-        waiting = await asyncio.to_thread(count_spooled, settings.spool_file)
-    figures = to_json(judge(predictions), *waiting)
-    text = json.dumps(figures, indent=2)
+    # Counted first: what is delivered in between is then told twice, rather than not at all.
+    spooled = await asyncio.to_thread(count_spooled, settings.spool_directory)
+    if settings.external_mongodb_uri is not None:
+        return await read_logged(settings.external_mongodb_uri, since), spooled
+    async with embedded_uri(settings.embedded_directory) as uri:
+        return await read_logged(uri, since), spooled
+
+
+def _deliver(figures: "ExperimentReport", json_file: Path | None, html_file: Path | None) -> None:
+    """Writes the report wherever it is wanted."""
+    text = json.dumps(figures.to_json(), indent=2)
     if json_file == Path("-"):
         typer.echo(text)
-        return
-    Console().print(_table(figures))
-    if json_file is not None:
-        try:
-            json_file.write_text(text + "\n")  # noqa: ASYNC240  # the last thing that happens here
-        except OSError as error:
-            raise ServerError(f"cannot write {json_file}: {error.strerror}") from error
+    else:
+        from server.experiment.report.terminal import show
+
+        show(figures, Console())
+        if json_file is not None:
+            _write(json_file, text + "\n")
+    if html_file is not None:
+        from server.experiment.report.page import render_page
+
+        _write(html_file, render_page(figures))
 
 
-def _table(figures: dict[str, Any]) -> Table:
-    """Lays the figures out for a terminal."""
-    health = figures["health"]
-    table = Table(
-        title="How well each arm predicted",
-        caption=f"{health['n_waiting_in_spool']} wait for MongoDB, {health['n_dead_letters']} dead letters",
-    )
-    table.add_column("arm")
-    for heading in ("n", "outcomes", "accuracy", "95 % interval", "log loss", "Brier"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, arm in figures["arms"].items():
-        cells = [str(arm["n"]), str(arm["n_outcomes"])]
-        if arm["n_outcomes"]:
-            low, high = arm["accuracy_ci95"]
-            cells += [f"{arm['accuracy']:.3f}", f"{low:.3f} to {high:.3f}"]
-            cells += [f"{arm['log_loss']:.4f}", f"{arm['brier']:.4f}"]
-        table.add_row(name, *cells)
-    return table
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ServerError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _instant(text: str | None) -> datetime | None:

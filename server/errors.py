@@ -3,11 +3,12 @@
 ServerError
 ├── StartError                  the server cannot start, or the report cannot be made
 ├── InvalidRequestError         a request breaks the contract; names every bad field
-├── UnknownModelError           no loaded model has that name
+├── UnknownModelError           no loaded model has that name, or that version
 ├── UnknownTrackError           the model's catalogue lacks that track
 ├── UnknownPredictionError      no logged prediction has that id
 ├── OutcomeConflictError        another outcome was recorded first
 ├── SpoolFullError              the prediction cannot be logged now
+├── OverloadedError             too many calls are under way
 └── StorageUnavailableError     the answer is in MongoDB, and MongoDB does not answer
 
 Each one's `str()` is a single line, safe to show to a caller, except StorageUnavailableError's `reason`.
@@ -38,11 +39,11 @@ class InvalidRequestError(ServerError):
 
 
 class UnknownModelError(ServerError):
-    """Says that no loaded model has the name."""
+    """Says that no loaded model has the name, or the version of it."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, version: str = "") -> None:
         """Names the model."""
-        super().__init__(f"unknown model {model!r}")
+        super().__init__(f"unknown model {model!r}" + (f", version {version!r}" if version else ""))
 
 
 class UnknownTrackError(ServerError):
@@ -75,6 +76,14 @@ class SpoolFullError(ServerError):
     def __init__(self) -> None:
         """Says so."""
         super().__init__("the experiment log is full")
+
+
+class OverloadedError(ServerError):
+    """Says that as many calls are under way as the server takes."""
+
+    def __init__(self) -> None:
+        """Says so."""
+        super().__init__("too many calls are under way")
 
 
 class StorageUnavailableError(ServerError):

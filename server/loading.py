@@ -1,74 +1,124 @@
-"""Which models serve: the newest version of each name that can be loaded."""
+"""Loads models from the registry: each name's newest versions that can be loaded."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import groupby
 
 import structlog
 
 from data import Catalogue
 from models.artifact import ArtifactError
 from models.predictor import load_predictor
-from models.registry import Registry
+from models.registry import Fingerprint, Registry
 from server.errors import StartError
+from server.library import FailedVersion, Library, choose_default
 from server.ports import LoadedModel
+
+Key = tuple[str, str]
 
 _log = structlog.get_logger("server.loading")
 
 
-def load_models(registry_directory: Path, catalogue: Catalogue) -> dict[str, LoadedModel]:
-    """Loads every model of a registry.
+class ModelLoader:
+    """Turns what is in the registry into libraries. Blocks; its calls must not overlap."""
 
-    Args:
-        registry_directory: The registry's folder.
-        catalogue: Tracks to predict for.
+    def __init__(self, registry: Registry, catalogue: Catalogue, default_model: str | None) -> None:
+        """Takes where to load from.
 
-    Returns:
-        The models by name. A broken version is logged and an older one of that name serves instead.
+        Args:
+            registry: The registry.
+            catalogue: Tracks to predict for.
+            default_model: The configured default, or None to choose by log loss.
+        """
+        self._registry = registry
+        self._catalogue = catalogue
+        self._default_model = default_model
+        self._loaded: dict[Key, tuple[Fingerprint, LoadedModel]] = {}
+        self._failed: dict[Key, tuple[Fingerprint, FailedVersion]] = {}
 
-    Raises:
-        StartError: When no model can be loaded.
-    """
-    registry = Registry(registry_directory)
-    loaded = {}
-    for name in registry.names():
-        model = _load_newest(registry, name, catalogue)
-        if model is not None:
-            loaded[name] = model
-    if not loaded:
-        raise StartError(
-            f"no model can be served from {registry_directory}: train some with "
-            f"`python -m trainer --models {registry_directory}`"
-        )
-    return loaded
+    def scan(self) -> Mapping[Key, Fingerprint]:
+        """Returns what the registry looks like now; equal results mean that nothing has changed."""
+        return self._registry.scan()
 
+    def load(self, versions_kept: int = 1) -> Library:
+        """Loads what is new and keeps what is loaded already.
 
-def choose_default(models: dict[str, LoadedModel], wanted: str | None) -> str:
-    """Names the model that answers when a request names none.
+        A version that cannot be loaded is logged once, and an older one of that name serves instead. A name
+        whose last version has gone from the registry keeps the one that it has.
 
-    Args:
-        models: The loaded models by name.
-        wanted: The configured one, or None for the one with the lowest log loss on its held-out plays.
+        Args:
+            versions_kept: How many versions of a name to load.
 
-    Returns:
-        Its name.
+        Returns:
+            The library.
 
-    Raises:
-        StartError: When the configured one is not loaded.
-    """
-    if wanted is not None:
-        if wanted not in models:
-            raise StartError(f"the default model {wanted!r} is not among those loaded: {', '.join(models)}")
-        return wanted
-    return min(models, key=lambda name: models[name].predictor.metrics.get("log_loss", float("inf")))
+        Raises:
+            StartError: When no model can be loaded, or the configured default cannot.
+        """
+        found = self.scan()
+        loaded = {
+            name: good
+            for name, keys in groupby(found, key=lambda key: key[0])
+            if (good := self._load_newest(list(keys)[::-1], found, versions_kept))
+        }
+        for (name, _), (_, model) in sorted(self._loaded.items(), key=_by_version, reverse=True):
+            loaded.setdefault(name, (model,))
+        if not loaded:
+            raise StartError(
+                f"no model can be served from {self._registry.root}: train some with "
+                f"`python -m trainer --models {self._registry.root}`"
+            )
+        wanted = {(name, model.predictor.version) for name, versions in loaded.items() for model in versions}
+        self._loaded = {key: entry for key, entry in self._loaded.items() if key in wanted}
+        self._failed = {key: entry for key, entry in self._failed.items() if key in found}
+        serving = {name: versions[0] for name, versions in sorted(loaded.items())}
+        failed = tuple(failure for _, failure in self._failed.values())
+        default = choose_default(serving, self._default_model)
+        return Library(dict(sorted(loaded.items())), default, failed)
 
+    def _load_newest(
+        self, keys: list[Key], found: Mapping[Key, Fingerprint], versions_kept: int
+    ) -> tuple[LoadedModel, ...]:
+        """Returns a name's newest versions that can be loaded, newest first."""
+        good: list[LoadedModel] = []
+        for key in keys:
+            if len(good) == versions_kept:
+                break
+            model = self._load(key, found[key])
+            if model is not None:
+                good.append(model)
+        return tuple(good)
 
-def _load_newest(registry: Registry, name: str, catalogue: Catalogue) -> LoadedModel | None:
-    for version in reversed(registry.versions(name)):
+    def _load(self, key: Key, fingerprint: Fingerprint) -> LoadedModel | None:
+        """Returns a version, or None when it cannot be loaded; tries each state of its files once."""
+        kept, refused = self._loaded.get(key), self._failed.get(key)
+        if kept is not None and kept[0] == fingerprint:
+            return kept[1]
+        if refused is not None and refused[0] == fingerprint:
+            return None
+        name, version = key
         try:
-            predictor = load_predictor(registry.path(name, version), catalogue)
+            model = load_version(self._registry, name, version, self._catalogue)
         except ArtifactError as error:
+            self._failed[key] = (fingerprint, FailedVersion(name, version, str(error)))
             _log.error("model_refused", model=name, version=version, reason=str(error))
-            continue
-        _log.info("model_loaded", model=name, version=version)
-        return LoadedModel(predictor, datetime.now(UTC))
-    return None
+            return None
+        self._failed.pop(key, None)
+        self._loaded[key] = (fingerprint, model)
+        return model
+
+
+def load_version(registry: Registry, name: str, version: str, catalogue: Catalogue) -> LoadedModel:
+    """Loads one version of a model, and warms it up.
+
+    Raises:
+        ArtifactError: When it is broken.
+    """
+    predictor = load_predictor(registry.path(name, version), catalogue)
+    predictor.finish([predictor.start(predictor.track_ids[0], ())])  # the first is the slowest
+    _log.info("model_loaded", model=name, version=version)
+    return LoadedModel(predictor, datetime.now(UTC))
+
+
+def _by_version(entry: tuple[Key, object]) -> int:
+    return int(entry[0][1])

@@ -4,15 +4,22 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict
 
 
-def configure_logs(level: str) -> None:
+def configure_logs(level: str, **everywhere: int) -> None:
     """Sends structlog's and every library's records to stderr in one form.
 
     Args:
         level: Least severity that is shown, for example "info".
+        **everywhere: Fields that every line of this process carries.
     """
+
+    def add_fields(_logger: object, _method: str, event: EventDict) -> EventDict:
+        return {**everywhere, **event}
+
     shared: list[structlog.typing.Processor] = [
+        add_fields,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
@@ -31,7 +38,7 @@ def configure_logs(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("server").setLevel(level.upper())
     structlog.configure(
-        processors=[*shared[:2], structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared[:3], structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -36,6 +36,28 @@ class Predictor(Protocol):
         """Returns the play-through probabilities of tracks, (n_tracks,)."""
         ...
 
+    def predict_all(
+        self, favourite_genres: Sequence[str], context: ListenerContext | None = None
+    ) -> NDArray[np.float64]:
+        """Returns the play-through probabilities of the whole catalogue, (n_tracks,)."""
+        ...
+
+    def start(
+        self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
+    ) -> NDArray[np.float32]:
+        """Begins one prediction, for `finish`; raises `models.UnknownTrackError`."""
+        ...
+
+    def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
+        """Ends predictions that `start` began, in one forward pass."""
+        ...
+
+    def curves_of(
+        self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """Returns how likely each second of tracks is heard once they are started, (n_tracks, n_points)."""
+        ...
+
 
 class PredictionLog(Protocol):
     """Where logged predictions and their outcomes go; `server.experiment.log.ExperimentLog` is one."""

@@ -6,43 +6,60 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+import models
 from models.context import ListenerContext
 from server.answers import Prediction, Ranking
-from server.errors import UnknownModelError, UnknownTrackError
+from server.coalescing import Coalescer
+from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.experiment.records import Outcome, PredictionRecord
+from server.library import Library
 from server.ports import LoadedModel, PredictionLog, Predictor
+from server.selection import best_rows
+
+ArmModels = Mapping[tuple[str, str], LoadedModel]
+"""Models by name and version."""
 
 
 class PredictionService:
-    """Answers with the loaded models, and logs what the experiment asks for."""
+    """Answers with the loaded models, and logs what the experiment asks for.
+
+    Attributes:
+        library: The models; to assign another one swaps all of them in one step.
+        experiment: What PredictRandom draws from.
+        arm_models: The model of each of the experiment's arms. Replaced together with the experiment.
+    """
 
     def __init__(
         self,
-        models: Mapping[str, LoadedModel],
-        default_model: str,
+        library: Library,
         experiment: Experiment,
         log: PredictionLog,
+        arm_models: ArmModels,
+        coalescer: Coalescer,
     ) -> None:
         """Takes what it works with.
 
         Args:
-            models: The loaded models by name.
-            default_model: Name of the one that answers when a request names none.
+            library: The loaded models.
             experiment: What PredictRandom draws from.
             log: Where PredictRandom's predictions go.
+            arm_models: The model of each of the experiment's arms.
+            coalescer: Computes the predictions that wait together.
         """
-        self.models = models
-        self.default_model = default_model
+        self.library = library
         self.experiment = experiment
+        self.arm_models = arm_models
         self._log = log
+        self._coalescer = coalescer
 
-    def predict(
+    async def predict(
         self,
         model: str,
         track_id: str,
-        favourite_genres: Sequence[str],
+        favourite_genres: tuple[str, ...],
         context: ListenerContext | None = None,
+        version: str = "",
     ) -> Prediction:
         """Predicts one play.
 
@@ -51,22 +68,23 @@ class PredictionService:
             track_id: Track about to be played.
             favourite_genres: The listener's.
             context: What else is known about the listener.
+            version: Version to ask; empty for the one that serves.
 
         Returns:
             The prediction, not logged.
 
         Raises:
-            UnknownModelError: No model of that name is loaded.
+            UnknownModelError: No such model is loaded.
             UnknownTrackError: The catalogue lacks the track.
         """
-        predictor = self._predictor(model)
-        probability = _probability(predictor, track_id, favourite_genres, context)
+        predictor = self.library.find(model, version).predictor
+        probability = await self._probability(predictor, track_id, favourite_genres, context)
         return Prediction(probability < predictor.threshold, probability, predictor.name, predictor.version)
 
     async def predict_random(
         self,
         track_id: str,
-        favourite_genres: Sequence[str],
+        favourite_genres: tuple[str, ...],
         listener_id: str | None = None,
         context: ListenerContext | None = None,
     ) -> Prediction:
@@ -86,19 +104,21 @@ class PredictionService:
             SpoolFullError: The prediction cannot be logged now.
         """
         requested_at, started = datetime.now(UTC), time.perf_counter_ns()
-        arm = self.experiment.choose(listener_id)
-        predictor = self._predictor(arm.model)
-        probability = _probability(predictor, track_id, favourite_genres, context)
+        experiment = self.experiment  # it may be replaced at any time
+        arm = experiment.choose(listener_id)
+        predictor = self.arm_models[arm.model, arm.version].predictor
+        probability = await self._probability(predictor, track_id, favourite_genres, context)
         record = PredictionRecord(
             prediction_id=self._log.new_prediction_id(),
-            experiment=self.experiment.name,
+            experiment=experiment.name,
+            phase=experiment.phase,
             arm=arm.name,
             model=predictor.name,
             version=predictor.version,
             arm_probability=arm.probability,
             listener_id=listener_id,
             track_id=track_id,
-            favourite_genres=tuple(favourite_genres),
+            favourite_genres=favourite_genres,
             play_through_probability=probability,
             skipped=probability < predictor.threshold,
             requested_at=requested_at,
@@ -114,6 +134,7 @@ class PredictionService:
         favourite_genres: Sequence[str],
         context: ListenerContext | None = None,
         top_k: int = 0,
+        listening_curve_at_s: Sequence[float] = (),
     ) -> Ranking:
         """Ranks tracks for one listener.
 
@@ -123,6 +144,7 @@ class PredictionService:
             favourite_genres: The listener's.
             context: What else is known about the listener.
             top_k: How many to return at most; 0 for all.
+            listening_curve_at_s: Seconds from a track's start at which to give its curve; none: none.
 
         Returns:
             The ranking; ties keep the order of `track_ids`.
@@ -130,19 +152,30 @@ class PredictionService:
         Raises:
             UnknownModelError: No model of that name is loaded.
         """
-        predictor = self._predictor(model)
-        asked = list(dict.fromkeys(track_ids)) or predictor.track_ids
-        known = [track_id for track_id in asked if predictor.knows(track_id)]
-        unknown = [track_id for track_id in asked if not predictor.knows(track_id)]
-        probabilities = predictor.predict(known, favourite_genres, context) if known else np.empty(0)  # (n,)
-        best = np.argsort(-probabilities, kind="stable")[: top_k or None]
+        predictor = self.library.find(model).predictor
+        unknown: list[str] = []
+        if track_ids:
+            asked = list(dict.fromkeys(track_ids))
+            known = [track_id for track_id in asked if predictor.knows(track_id)]
+            if len(known) < len(asked):
+                unknown = [track_id for track_id in asked if not predictor.knows(track_id)]
+            probabilities = predictor.predict(known, favourite_genres, context) if known else np.empty(0)
+        else:
+            known = predictor.track_ids
+            probabilities = predictor.predict_all(favourite_genres, context)  # (n_tracks,)
+        best = best_rows(probabilities, top_k)
+        ranked = [known[row] for row in best.tolist()]
+        curves: list[list[float]] = []
+        if listening_curve_at_s and ranked:
+            curves = predictor.curves_of(ranked, probabilities[best], listening_curve_at_s).tolist()
         return Ranking(
-            track_ids=[known[row] for row in best],
+            track_ids=ranked,
             probabilities=probabilities[best].tolist(),
             threshold=predictor.threshold,
             unknown_track_ids=unknown,
             model=predictor.name,
             version=predictor.version,
+            listening_curves=curves,
         )
 
     async def record_outcome(self, prediction_id: str, skipped: bool, listened_ms: int) -> None:
@@ -160,16 +193,14 @@ class PredictionService:
         """
         await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))
 
-    def _predictor(self, model: str) -> Predictor:
+    async def _probability(
+        self,
+        predictor: Predictor,
+        track_id: str,
+        favourite_genres: tuple[str, ...],
+        context: ListenerContext | None,
+    ) -> float:
         try:
-            return self.models[model or self.default_model].predictor
-        except KeyError:
-            raise UnknownModelError(model) from None
-
-
-def _probability(
-    predictor: Predictor, track_id: str, favourite_genres: Sequence[str], context: ListenerContext | None
-) -> float:
-    if not predictor.knows(track_id):
-        raise UnknownTrackError(track_id)
-    return float(predictor.predict((track_id,), favourite_genres, context)[0])
+            return await self._coalescer.predict(predictor, track_id, favourite_genres, context)
+        except models.UnknownTrackError:
+            raise UnknownTrackError(track_id) from None

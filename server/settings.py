@@ -1,5 +1,7 @@
 """What the environment and the flags may say about the server; only this module reads the environment."""
 
+import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +21,22 @@ class ServerSettings(DataSettings):
         host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
         default_model: Model for requests that name none; by default the one with the lowest log loss.
-        experiment: Name of the experiment, logged with each prediction.
-        experiment_salt: Salt of the sticky assignment; by default the experiment's name.
+        experiment_file: TOML file that names the experiment and its arms; without one, all loaded models
+            share the traffic equally. Followed while the server runs.
+        experiment: Name of the experiment when there is no file, logged with each prediction.
+        experiment_salt: Salt of the sticky assignment when there is no file; by default the name.
         mongodb_uri: Where the experiment log goes (`MONGODB_URI`); unset or "embedded" starts a database.
         var_dir: Folder for what the server writes.
+        experiment_ttl_days: How many days MongoDB keeps a prediction; by default for ever.
         spool_max_records: How many predictions may wait for MongoDB before PredictRandom refuses.
+        spool_min_free_bytes: How much has to stay free on the spool's disk; below, PredictRandom refuses.
         drain_grace_s: How long calls in flight may take to finish once the server stops, in seconds.
+        workers: How many processes serve on the port.
+        max_in_flight: How many calls a worker takes at once before it refuses more.
+        versions_kept: How many versions of each model stay loaded, for requests that name one.
+        registry_poll_s: How often the registry is looked at for new versions, in seconds; 0 for never.
+        metrics_host: Address of the metrics for Prometheus.
+        metrics_port: Port of the metrics; 0 picks a free one, unset shows none.
         log_level: Least severity that is logged.
     """
 
@@ -32,12 +44,21 @@ class ServerSettings(DataSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=50051, ge=0, le=65535)
     default_model: str | None = None
+    experiment_file: Path | None = None
     experiment: str = Field(default="model-comparison", min_length=1)
     experiment_salt: str | None = None
     mongodb_uri: SecretStr | None = Field(default=None, validation_alias="MONGODB_URI")
     var_dir: Path = Path("var")
+    experiment_ttl_days: int | None = Field(default=None, ge=1, le=36_500)
     spool_max_records: int = Field(default=1_000_000, ge=1)
+    spool_min_free_bytes: int = Field(default=64 << 20, ge=0)
     drain_grace_s: float = Field(default=10.0, ge=0)
+    workers: int = Field(default=1, ge=1, le=256)
+    max_in_flight: int = Field(default=1000, ge=1)
+    versions_kept: int = Field(default=2, ge=1)
+    registry_poll_s: float = Field(default=1.0, ge=0)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
@@ -46,15 +67,28 @@ class ServerSettings(DataSettings):
         return self.var_dir / "mongodb"
 
     @property
-    def spool_file(self) -> Path:
-        """Returns the file of the predictions that MongoDB does not have yet."""
-        return self.var_dir / "spool.sqlite3"
+    def spool_directory(self) -> Path:
+        """Returns the folder of what MongoDB does not have yet; each worker has a file in it."""
+        return self.var_dir / "spool"
 
     @property
     def external_mongodb_uri(self) -> str | None:
         """Returns the configured MongoDB's URI, or None when the embedded one is wanted."""
         uri = self.mongodb_uri.get_secret_value() if self.mongodb_uri else EMBEDDED
         return None if uri == EMBEDDED else uri
+
+
+def to_json(settings: ServerSettings) -> str:
+    """Returns settings as one line for another process, the database's password included."""
+    values = settings.model_dump(mode="json", exclude={"mongodb_uri"})
+    if settings.mongodb_uri is not None:
+        values["mongodb_uri"] = settings.mongodb_uri.get_secret_value()
+    return json.dumps({_source_name(name): value for name, value in values.items() if value is not None})
+
+
+def from_json(text: str) -> ServerSettings:
+    """Reads what `to_json` wrote."""
+    return ServerSettings(**json.loads(text))
 
 
 def load_settings(**flags: Any) -> ServerSettings:
@@ -81,3 +115,15 @@ def _source_name(field: str) -> str:
     """Returns the name that a field has in every source, so that a flag hides its variable."""
     alias = ServerSettings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else field
+
+
+def worker_environment(metrics_directory: Path | None) -> dict[str, str]:
+    """Returns this process's environment for a worker.
+
+    Args:
+        metrics_directory: Where prometheus_client puts what the parent shows; None when it shows nothing.
+    """
+    own = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # torch's too
+    if metrics_directory is not None:
+        own["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
+    return os.environ | own

@@ -42,7 +42,9 @@ def rank(
 
         async def ask() -> Ranking:
             target = server or settings.server
-            async with PredictionClient(target, deadline_s=settings.deadline_s) as client:
+            async with PredictionClient(
+                target, deadline_s=settings.deadline_s, connections=settings.connections
+            ) as client:
                 return await client.rank_tracks(
                     track_ids or [], favourite_genre or [], model=model, top_k=shown
                 )

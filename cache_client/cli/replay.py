@@ -50,7 +50,9 @@ async def _send(
     print_repairs(dataset.repairs)
     recorded = plays(dataset)
     total = min(len(held_out(recorded, holdout)), limit or len(recorded))
-    async with PredictionClient(target, deadline_s=settings.deadline_s) as client:
+    async with PredictionClient(
+        target, deadline_s=settings.deadline_s, connections=settings.connections
+    ) as client:
         with progress_bar("plays", total) as advance:
             return await replay_traffic(
                 client,

@@ -122,7 +122,9 @@ async def _predictions(
         if source.models is not None:
             command = server_command(source.data, source.models)
             target = await stack.enter_async_context(running_server(command, settings.server_start_timeout_s))
-        client = await stack.enter_async_context(PredictionClient(target, deadline_s=settings.deadline_s))
+        client = await stack.enter_async_context(
+            PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
+        )
         with progress_bar("predicting", len(sessions)) as advance:
             return await predict_sessions(
                 client, sessions, model=source.model, concurrency=settings.concurrency, advance=advance

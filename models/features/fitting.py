@@ -1,6 +1,8 @@
 """Fits the feature encoders with scikit-learn; only training needs this module."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,12 @@ from sklearn.preprocessing import StandardScaler
 
 from models.features.genres import TERM_PATTERN, GenreEncoder, normalise
 from models.features.inputs import InputEncoder, raw_listener, raw_tracks
+from models.features.scores import fit_normal_scores
+from models.features.weights import BlockWeights
 
 N_COMPONENTS = 50
 N_CLUSTERS = 200
+N_SINGLE = 300
 
 
 def fit_genres(names: Iterable[str], *, seed: int) -> GenreEncoder:
@@ -60,6 +65,31 @@ def _without_words(vocabulary: Sequence[str]) -> GenreEncoder:
     return GenreEncoder(cluster_of, (), np.zeros(0), np.zeros(0), np.zeros((1, 0)), np.zeros((1, 1)))
 
 
+def single_out(encoder: GenreEncoder, names: Iterable[str]) -> GenreEncoder:
+    """Gives the commonest of some genre names a cluster of their own, after the clusters that there are.
+
+    KMeans puts genres that share no word with many others into one large cluster, and listeners whose
+    favourites fall there could not be told apart.
+
+    Args:
+        encoder: Fitted encoder.
+        names: Favourite genres of the training part's listeners, each as often as it counts.
+
+    Returns:
+        The encoder with at most 300 clusters more; unknown names may go to one of them if it is nearer.
+    """
+    counts = Counter(normalise(name) for name in names)
+    # By name where they are as common, so that the order of the plays has no say.
+    commonest = sorted(counts, key=lambda name: (-counts[name], name))[:N_SINGLE]
+    placed = [(name, point) for name in commonest if (point := encoder.point(name)) is not None]
+    if not placed:
+        return encoder
+    first = encoder.n_clusters
+    own = {name: first + number for number, (name, _) in enumerate(placed)}
+    centroids = np.vstack([encoder.centroids, *(point for _, point in placed)])
+    return replace(encoder, cluster_of={**encoder.cluster_of, **own}, centroids=centroids)
+
+
 def fit_inputs(
     genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame, plays: pd.DataFrame
 ) -> InputEncoder:
@@ -80,3 +110,28 @@ def fit_inputs(
     raw[:, np.isnan(raw).all(axis=0)] = 0
     scaler = StandardScaler().fit(raw)
     return InputEncoder(genres, audio, scaler.mean_, scaler.scale_)
+
+
+def fit_weighted_inputs(
+    genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame, weights: BlockWeights
+) -> InputEncoder:
+    """Fits inputs that are weighted by block instead of standardised one by one.
+
+    Standardising makes a genre that one play in a thousand has thirty times as large as a common one, and a
+    network learns such plays by heart. Audio attributes go through their quantiles instead.
+
+    Args:
+        genres: Fitted genre encoder.
+        audio: Track columns to use.
+        tracks: The catalogue's row of each play's track of the training part.
+        weights: Size of each block.
+
+    Returns:
+        The encoder of a network's inputs, without context.
+    """
+    values = raw_tracks(genres, audio, tracks)[:, genres.n_clusters :]
+    scale = np.repeat(
+        [1 / weights.track_genres, 1 / weights.audio if audio else 1.0, 1 / weights.listener_genres],
+        [genres.n_clusters, len(audio), genres.n_clusters],
+    )
+    return InputEncoder(genres, audio, np.zeros(len(scale)), scale, fit_normal_scores(values))

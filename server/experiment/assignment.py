@@ -1,6 +1,7 @@
 """Which arm of the experiment answers a request."""
 
 import hashlib
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,16 +14,25 @@ class Arm:
     Attributes:
         name: Name of the arm, as logged.
         model: Model that answers for it.
+        version: Version of that model.
         probability: Share of the traffic in (0, 1].
     """
 
     name: str
     model: str
+    version: str
     probability: float
 
 
 class Experiment:
-    """A comparison of models on live traffic."""
+    """A comparison of models on live traffic.
+
+    Attributes:
+        name: Name of the experiment, as logged.
+        arms: The arms, by name.
+        phase: Names the salt, the arms, their versions and their probabilities: 12 hexadecimal digits, the
+            same on every machine. Any change makes another phase, and going back resumes the earlier one.
+    """
 
     def __init__(
         self, name: str, salt: str, arms: Sequence[Arm], draw: Callable[[], float] = random.random
@@ -37,6 +47,7 @@ class Experiment:
         """
         self.name = name
         self.arms = tuple(sorted(arms, key=lambda arm: arm.name))
+        self.phase = _fingerprint(name, salt, self.arms)
         self._salt = salt
         self._draw = draw
 
@@ -55,7 +66,7 @@ def position(salt: str, listener_id: str) -> float:
     """Places a listener in [0, 1), the same in every process, version and language.
 
     It is the first 53 bits of SHA-256 over the UTF-8 text `salt:listener_id`, read as a big-endian number and
-    divided by 2**53.
+    divided by 2**53. Test vectors are in `docs/experiments.md`.
 
     Args:
         salt: The experiment's salt.
@@ -68,6 +79,6 @@ def position(salt: str, listener_id: str) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
-def equal_arms(models: Sequence[str]) -> list[Arm]:
-    """Gives each model an arm of its own name and an equal share of the traffic."""
-    return [Arm(name=model, model=model, probability=1 / len(models)) for model in models]
+def _fingerprint(name: str, salt: str, arms: Sequence[Arm]) -> str:
+    drawn = [[arm.name, arm.model, arm.version, round(arm.probability, 9)] for arm in arms]
+    return hashlib.sha256(json.dumps([name, salt, drawn]).encode()).hexdigest()[:12]

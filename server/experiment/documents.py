@@ -34,6 +34,7 @@ class PredictionDocument(Document):
 
     id: str = Field(alias="_id")  # type: ignore[assignment]  # Beanie's default is an ObjectId
     experiment: str
+    phase: str
     arm: str
     model: str
     version: str
@@ -59,6 +60,16 @@ class PredictionDocument(Document):
             ),
             IndexModel([("listener_id", ASCENDING), ("requested_at", DESCENDING)], name="by_listener"),
             IndexModel([("requested_at", DESCENDING)], name="by_time"),
+            IndexModel(
+                [("experiment", ASCENDING), ("phase", ASCENDING), ("requested_at", ASCENDING)],
+                name="by_experiment",
+            ),
+            # Small, since it holds only what still lacks an outcome.
+            IndexModel(
+                [("outcome", ASCENDING), ("requested_at", ASCENDING)],
+                name="without_outcome",
+                partialFilterExpression={"outcome": None},
+            ),
         ]
 
     @classmethod

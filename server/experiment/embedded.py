@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from server.errors import StartError
 from server.experiment import child
 from server.experiment.folder_lock import lock_folder
-from server.experiment.store import DEFAULT_DATABASE
+from server.experiment.uri import DEFAULT_DATABASE
 
 PROGRAM = "secantusd-py"
 _START_TIMEOUT_S = 30.0
@@ -83,8 +83,7 @@ class EmbeddedMongo:
 
     async def _spawn(self, program: Path, port: int) -> None:
         """Starts the process and waits until it answers."""
-        arguments = ["--host", "127.0.0.1", "--port", str(port), "--standalone"]
-        arguments += ["--storage-path", str(self._directory / "data")]
+        arguments = ["--port", str(port), "--storage-path", str(self._directory / "data"), "--standalone"]
         # Without --sync-on-commit it acknowledges writes, journaled ones too, that a kill -9 then loses.
         arguments += ["--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING"]
         launcher = [sys.executable, child.__file__, str(os.getpid()), str(self._directory / "pid")]

@@ -4,12 +4,18 @@ from typing import Protocol
 
 from bson import ObjectId
 
+from server.errors import StorageUnavailableError
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool import Spool
 
 
 class OutcomeStore(Protocol):
     """Where the outcome of a prediction goes that has left the spool."""
+
+    @property
+    def away(self) -> bool:
+        """Says whether the last call found nobody there."""
+        ...
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
         """Joins an outcome to a stored prediction; the first one wins."""
@@ -37,16 +43,23 @@ class ExperimentLog:
         await self._spool.append(record)
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
-        """Returns once the outcome is on disk.
+        """Returns once the outcome is durable.
 
-        A prediction leaves the spool only after MongoDB has it: an id that the spool lacks is in MongoDB, or
-        unknown, and to look in this order finds every prediction that was ever answered.
+        A prediction leaves the spool only after MongoDB has it: an id that no worker's spool has is in
+        MongoDB, or unknown, and to look in this order finds every prediction that was ever answered on this
+        machine. While MongoDB is away such an outcome is taken on trust, and the writer finds its prediction
+        later.
 
         Raises:
             UnknownPredictionError: When no such prediction was logged.
             OutcomeConflictError: When another outcome was recorded first.
-            StorageUnavailableError: When the spool lacks the id and MongoDB does not answer.
             SpoolFullError: When the disk is full.
         """
-        if not await self._spool.add_outcome(prediction_id, outcome):
-            await self._store.add_outcome(prediction_id, outcome)
+        if await self._spool.add_outcome(prediction_id, outcome):
+            return
+        if not self._store.away:
+            try:
+                return await self._store.add_outcome(prediction_id, outcome)
+            except StorageUnavailableError:
+                pass
+        await self._spool.hold_outcome(prediction_id, outcome)

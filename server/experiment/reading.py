@@ -6,29 +6,47 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from server.errors import StartError, StorageUnavailableError
-from server.experiment.analysis import JudgedPrediction
 from server.experiment.documents import OutcomeDocument
 from server.experiment.embedded import EmbeddedMongo, running_uri
+from server.experiment.report.frame import LoggedPrediction
 from server.experiment.store import MongoStore
 
 
-class _Judged(BaseModel):
-    """The fields of a document that the analysis reads (so that no others travel)."""
+class _Logged(BaseModel):
+    """The fields of a document that the report reads (so that no others travel)."""
 
+    model_config = ConfigDict(protected_namespaces=())
+
+    prediction_id: str = Field(alias="_id")
+    experiment: str
+    phase: str = ""
     arm: str
+    model: str
+    version: str
+    arm_probability: float
+    listener_id: str | None
     play_through_probability: float
     skipped: bool
-    outcome: OutcomeDocument | None = Field(default=None)
+    requested_at: datetime
+    outcome: OutcomeDocument | None = None
+
+    def to_logged(self) -> LoggedPrediction:
+        """Returns the plain value."""
+        fields = {
+            name: getattr(self, name) for name in LoggedPrediction.__slots__ if name != "outcome_skipped"
+        }
+        skipped = None if self.outcome is None else self.outcome.skipped
+        return LoggedPrediction(**fields, outcome_skipped=skipped)
 
 
-async def read_judged(uri: str, since: datetime | None) -> list[JudgedPrediction]:
+async def read_logged(uri: str, since: datetime | None) -> list[LoggedPrediction]:
     """Reads the logged predictions.
 
     Args:
-        uri: The MongoDB.
+        uri: The MongoDB; it is only read.
         since: Reads only predictions requested at or after this time; None reads all.
 
     Returns:
@@ -37,18 +55,10 @@ async def read_judged(uri: str, since: datetime | None) -> list[JudgedPrediction
     Raises:
         StartError: When MongoDB does not answer.
     """
-    store = MongoStore(uri)
+    store = MongoStore(uri, read_only=True)
     query: dict[str, Any] = {} if since is None else {"requested_at": {"$gte": since}}
     try:
-        return [
-            JudgedPrediction(
-                arm=found.arm,
-                play_through_probability=found.play_through_probability,
-                skipped=found.skipped,
-                outcome_skipped=None if found.outcome is None else found.outcome.skipped,
-            )
-            async for found in store.find(query, _Judged)
-        ]
+        return [found.to_logged() async for found in store.find(query, _Logged)]
     except StorageUnavailableError as error:
         raise StartError(f"no answer from MongoDB at {store.address}: {error.reason}") from error
     finally:

@@ -13,6 +13,7 @@ class PredictionRecord:
     Attributes:
         prediction_id: 24 hexadecimal digits that sort by time.
         experiment: Name of the experiment.
+        phase: Names the arms and their shares at that moment; see `Experiment.phase`.
         arm: Name of the arm that was drawn.
         model: Model that answered.
         version: Version of that model.
@@ -28,6 +29,7 @@ class PredictionRecord:
 
     prediction_id: str
     experiment: str
+    phase: str
     arm: str
     model: str
     version: str

@@ -1,11 +1,12 @@
 """The experiment log in MongoDB."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import bson
 from beanie import init_beanie
 from bson.errors import BSONError
 from pydantic import BaseModel
@@ -13,16 +14,20 @@ from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from server.errors import OutcomeConflictError, StartError, StorageUnavailableError, UnknownPredictionError
+from server.experiment.collection import prepare
 from server.experiment.documents import OutcomeDocument, PredictionDocument
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool import SpooledRow
+from server.experiment.spool_file import HeldOutcome, SpooledRow
+from server.experiment.uri import DEFAULT_DATABASE, describe, without_secrets
 
 Projection = TypeVar("Projection", bound=BaseModel)
 
-DEFAULT_DATABASE = "playthrough"
 _DUPLICATE_KEY = 11000
-# A record that MongoDB will never take: BadValue, DocumentValidationFailure, BSONObjectTooLarge.
-_POISON_CODES = frozenset({2, 121, 10334})
+_MAX_BYTES = 16 << 20
+_INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
+# A record that MongoDB will never take: BadValue, TypeMismatch, InvalidBSON, a field name with a dollar or a
+# dot, DocumentValidationFailure, BSONObjectTooLarge, a key too large for an index.
+_POISON_CODES = frozenset({2, 14, 22, 52, 57, 121, 10334, 17280, 17419})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +38,36 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class JoinedOutcomes:
+    """What became of held outcomes.
+
+    Attributes:
+        joined: Their predictions have them.
+        conflicting: Their predictions have another one, which came first.
+        unknown: MongoDB has no such prediction.
+    """
+
+    joined: list[HeldOutcome]
+    conflicting: list[HeldOutcome]
+    unknown: list[HeldOutcome]
+
+
 class MongoStore:
     """Stores predictions in a MongoDB that may be away at any time, also at the start.
 
     Attributes:
         address: The URI as it may be logged: without user, password and options.
+        away: Whether the last call found nobody there.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, ttl_days: int | None = None, read_only: bool = False) -> None:
         """Prepares a client; nothing is connected yet.
 
         Args:
             uri: A MongoDB URI; its path names the database, `playthrough` by default.
+            ttl_days: How long MongoDB keeps a prediction; None keeps all.
+            read_only: Whether to leave the collection and its indexes as they are.
 
         Raises:
             StartError: When the URI is malformed. The message does not show it: it may hold a password.
@@ -65,8 +88,10 @@ class MongoStore:
                 journal=True,
             )
         except (PyMongoError, ValueError) as error:
-            raise StartError(f"the MongoDB URI is not usable: {_reason(uri, str(error))}") from None
-        self.address = _describe(uri)
+            raise StartError(f"the MongoDB URI is not usable: {without_secrets(uri, str(error))}") from None
+        self.address = describe(uri)
+        self.away = False
+        self._ttl_days, self._read_only = ttl_days, read_only
         self._database = self._client.get_default_database(default=DEFAULT_DATABASE)
         self._initialised = False
         self._initialising = asyncio.Lock()
@@ -80,10 +105,11 @@ class MongoStore:
         async with self._initialising:
             if self._initialised:
                 return
-            try:
-                await init_beanie(self._database, document_models=[PredictionDocument])
-            except PyMongoError as error:
-                raise StorageUnavailableError(str(error)) from error
+            with self._noticing():
+                if self._read_only:
+                    await init_beanie(self._database, document_models=[PredictionDocument], skip_indexes=True)
+                else:
+                    await prepare(self._database, self._ttl_days)
             self._initialised = True
 
     async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
@@ -104,18 +130,24 @@ class MongoStore:
             return refusals
         by_id = {row.prediction_id: row for row in rows}
         repeated: list[PredictionDocument] = []
-        try:
-            await PredictionDocument.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            for failure in _final_failures(error):
-                document = documents[failure["index"]]
-                if failure["code"] == _DUPLICATE_KEY:
-                    repeated.append(document)
-                else:
-                    refusals.append(Refusal(by_id[document.id], str(failure.get("errmsg"))))
-        except PyMongoError as error:
-            raise StorageUnavailableError(str(error)) from error
-        await self._join_outcomes(repeated)
+        with self._noticing():
+            try:
+                await PredictionDocument.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                for failure in _final_failures(error):
+                    document = documents[failure["index"]]
+                    if failure["code"] == _DUPLICATE_KEY:
+                        repeated.append(document)
+                    else:
+                        refusals.append(Refusal(by_id[document.id], str(failure.get("errmsg"))))
+            except _INEXPRESSIBLE:  # the driver refuses the whole batch for one that BSON cannot express
+                hopeless = [refusal for d in documents if (refusal := _inexpressible(d, by_id[d.id]))]
+                if not hopeless:
+                    raise
+                bad = {refusal.row.prediction_id for refusal in (*refusals, *hopeless)}
+                rest = [row for row in rows if row.prediction_id not in bad]
+                return refusals + hopeless + await self.add(rest)
+            await self._join_outcomes(repeated)
         return refusals
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
@@ -128,17 +160,33 @@ class MongoStore:
         """
         await self.connect()
         collection = PredictionDocument.get_pymongo_collection()
-        try:
+        with self._noticing():
             joined = await collection.update_one(*_join(prediction_id, OutcomeDocument.of(outcome)))
             if joined.matched_count:
                 return
             document = await PredictionDocument.get(prediction_id)
-        except PyMongoError as error:
-            raise StorageUnavailableError(str(error)) from error
         if document is None:
             raise UnknownPredictionError(prediction_id)
         if document.outcome is None or not document.outcome.to_outcome().agrees_with(outcome):
             raise OutcomeConflictError(prediction_id)
+
+    async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
+        """Joins outcomes that waited, as `add_outcome` does each, and says what became of them.
+
+        Raises:
+            StorageUnavailableError: When MongoDB does not answer; all may be given again.
+        """
+        result = JoinedOutcomes([], [], [])
+        for each in held:
+            try:
+                await self.add_outcome(each.prediction_id, Outcome.from_json(each.outcome))
+            except UnknownPredictionError:
+                result.unknown.append(each)
+            except OutcomeConflictError:
+                result.conflicting.append(each)
+            else:
+                result.joined.append(each)
+        return result
 
     async def find(self, query: dict[str, Any], projection: type[Projection]) -> AsyncIterator[Projection]:
         """Reads stored predictions.
@@ -154,11 +202,9 @@ class MongoStore:
             StorageUnavailableError: When MongoDB does not answer.
         """
         await self.connect()
-        try:
+        with self._noticing():
             async for found in PredictionDocument.find(query, projection_model=projection):
                 yield found
-        except PyMongoError as error:
-            raise StorageUnavailableError(str(error)) from error
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -167,22 +213,21 @@ class MongoStore:
     async def _join_outcomes(self, documents: Sequence[PredictionDocument]) -> None:
         """Gives outcomes to documents that were stored before their outcome came."""
         joins = [UpdateOne(*_join(d.id, d.outcome)) for d in documents if d.outcome is not None]
-        if not joins:
-            return
-        try:
+        if joins:
             await PredictionDocument.get_pymongo_collection().bulk_write(joins, ordered=False)
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Turns the driver's errors into ours, and remembers whether MongoDB is there."""
+        try:
+            yield
         except PyMongoError as error:
+            self.away = True
             raise StorageUnavailableError(str(error)) from error
-
-
-def _describe(uri: str) -> str:
-    """Returns a usable MongoDB URI as it may be logged: without user and password, and without options.
-
-    It is taken apart as the driver does it: a password may hold a `#`, where `urlsplit` would end.
-    """
-    scheme, _, rest = uri.partition("?")[0].partition("://")
-    hosts, _, database = rest.partition("/")
-    return f"{scheme}://{hosts.rpartition('@')[2]}/{database or DEFAULT_DATABASE}"
+        except StorageUnavailableError:
+            self.away = True
+            raise
+        self.away = False
 
 
 def _documents(rows: Sequence[SpooledRow]) -> tuple[list[PredictionDocument], list[Refusal]]:
@@ -193,9 +238,19 @@ def _documents(rows: Sequence[SpooledRow]) -> tuple[list[PredictionDocument], li
         try:
             outcome = None if row.outcome is None else Outcome.from_json(row.outcome)
             documents.append(PredictionDocument.of(PredictionRecord.from_json(row.body), outcome))
-        except (ValueError, TypeError, KeyError, BSONError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             refusals.append(Refusal(row, f"{type(error).__name__}: {error}"))
     return documents, refusals
+
+
+def _inexpressible(document: PredictionDocument, row: SpooledRow) -> Refusal | None:
+    """Says why a document can never be sent to MongoDB, or None when it can."""
+    try:
+        if len(bson.encode(document.model_dump())) <= _MAX_BYTES:
+            return None
+        return Refusal(row, "larger than MongoDB takes")
+    except _INEXPRESSIBLE as error:
+        return Refusal(row, f"{type(error).__name__}: {error}")
 
 
 def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
@@ -216,11 +271,3 @@ def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
 def _join(prediction_id: str, outcome: OutcomeDocument) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the filter and the change that give a prediction its outcome unless it has one."""
     return {"_id": prediction_id, "outcome": None}, {"$set": {"outcome": outcome.model_dump()}}
-
-
-def _reason(uri: str, message: str) -> str:
-    """Returns what the driver says of a URI, unless that quotes any of what stands before its hosts."""
-    secret = uri.partition("://")[2].rpartition("@")[0]
-    if any(part in message for part in re.split(r"[/?#@:]", secret) if part):
-        return "perhaps its user or password has to be percent-encoded"
-    return " ".join(message.replace(uri, "<uri>").split())

@@ -1,20 +1,27 @@
 """Moves the spool to MongoDB in the background."""
 
 import asyncio
+import contextlib
 import random
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from server.errors import StorageUnavailableError
-from server.experiment.spool import Spool, SpooledRow
-from server.experiment.store import Refusal
+from server.experiment.spool import Spool
+from server.experiment.spool_file import HeldOutcome, SpooledRow
+from server.experiment.store import JoinedOutcomes, Refusal
 
 # Large enough to amortise a round trip, small enough that encoding a batch does not hold up predictions.
 BATCH_RECORDS = 100
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
+# How often, and how long, a held outcome's prediction is looked for: another machine's spool may still have
+# it.
+_LOOK_AGAIN_S = 10.0
+_GIVE_UP_AFTER_S = 3600.0
 
 _log = structlog.get_logger("server.experiment.writer")
 
@@ -24,6 +31,10 @@ class Store(Protocol):
 
     async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
         """Stores rows idempotently and returns those that can never be stored."""
+        ...
+
+    async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
+        """Joins outcomes to stored predictions; the first one of a prediction wins."""
         ...
 
 
@@ -59,6 +70,7 @@ class SpoolWriter:
             async with asyncio.timeout_at(deadline):
                 while loop.time() < deadline and await self._deliver_batch():
                     pass
+                await self._deliver_outcomes()
         except (StorageUnavailableError, TimeoutError):
             _log.warning("spool_not_flushed", waiting=self._spool.depth)
 
@@ -66,9 +78,11 @@ class SpoolWriter:
         """Delivers batch after batch; waits longer and longer while MongoDB is away."""
         failures = 0
         while not self._stopping:
-            await self._spool.filled.wait()
+            with contextlib.suppress(TimeoutError):  # a held outcome may have become due
+                await asyncio.wait_for(self._spool.filled.wait(), _LOOK_AGAIN_S)
             try:
                 await self._deliver_batch()
+                await self._deliver_outcomes()
             except StorageUnavailableError as error:
                 if failures == 0:
                     _log.warning("storage_unavailable", reason=error.reason, waiting=self._spool.depth)
@@ -92,9 +106,28 @@ class SpoolWriter:
         refused = {refusal.row.prediction_id for refusal in refusals}
         await self._spool.remove([row for row in rows if row.prediction_id not in refused])
         for refusal in refusals:
-            _log.error("dead_letter", prediction_id=refusal.row.prediction_id, reason=refusal.reason)
-            await self._spool.bury(refusal.row, refusal.reason)
+            await self._bury(refusal.row, refusal.reason)
         return True
+
+    async def _deliver_outcomes(self) -> None:
+        """Finds the predictions of held outcomes."""
+        held = await self._spool.read_outcomes(BATCH_RECORDS)
+        if not held:
+            return
+        found = await self._store.add_outcomes(held)
+        await self._spool.remove_outcomes(found.joined)
+        for late in found.conflicting:
+            await self._bury(late, "another outcome was recorded first")
+        give_up = time.time() - _GIVE_UP_AFTER_S
+        for stray in found.unknown:
+            if stray.held_at < give_up:
+                await self._bury(stray, "no such prediction was logged")
+        waiting = [stray for stray in found.unknown if stray.held_at >= give_up]
+        await self._spool.postpone_outcomes(waiting, _LOOK_AGAIN_S)
+
+    async def _bury(self, dead: SpooledRow | HeldOutcome, reason: str) -> None:
+        _log.error("dead_letter", prediction_id=dead.prediction_id, reason=reason)
+        await self._spool.bury(dead, reason)
 
 
 def _delay_s(failures: int) -> float:

@@ -1,7 +1,9 @@
 """Checks requests and turns messages into values, and values into messages."""
 
+import math
 import re
 from collections.abc import Sequence
+from itertools import repeat
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -9,31 +11,46 @@ from models.context import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.answers import Prediction, Ranking
 from server.errors import InvalidRequestError
+from server.ports import LoadedModel
 from server.service import PredictionService
 
 MAX_TEXT_LENGTH = 200
 MAX_GENRES = 100
 MAX_TRACKS = 1000
 MAX_RECENT_PLAYS = 200
+MAX_CURVE_POINTS = 1000
 _PREDICTION_ID = re.compile(r"[0-9a-f]{24}")
 
 Violations = list[tuple[str, str]]
 
 
-def check_predict(request: pb.PredictRequest) -> None:
-    """Raises InvalidRequestError when a Predict request breaks the contract."""
+def check_predict(request: pb.PredictRequest) -> tuple[str, ...]:
+    """Returns a Predict request's favourite genres; InvalidRequestError when it breaks the contract."""
+    favourite_genres = tuple(request.favourite_genres)
+    if (
+        _is_plain(request, favourite_genres)
+        and len(request.model) <= MAX_TEXT_LENGTH
+        and len(request.version) <= MAX_TEXT_LENGTH
+    ):
+        return favourite_genres
     violations: Violations = []
     _check_text(violations, "model", request.model)
+    _check_text(violations, "version", request.version)
     _check_play(violations, request)
     _refuse_if_any(violations)
+    return favourite_genres
 
 
-def check_predict_random(request: pb.PredictRandomRequest) -> None:
-    """Raises InvalidRequestError when a PredictRandom request breaks the contract."""
+def check_predict_random(request: pb.PredictRandomRequest) -> tuple[str, ...]:
+    """Does the same for a PredictRandom request."""
+    favourite_genres = tuple(request.favourite_genres)
+    if _is_plain(request, favourite_genres) and len(request.listener_id) <= MAX_TEXT_LENGTH:
+        return favourite_genres
     violations: Violations = []
     _check_text(violations, "listener_id", request.listener_id)
     _check_play(violations, request)
     _refuse_if_any(violations)
+    return favourite_genres
 
 
 def check_rank_tracks(request: pb.RankTracksRequest) -> None:
@@ -44,6 +61,7 @@ def check_rank_tracks(request: pb.RankTracksRequest) -> None:
     _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_GENRES)
     _check_context(violations, request)
     _check_not_negative(violations, "top_k", request.top_k)
+    _check_seconds(violations, "listening_curve_at_s", request.listening_curve_at_s)
     _refuse_if_any(violations)
 
 
@@ -102,8 +120,11 @@ def rank_tracks_response(ranking: Ranking) -> pb.RankTracksResponse:
                 track_id=track_id,
                 play_through_probability=probability,
                 skipped=probability < ranking.threshold,
+                listening_curve=curve,
             )
-            for track_id, probability in zip(ranking.track_ids, ranking.probabilities, strict=True)
+            for track_id, probability, curve in zip(
+                ranking.track_ids, ranking.probabilities, ranking.listening_curves or repeat([]), strict=False
+            )
         ],
         unknown_track_ids=ranking.unknown_track_ids,
         model=ranking.model,
@@ -112,25 +133,56 @@ def rank_tracks_response(ranking: Ranking) -> pb.RankTracksResponse:
 
 
 def list_models_response(service: PredictionService) -> pb.ListModelsResponse:
-    """Returns the loaded models and the experiment as ListModels' answer."""
-    answer = pb.ListModelsResponse()
-    for name, loaded in sorted(service.models.items()):
-        loaded_at = Timestamp()
-        loaded_at.FromDatetime(loaded.loaded_at)
-        predictor = loaded.predictor
-        answer.models.add(
-            name=name,
-            version=predictor.version,
-            description=predictor.description,
-            required_inputs=predictor.required_inputs,
-            metrics=predictor.metrics,
-            loaded_at=loaded_at,
-            is_default=name == service.default_model,
+    """Returns the models and the experiment as ListModels' answer."""
+    answer, library = pb.ListModelsResponse(), service.library
+    listed = [
+        _loaded(name, model, is_serving=model is versions[0], is_default=name == library.default_model)
+        for name, versions in library.loaded.items()
+        for model in versions
+    ]
+    listed += [
+        pb.Model(
+            name=failed.name,
+            version=failed.version,
+            state=pb.Model.STATE_FAILED,
+            failure_reason=failed.reason,
         )
+        for failed in library.failed
+    ]
+    answer.models.extend(sorted(listed, key=lambda model: (model.name, -int(model.version))))
     answer.experiment.name = service.experiment.name
     for arm in service.experiment.arms:
         answer.experiment.arms.add(name=arm.name, model=arm.model, probability=arm.probability)
     return answer
+
+
+def _loaded(name: str, loaded: LoadedModel, *, is_serving: bool, is_default: bool) -> pb.Model:
+    """Returns a loaded version as ListModels shows it."""
+    loaded_at = Timestamp()
+    loaded_at.FromDatetime(loaded.loaded_at)
+    predictor = loaded.predictor
+    return pb.Model(
+        name=name,
+        version=predictor.version,
+        description=predictor.description,
+        required_inputs=predictor.required_inputs,
+        metrics=predictor.metrics,
+        loaded_at=loaded_at,
+        is_default=is_serving and is_default,
+        state=pb.Model.STATE_SERVING if is_serving else pb.Model.STATE_STANDBY,
+    )
+
+
+def _is_plain(
+    request: pb.PredictRequest | pb.PredictRandomRequest, favourite_genres: tuple[str, ...]
+) -> bool:
+    """Says at once that a play is fine, which nearly all are; what is wrong with one takes longer."""
+    if len(favourite_genres) > MAX_GENRES or not 0 < len(request.track_id) <= MAX_TEXT_LENGTH:
+        return False
+    for genre in favourite_genres:  # a generator would cost more than all the rest
+        if not 0 < len(genre) <= MAX_TEXT_LENGTH:
+            return False
+    return not request.HasField("context")
 
 
 def _check_play(violations: Violations, request: pb.PredictRequest | pb.PredictRandomRequest) -> None:
@@ -171,6 +223,15 @@ def _check_texts(
 def _check_not_negative(violations: Violations, field: str, number: int) -> None:
     if number < 0:
         violations.append((field, "must not be negative"))
+
+
+def _check_seconds(violations: Violations, field: str, seconds: Sequence[float]) -> None:
+    if len(seconds) > MAX_CURVE_POINTS:
+        violations.append((field, f"must have at most {MAX_CURVE_POINTS:,} items"))
+        return
+    for index, second in enumerate(seconds):
+        if not (math.isfinite(second) and second >= 0):
+            violations.append((f"{field}[{index}]", "must be finite and not negative"))
 
 
 def _refuse_if_any(violations: Violations) -> None:

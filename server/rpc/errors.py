@@ -1,11 +1,8 @@
-"""The one place that turns errors into status codes."""
+"""Turns errors into status codes, with what a client can act on."""
 
-import functools
-from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import grpc
-import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
@@ -13,11 +10,7 @@ from grpc_status import rpc_status
 
 from server import errors
 
-Self = TypeVar("Self")
-Request = TypeVar("Request")
-Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
-Method = Callable[[Self, Request, Context], Awaitable[Response]]
 
 _RETRY_AFTER_S = 1
 _CODES: dict[type[errors.ServerError], grpc.StatusCode] = {
@@ -27,31 +20,19 @@ _CODES: dict[type[errors.ServerError], grpc.StatusCode] = {
     errors.UnknownPredictionError: grpc.StatusCode.NOT_FOUND,
     errors.OutcomeConflictError: grpc.StatusCode.ALREADY_EXISTS,
     errors.SpoolFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StorageUnavailableError: grpc.StatusCode.UNAVAILABLE,
 }
 
-_log = structlog.get_logger("server.rpc")
+
+def code_of(error: errors.ServerError) -> grpc.StatusCode:
+    """Returns an error's status code."""
+    return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
-def answers_errors(method: Method[Self, Request, Response]) -> Method[Self, Request, Response]:
-    """Lets an RPC method answer domain errors with their status, and a bug with INTERNAL and nothing else."""
-
-    @functools.wraps(method)
-    async def answered(self: Self, request: Request, context: Context) -> Response:
-        try:
-            return await method(self, request, context)
-        except errors.ServerError as error:
-            await _abort(context, error)
-        except Exception:
-            _log.exception("call_failed", method=method.__name__)
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-
-    return answered
-
-
-async def _abort(context: Context, error: errors.ServerError) -> NoReturn:
+async def abort(context: Context, error: errors.ServerError) -> NoReturn:
     """Ends the call with the error's status and details."""
-    code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+    code = code_of(error)
     status = status_pb2.Status(code=code.value[0], message=str(error))
     for detail in _details(error):
         packed = AnyMessage()
@@ -67,7 +48,7 @@ def _details(error: errors.ServerError) -> list[Message]:
         for field, problem in error.violations:
             bad.field_violations.add(field=field, description=problem)
         return [bad]
-    if isinstance(error, errors.SpoolFullError | errors.StorageUnavailableError):
+    if isinstance(error, errors.SpoolFullError | errors.OverloadedError | errors.StorageUnavailableError):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromSeconds(_RETRY_AFTER_S)
         return [retry]

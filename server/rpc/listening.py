@@ -1,6 +1,7 @@
 """The gRPC server around the servicer: port, health, reflection, and an orderly end."""
 
-import socket
+import asyncio
+from collections.abc import Mapping
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -8,29 +9,49 @@ from grpc_reflection.v1alpha import reflection
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+from server.counting import CallCounts
 from server.errors import StartError
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PredictionService"].full_name
 
+# A request of 1,000 tracks and 200 recent plays, each of 200 four-byte characters, is just below 1 MB.
+MAX_REQUEST_BYTES = 2 << 20
+
 _OPTIONS = (
-    # With SO_REUSEPORT a second server would share a busy port silently, and take half of the calls.
-    ("grpc.so_reuseport", 0),
     # gRPC's core cancels calls at random once 1,000 wait for a handler, with no reason given. Wait instead.
     ("grpc.server.max_pending_requests", 20_000),
     ("grpc.server.max_pending_requests_hard_limit", 20_000),
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    # Finds peers that have gone without a word, and lets clients do so, calls or none.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
 )
 
 
 class RpcServer:
     """Listens on a port, answers the contract, health checks and reflection."""
 
-    def __init__(self, service: PredictionService) -> None:
-        """Puts the parts together; `start` opens the port."""
-        self._server = grpc.aio.server(options=_OPTIONS)
+    def __init__(
+        self, service: PredictionService, counts: CallCounts, *, max_in_flight: int, share_port: bool = False
+    ) -> None:
+        """Puts the parts together; `start` opens the port.
+
+        Args:
+            service: What does the work.
+            counts: What to count.
+            max_in_flight: How many calls may be under way.
+            share_port: Whether other workers listen on the same port. Without that, SO_REUSEPORT would let a
+                second server share a busy port silently, and take half of the calls.
+        """
+        self._service = service
+        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
         self._health = health.aio.HealthServicer()
-        pb_grpc.add_PredictionServiceServicer_to_server(PredictionServicer(service), self._server)
+        self._servicer = PredictionServicer(service, counts, max_in_flight)
+        pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -56,7 +77,8 @@ class RpcServer:
         if bound == 0:
             raise StartError(f"cannot listen on {shown}:{port}")
         await self._server.start()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._set_health(dict.fromkeys(("", SERVICE_NAME), True))
+        await self.follow_models()
         return f"{shown}:{bound}"
 
     async def stop(self, grace_s: float) -> None:
@@ -65,30 +87,16 @@ class RpcServer:
         Args:
             grace_s: How long they may take, in seconds.
         """
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
+        await asyncio.to_thread(self._servicer.close)
 
-    async def _set_health(self, status: int) -> None:
-        for name in ("", SERVICE_NAME):
-            await self._health.set(name, status)
+    async def follow_models(self) -> None:
+        """Reports the health of each model of the service's library as `SERVICE/MODEL`."""
+        models = self._service.library.health()
+        await self._set_health({f"{SERVICE_NAME}/{name}": serves for name, serves in models.items()})
 
-
-def check_free(host: str, port: int) -> None:
-    """Says why a port cannot be opened; gRPC itself writes several lines of its own and does not say.
-
-    Args:
-        host: Address to listen on.
-        port: Port; 0 is always free.
-
-    Raises:
-        StartError: When the port is taken or the address is not this machine's.
-    """
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
-    except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
-        reason = getattr(error, "strerror", None) or error
-        raise StartError(f"cannot listen on {host}:{port}: {reason}") from error
+    async def _set_health(self, serves: Mapping[str, bool]) -> None:
+        status = health_pb2.HealthCheckResponse
+        for name, is_serving in serves.items():
+            await self._health.set(name, status.SERVING if is_serving else status.NOT_SERVING)

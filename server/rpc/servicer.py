@@ -1,56 +1,80 @@
 """The contract's methods: convert, call, convert back."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+from server.counting import CallCounts
+from server.errors import OverloadedError
 from server.rpc import convert
-from server.rpc.errors import Context, answers_errors
+from server.rpc.calls import Limited, answers
+from server.rpc.errors import Context
 from server.service import PredictionService
 
+# A ranking of a whole catalogue takes some ten milliseconds of a core: so many make a queue of a second.
+_MAX_CATALOGUE_RANKINGS = 64
 
-class PredictionServicer(pb_grpc.PredictionServiceServicer):
+
+class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     """Answers `playthrough.v1.PredictionService`."""
 
-    def __init__(self, service: PredictionService) -> None:
-        """Takes the service that does the work."""
+    def __init__(self, service: PredictionService, counts: CallCounts, max_in_flight: int) -> None:
+        """Takes the service that does the work, what to count, and how many calls may be under way."""
+        super().__init__(counts, max_in_flight)
         self._service = service
+        # One thread: a second would only fight the event loop harder for the interpreter.
+        self._ranker = ThreadPoolExecutor(1, thread_name_prefix="ranker")
+        self._rankings = 0
 
-    @answers_errors
+    @answers
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
-        """Lists the loaded models and the experiment."""
+        """Lists the models and the experiment."""
         return convert.list_models_response(self._service)
 
-    @answers_errors
+    @answers
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
-        """Predicts one play; some microseconds of arithmetic, so it stays on the event loop."""
-        convert.check_predict(request)
-        prediction = self._service.predict(
-            request.model, request.track_id, request.favourite_genres, convert.context_of(request)
+        """Predicts one play."""
+        favourite_genres = convert.check_predict(request)
+        prediction = await self._service.predict(
+            request.model,
+            request.track_id,
+            favourite_genres,
+            convert.context_of(request),
+            request.version,
         )
         return convert.predict_response(prediction)
 
-    @answers_errors
+    @answers
     async def PredictRandom(
         self, request: pb.PredictRandomRequest, context: Context
     ) -> pb.PredictRandomResponse:
         """Predicts one play with a drawn model, and answers once that is logged."""
-        convert.check_predict_random(request)
+        favourite_genres = convert.check_predict_random(request)
         prediction = await self._service.predict_random(
             request.track_id,
-            request.favourite_genres,
+            favourite_genres,
             request.listener_id or None,
             convert.context_of(request),
         )
         return convert.predict_random_response(prediction)
 
-    @answers_errors
+    @answers
     async def RankTracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
-        """Ranks tracks; off the event loop, since a whole catalogue takes milliseconds."""
+        """Ranks tracks: a queue at once, since that is short; the catalogue off the event loop."""
         convert.check_rank_tracks(request)
-        return await asyncio.to_thread(self._rank_tracks, request)
+        if request.track_ids:
+            return self._rank_tracks(request)
+        if self._rankings >= _MAX_CATALOGUE_RANKINGS:
+            raise OverloadedError
+        self._rankings += 1
+        try:  # cancelled while it waits for the thread, it is not begun
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._ranker, self._rank_tracks, request)
+        finally:
+            self._rankings -= 1
 
-    @answers_errors
+    @answers
     async def RecordOutcome(
         self, request: pb.RecordOutcomeRequest, context: Context
     ) -> pb.RecordOutcomeResponse:
@@ -59,6 +83,10 @@ class PredictionServicer(pb_grpc.PredictionServiceServicer):
         await self._service.record_outcome(request.prediction_id, request.skipped, request.listened_ms)
         return pb.RecordOutcomeResponse()
 
+    def close(self) -> None:
+        """Ends the thread."""
+        self._ranker.shutdown(wait=True, cancel_futures=True)
+
     def _rank_tracks(self, request: pb.RankTracksRequest) -> pb.RankTracksResponse:
         ranking = self._service.rank_tracks(
             request.model,
@@ -66,5 +94,6 @@ class PredictionServicer(pb_grpc.PredictionServiceServicer):
             request.favourite_genres,
             convert.context_of(request),
             request.top_k,
+            request.listening_curve_at_s,
         )
         return convert.rank_tracks_response(ranking)

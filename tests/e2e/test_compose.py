@@ -68,7 +68,8 @@ def test_the_containers_commands_run_outside_of_them(compose: dict[str, Any], tm
     for _ in range(2):
         subprocess.run([*shell, f"{training} --epochs 5"], cwd=ROOT, check=True)
     versions = {str(path.relative_to(tmp_path / "models")) for path in (tmp_path / "models").glob("*/*")}
-    assert versions == {"simple/1", "advanced/1"}, "the second start finds models and trains none"
+    expected = {"simple/1", "advanced/1", "contextual/1"}
+    assert versions == expected, "the second start finds models and trains none"
 
     serve = outside(services["server"]["command"], tmp_path, **{"0.0.0.0": "127.0.0.1", "50051": "0"})
     away = {"MONGODB_URI": "mongodb://127.0.0.1:9/playthrough", "PLAYTHROUGH_VAR_DIR": str(tmp_path / "var")}

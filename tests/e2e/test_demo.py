@@ -37,7 +37,7 @@ def test_the_demo_runs_to_its_end_on_generated_data(trained: Any, tmp_path: Path
     manifests = [
         json.loads(path.read_text()) for path in (tmp_path / "demo" / "models").rglob("manifest.json")
     ]
-    assert {manifest["name"] for manifest in manifests} == {"simple", "advanced"}
+    assert {manifest["name"] for manifest in manifests} == {"simple", "advanced", "contextual"}
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"the real data set is not at {REAL}")

@@ -6,26 +6,21 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
 from data import generate, read_catalogue
-from models.artifact import Artifact, save
-from models.features import InputEncoder
-from models.features.fitting import fit_genres
-from models.manifest import Manifest
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
 from server.experiment.embedded import EmbeddedMongo, find_program
 from server.experiment.records import PredictionRecord
 from server.settings import ServerSettings
+from tests.server.tiny_models import save_tiny_model
 
 Stub = Any  # the generated stub is typed for blocking channels only
 SaveModel = Callable[[Path, str, str], None]
@@ -61,31 +56,7 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def save_model() -> SaveModel:
     """Writes an artifact of random weights; the advanced one has the lower log loss."""
-    return _save_tiny_model
-
-
-def _save_tiny_model(registry: Path, name: str, version: str) -> None:
-    genres = fit_genres(["rock", "pop", "jazz", "polish rock", "folk"], seed=1)
-    n_inputs = 2 * genres.n_clusters
-    inputs = InputEncoder(genres, (), np.zeros(n_inputs), np.ones(n_inputs))
-    random = np.random.default_rng(len(name))
-    layers = tuple(
-        (random.normal(size=(n_out, n_in)).astype(np.float32), random.normal(size=n_out).astype(np.float32))
-        for n_in, n_out in pairwise((n_inputs, 4, 2))
-    )
-    manifest = Manifest(
-        name=name,
-        version=version,
-        description=f"A tiny {name} model.",
-        created_at=datetime(2030, 1, 1, tzinfo=UTC),
-        data_digest="0" * 64,
-        features={},
-        split={},
-        recipe={},
-        required_inputs=("track_id", "favourite_genres"),
-        metrics={"log_loss": 0.6 if name == "advanced" else 0.7},
-    )
-    save(Artifact(manifest, inputs, layers), registry / name / version)
+    return save_tiny_model
 
 
 @pytest.fixture
@@ -157,6 +128,7 @@ def make_record() -> Callable[[int], PredictionRecord]:
         return PredictionRecord(
             prediction_id=f"{number:024x}",
             experiment="model-comparison",
+            phase="0123456789ab",
             arm="simple",
             model="simple",
             version="1",

@@ -2,7 +2,11 @@ from collections import Counter
 
 import pytest
 
-from server.experiment.assignment import Arm, Experiment, equal_arms, position
+from server.experiment.assignment import Arm, Experiment, position
+
+
+def equal_arms(models: list[str]) -> list[Arm]:
+    return [Arm(model, model, "1", 1 / len(models)) for model in models]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +38,7 @@ def test_another_salt_assigns_independently() -> None:
 
 
 def test_listeners_spread_over_the_arms_by_probability() -> None:
-    experiment = Experiment("e", "salt", [Arm("a", "a", 0.2), Arm("b", "b", 0.8)])
+    experiment = Experiment("e", "salt", [Arm("a", "a", "1", 0.2), Arm("b", "b", "1", 0.8)])
     counts = Counter(experiment.choose(str(listener)).name for listener in range(5000))
     assert 880 < counts["a"] < 1120  # 4 standard deviations around 1,000
 
@@ -46,5 +50,7 @@ def test_a_request_without_a_listener_draws_anew() -> None:
 
 
 def test_probabilities_that_add_up_to_a_hair_below_one_leave_nobody_without_an_arm() -> None:
-    experiment = Experiment("e", "salt", [Arm("a", "a", 0.3), Arm("b", "b", 0.6)], draw=lambda: 0.99)
+    experiment = Experiment(
+        "e", "salt", [Arm("a", "a", "1", 0.3), Arm("b", "b", "1", 0.6)], draw=lambda: 0.99
+    )
     assert experiment.choose(None).name == "b"

@@ -5,10 +5,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from data import Catalogue, read_catalogue
-from server.errors import StartError
-from server.loading import choose_default, load_models
+from models.registry import Registry
+from server.errors import StartError, UnknownModelError
+from server.library import Library, choose_default
+from server.loading import ModelLoader
 
 SaveModel = Callable[[Path, str, str], None]
+Load = Callable[..., Library]
 
 
 @pytest.fixture
@@ -16,52 +19,88 @@ def catalogue(data_directory: Path) -> Catalogue:
     return read_catalogue(data_directory)
 
 
-def break_version(registry: Path, name: str, version: str) -> None:
+@pytest.fixture
+def load(registry_directory: Path, catalogue: Catalogue) -> Load:
+    """Loads from the same registry again and again."""
+    return ModelLoader(Registry(registry_directory), catalogue, None).load
+
+
+def break_version(registry: Path, name: str, version: str) -> bytes:
     weights = registry / name / version / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-10])
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-10])
+    return whole
 
 
-def test_the_newest_version_of_each_model_is_loaded(
-    registry_directory: Path, catalogue: Catalogue, save_model: SaveModel
+def serving(library: Library) -> dict[str, str]:
+    return {name: model.predictor.version for name, model in library.serving.items()}
+
+
+def test_the_newest_version_of_each_model_serves_and_older_ones_answer_by_name(
+    registry_directory: Path, load: Load, save_model: SaveModel
 ) -> None:
-    save_model(registry_directory, "simple", "10")
-    save_model(registry_directory, "simple", "9")
-    models = load_models(registry_directory, catalogue)
-    assert {name: model.predictor.version for name, model in models.items()} == {
-        "advanced": "1",
-        "simple": "10",
-    }
+    for version in ("10", "9", "2"):
+        save_model(registry_directory, "simple", version)
+    library = load(2)
+    assert serving(library) == {"advanced": "1", "simple": "10"}
+    assert library.find("simple", "9").predictor.version == "9"
+    with pytest.raises(UnknownModelError, match="version '2'"):
+        library.find("simple", "2")
 
 
-def test_a_corrupt_version_is_logged_and_the_older_one_serves(
-    registry_directory: Path, catalogue: Catalogue, save_model: SaveModel
+def test_a_corrupt_version_is_refused_with_its_reason_and_the_older_one_serves(
+    registry_directory: Path, load: Load, save_model: SaveModel
 ) -> None:
     save_model(registry_directory, "simple", "2")
     break_version(registry_directory, "simple", "2")
     with capture_logs() as logs:
-        models = load_models(registry_directory, catalogue)
-    assert models["simple"].predictor.version == "1"
-    (refusal,) = [line for line in logs if line["event"] == "model_refused"]
-    assert (refusal["model"], refusal["version"]) == ("simple", "2")
+        library = load()
+        assert load().failed == library.failed
+    assert serving(library)["simple"] == "1"
+    (failed,) = library.failed
+    assert (failed.name, failed.version) == ("simple", "2")
+    assert "checksum" in failed.reason
+    (refusal,) = [line for line in logs if line["event"] == "model_refused"]  # told once, not at every look
     assert "\n" not in refusal["reason"]
 
 
-def test_a_model_without_a_good_version_leaves_the_others_serving(
-    registry_directory: Path, catalogue: Catalogue
+def test_a_version_that_is_mended_is_tried_again(
+    registry_directory: Path, load: Load, save_model: SaveModel
+) -> None:
+    save_model(registry_directory, "simple", "2")
+    whole = break_version(registry_directory, "simple", "2")
+    assert serving(load())["simple"] == "1"
+    (registry_directory / "simple" / "2" / "weights.safetensors").write_bytes(whole)
+    mended = load()
+    assert (serving(mended)["simple"], mended.failed) == ("2", ())
+
+
+def test_a_version_that_is_loaded_is_not_loaded_again(load: Load) -> None:
+    assert load().serving["simple"] is load().serving["simple"]
+
+
+def test_a_model_whose_files_go_keeps_serving(registry_directory: Path, load: Load) -> None:
+    load()
+    (registry_directory / "simple").rename(registry_directory.parent / "away")
+    assert serving(load()) == {"advanced": "1", "simple": "1"}
+
+
+def test_a_model_without_a_good_version_leaves_the_others_serving_and_is_not_healthy(
+    registry_directory: Path, load: Load
 ) -> None:
     break_version(registry_directory, "simple", "1")
-    assert list(load_models(registry_directory, catalogue)) == ["advanced"]
+    library = load()
+    assert list(library.serving) == ["advanced"]
+    assert library.health() == {"advanced": True, "simple": False}
 
 
 def test_no_model_at_all_names_the_trainer(tmp_path: Path, catalogue: Catalogue) -> None:
     with pytest.raises(StartError, match="python -m trainer"):
-        load_models(tmp_path / "nothing", catalogue)
+        ModelLoader(Registry(tmp_path / "nothing"), catalogue, None).load()
 
 
-def test_the_default_is_the_configured_model_or_the_one_with_the_lowest_log_loss(
-    registry_directory: Path, catalogue: Catalogue
-) -> None:
-    models = load_models(registry_directory, catalogue)
+def test_the_default_is_the_configured_model_or_the_one_with_the_lowest_log_loss(load: Load) -> None:
+    models = load().serving
     assert choose_default(models, None) == "advanced"
     assert choose_default(models, "simple") == "simple"
     with pytest.raises(StartError, match="'other' is not among those loaded"):

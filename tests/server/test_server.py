@@ -19,7 +19,7 @@ from server import app
 from server.errors import StartError
 from server.experiment import writer as writer_module
 from server.experiment.embedded import EmbeddedMongo, find_program
-from server.rpc.listening import check_free
+from server.rpc.free_port import check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
 
@@ -214,6 +214,19 @@ async def test_a_ranking_agrees_with_single_predictions(
             assert single.skipped == track.skipped
         everything = await stub.RankTracks(pb.RankTracksRequest())
         assert {track.track_id for track in everything.tracks} == set(track_ids)
+
+
+async def test_a_ranking_brings_listening_curves_when_asked(
+    serving: Callable[..., Any], track_ids: list[str]
+) -> None:
+    async with serving() as stub:
+        asked = pb.RankTracksRequest(track_ids=track_ids[:4], listening_curve_at_s=[0, 5, 1e6])
+        for track in (await stub.RankTracks(asked)).tracks:
+            at_start, soon, after_the_end = track.listening_curve
+            assert (at_start, after_the_end) == (1, 0)
+            assert track.play_through_probability < soon < 1
+        plain = await stub.RankTracks(pb.RankTracksRequest(track_ids=track_ids[:4]))
+        assert not any(track.listening_curve for track in plain.tracks)
 
 
 async def test_models_are_listed_with_one_default_and_the_weights(serving: Callable[..., Any]) -> None:

@@ -3,12 +3,16 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from numpy.typing import NDArray
 
+from models import UnknownTrackError as UnknownTrack
 from models.context import ListenerContext
+from server.coalescing import Coalescer
 from server.errors import UnknownModelError, UnknownTrackError
-from server.experiment.assignment import Experiment, equal_arms
+from server.experiment.assignment import Arm, Experiment
 from server.experiment.records import Outcome, PredictionRecord
+from server.library import Library
 from server.ports import LoadedModel
 from server.service import PredictionService
 
@@ -26,7 +30,6 @@ class FakePredictor:
         self.metrics = {"log_loss": log_loss}
         self._probability = {"a": 0.4, "b": 0.9, "c": 0.4, "d": 0.5}
         self.track_ids = list(self._probability)
-        self.seen: list[tuple[tuple[str, ...], ListenerContext | None]] = []
 
     def knows(self, track_id: str) -> bool:
         return track_id in self._probability
@@ -37,8 +40,27 @@ class FakePredictor:
         favourite_genres: Sequence[str],
         context: ListenerContext | None = None,
     ) -> NDArray[np.float64]:
-        self.seen.append((tuple(favourite_genres), context))
         return np.array([self._probability[track_id] for track_id in track_ids])
+
+    def predict_all(
+        self, favourite_genres: Sequence[str], context: ListenerContext | None = None
+    ) -> NDArray[np.float64]:
+        return self.predict(self.track_ids, favourite_genres, context)
+
+    def start(
+        self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
+    ) -> NDArray[np.float32]:
+        if track_id not in self._probability:
+            raise UnknownTrack((track_id,))
+        return np.array([list(self._probability).index(track_id)], dtype=np.float32)
+
+    def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
+        return [list(self._probability.values())[int(number[0])] for number in started]
+
+    def curves_of(
+        self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
+    ) -> NDArray[np.float64]:
+        return np.outer(probabilities, 1 / (1 + np.asarray(at_s)))
 
 
 class FakeLog:
@@ -61,41 +83,46 @@ def log() -> FakeLog:
     return FakeLog()
 
 
-@pytest.fixture
-def service(log: FakeLog) -> PredictionService:
+@pytest_asyncio.fixture
+async def service(log: FakeLog) -> PredictionService:
     now = datetime.now(UTC)
     models = {name: LoadedModel(FakePredictor(name), now) for name in ("simple", "advanced")}
-    return PredictionService(models, "advanced", Experiment("e", "s", equal_arms(list(models))), log)
+    arms = [Arm(name, name, "3", 0.5) for name in models]
+    arm_models = {(name, "3"): model for name, model in models.items()}
+    library = Library({name: (model,) for name, model in models.items()}, "advanced")
+    return PredictionService(library, Experiment("e", "s", arms), log, arm_models, Coalescer())
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("", "advanced"), ("simple", "simple")])
-def test_an_empty_model_is_the_default_one(service: PredictionService, asked: str, answered: str) -> None:
-    prediction = service.predict(asked, "b", ["rock"])
+async def test_an_empty_model_is_the_default_one(
+    service: PredictionService, asked: str, answered: str
+) -> None:
+    prediction = await service.predict(asked, "b", ("rock",))
     assert (prediction.model, prediction.version) == (answered, "3")
 
 
 @pytest.mark.parametrize(("track_id", "skipped"), [("a", True), ("b", False), ("d", False)])
-def test_a_play_counts_as_skipped_below_the_threshold(
+async def test_a_play_counts_as_skipped_below_the_threshold(
     service: PredictionService, track_id: str, skipped: bool
 ) -> None:
-    assert service.predict("", track_id, []).skipped is skipped
+    assert (await service.predict("", track_id, ())).skipped is skipped
 
 
-def test_unknown_names_are_told_apart(service: PredictionService) -> None:
+async def test_unknown_names_are_told_apart(service: PredictionService) -> None:
     with pytest.raises(UnknownModelError, match="nobody"):
-        service.predict("nobody", "a", [])
+        await service.predict("nobody", "a", ())
     with pytest.raises(UnknownTrackError, match="zzz"):
-        service.predict("", "zzz", [])
+        await service.predict("", "zzz", ())
 
 
-def test_predict_does_not_log(service: PredictionService, log: FakeLog) -> None:
-    service.predict("", "a", [])
+async def test_predict_does_not_log(service: PredictionService, log: FakeLog) -> None:
+    await service.predict("", "a", ())
     assert log.records == []
 
 
 async def test_predict_random_logs_what_it_answers(service: PredictionService, log: FakeLog) -> None:
     before = datetime.now(UTC)
-    prediction = await service.predict_random("b", ["rock", "pop"], "101")
+    prediction = await service.predict_random("b", ("rock", "pop"), "101")
     (record,) = log.records
     assert record.prediction_id == prediction.prediction_id
     assert (record.arm, record.model, record.version) == (prediction.model, prediction.model, "3")
@@ -109,32 +136,42 @@ async def test_predict_random_logs_what_it_answers(service: PredictionService, l
 async def test_predict_random_is_sticky_per_listener_and_draws_every_model(
     service: PredictionService,
 ) -> None:
-    models = {(await service.predict_random("a", [], "101")).model for _ in range(20)}
+    models = {(await service.predict_random("a", (), "101")).model for _ in range(20)}
     assert len(models) == 1
-    assert {(await service.predict_random("a", [])).model for _ in range(100)} == {"simple", "advanced"}
+    assert {(await service.predict_random("a", ())).model for _ in range(100)} == {"simple", "advanced"}
 
 
 async def test_predict_random_does_not_log_what_it_cannot_answer(
     service: PredictionService, log: FakeLog
 ) -> None:
     with pytest.raises(UnknownTrackError):
-        await service.predict_random("zzz", [])
+        await service.predict_random("zzz", ())
     assert log.records == []
 
 
-def test_a_ranking_falls_and_its_ties_keep_the_order_of_the_request(service: PredictionService) -> None:
+async def test_a_ranking_falls_and_its_ties_keep_the_order_of_the_request(service: PredictionService) -> None:
     ranking = service.rank_tracks("", ["c", "x", "a", "b", "c", "y", "x"], [])
     assert ranking.track_ids == ["b", "c", "a"]
     assert ranking.probabilities == [0.9, 0.4, 0.4]
     assert ranking.unknown_track_ids == ["x", "y"]
 
 
-def test_no_tracks_means_the_whole_catalogue_and_top_k_cuts_it(service: PredictionService) -> None:
+async def test_no_tracks_means_the_whole_catalogue_and_top_k_cuts_it(service: PredictionService) -> None:
     assert service.rank_tracks("", [], []).track_ids == ["b", "d", "a", "c"]
     assert service.rank_tracks("", [], [], top_k=2).track_ids == ["b", "d"]
 
 
-def test_only_unknown_tracks_make_an_empty_ranking(service: PredictionService) -> None:
+async def test_listening_curves_come_with_the_ranked_tracks_and_only_when_asked_for(
+    service: PredictionService,
+) -> None:
+    assert service.rank_tracks("", ["a", "b"], []).listening_curves == []
+    ranking = service.rank_tracks("", ["a", "b", "x"], [], top_k=1, listening_curve_at_s=[0.0, 1.0])
+    assert ranking.track_ids == ["b"]
+    assert ranking.listening_curves == [[0.9, 0.45]]
+    assert service.rank_tracks("", ["x"], [], listening_curve_at_s=[1.0]).listening_curves == []
+
+
+async def test_only_unknown_tracks_make_an_empty_ranking(service: PredictionService) -> None:
     ranking = service.rank_tracks("", ["x"], [])
     assert (ranking.track_ids, ranking.unknown_track_ids) == ([], ["x"])
 

@@ -10,7 +10,8 @@ import pytest
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool import Spool, count_spooled
+from server.experiment.spool import Spool
+from server.experiment.spool_file import SpoolCounts, count_spooled
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
@@ -18,13 +19,13 @@ SKIPPED = Outcome(skipped=True, listened_ms=1000, recorded_at=datetime(2030, 1, 
 
 
 async def test_what_was_appended_is_there_after_reopening(tmp_path: Path, make_record: MakeRecord) -> None:
-    spool = Spool(tmp_path / "spool", max_records=10)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.append(make_record(2))
     await spool.append(make_record(1))
     await spool.add_outcome(make_record(1).prediction_id, HEARD)
     await spool.close()
 
-    reopened = Spool(tmp_path / "spool", max_records=10)
+    reopened = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     assert reopened.filled.is_set()
     assert reopened.depth == 2
     oldest, newest = await reopened.read(10)
@@ -43,22 +44,22 @@ from pathlib import Path
 from server.experiment.records import PredictionRecord
 from server.experiment.spool import Spool
 async def main():
-    spool = Spool(Path({str(tmp_path / "spool")!r}), max_records=1000)
+    spool = Spool(Path({str(tmp_path / "spool" / "0.sqlite3")!r}), max_records=1000)
     now = datetime.now(UTC)
     await asyncio.gather(*(spool.append(PredictionRecord(
-        f"{{n:024x}}", "e", "a", "m", "1", 1.0, None, "t", (), 0.5, False, now, 1)) for n in range(100)))
+        f"{{n:024x}}", "e", "p", "a", "m", "1", 1.0, None, "t", (), 0.5, False, now, 1)) for n in range(100)))
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
     killed = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert killed.returncode == -9
-    assert count_spooled(tmp_path / "spool") == (100, 0)
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(100, 0, 0)
 
 
 async def test_callers_that_wait_together_share_commits(tmp_path: Path, make_record: MakeRecord) -> None:
-    spool = Spool(tmp_path / "spool", max_records=1000)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=1000)
     statements: list[str] = []
-    spool._connection.set_trace_callback(statements.append)
+    spool._committer._file.connection.set_trace_callback(statements.append)
     await asyncio.gather(*(spool.append(make_record(n)) for n in range(200)))
     assert spool.depth == 200
     assert statements.count("COMMIT") < 100
@@ -68,7 +69,7 @@ async def test_callers_that_wait_together_share_commits(tmp_path: Path, make_rec
 async def test_a_full_spool_refuses_and_recovers_once_rows_leave(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
-    spool = Spool(tmp_path / "spool", max_records=2)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=2)
     results = await asyncio.gather(*(spool.append(make_record(n)) for n in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [type(None), type(None), SpoolFullError]
     await spool.remove(await spool.read(1))
@@ -80,9 +81,10 @@ async def test_a_full_spool_refuses_and_recovers_once_rows_leave(
 async def test_a_full_disk_refuses_and_keeps_what_was_answered(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
-    spool = Spool(tmp_path / "spool", max_records=100_000)
-    (pages,) = spool._connection.execute("PRAGMA page_count").fetchone()
-    spool._connection.execute(f"PRAGMA max_page_count = {pages + 8}")  # SQLite reports it as a full disk
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=100_000)
+    (pages,) = spool._committer._file.connection.execute("PRAGMA page_count").fetchone()
+    # SQLite reports that as a full disk.
+    spool._committer._file.connection.execute(f"PRAGMA max_page_count = {pages + 8}")
     results: list[BaseException | None] = []
     for number in range(1000):
         results += await asyncio.gather(spool.append(make_record(number)), return_exceptions=True)
@@ -97,7 +99,7 @@ async def test_a_full_disk_refuses_and_keeps_what_was_answered(
 async def test_an_equal_outcome_is_taken_again_and_another_one_refused(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
-    spool = Spool(tmp_path / "spool", max_records=10)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.append(make_record(1))
     known = make_record(1).prediction_id
     assert await spool.add_outcome(known, HEARD)
@@ -118,7 +120,7 @@ async def test_an_equal_outcome_is_taken_again_and_another_one_refused(
 async def test_an_outcome_that_comes_while_its_row_is_on_the_way_to_mongodb_is_not_lost(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
-    spool = Spool(tmp_path / "spool", max_records=10)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.append(make_record(1))
     on_the_way = await spool.read(10)
     assert await spool.add_outcome(make_record(1).prediction_id, HEARD)
@@ -134,20 +136,20 @@ async def test_an_outcome_that_comes_while_its_row_is_on_the_way_to_mongodb_is_n
 async def test_a_buried_row_leaves_the_way_free_and_keeps_its_reason(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
-    spool = Spool(tmp_path / "spool", max_records=10)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.append(make_record(1))
     (row,) = await spool.read(10)
     await spool.bury(row, "too odd")
     assert spool.depth == 0
     await spool.close()
-    assert count_spooled(tmp_path / "spool") == (0, 1)
-    connection = sqlite3.connect(tmp_path / "spool")
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(0, 0, 1)
+    connection = sqlite3.connect(tmp_path / "spool" / "0.sqlite3")
     assert connection.execute("SELECT reason FROM dead_letters").fetchall() == [("too odd",)]
     connection.close()
 
 
 async def test_a_cancelled_caller_does_not_disturb_its_group(tmp_path: Path, make_record: MakeRecord) -> None:
-    spool = Spool(tmp_path / "spool", max_records=10)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     impatient = asyncio.ensure_future(spool.append(make_record(1)))
     patient = asyncio.ensure_future(spool.append(make_record(2)))
     await asyncio.sleep(0)
@@ -158,15 +160,14 @@ async def test_a_cancelled_caller_does_not_disturb_its_group(tmp_path: Path, mak
 
 
 async def test_a_closed_spool_refuses_instead_of_hanging(tmp_path: Path, make_record: MakeRecord) -> None:
-    spool = Spool(tmp_path / "spool", max_records=10)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.close()
     with pytest.raises(StorageUnavailableError):
         await spool.append(make_record(1))
 
 
 async def test_a_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "spool").write_bytes(b"not a database, but long enough to be looked at" * 50)
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "0.sqlite3").write_bytes(b"not a database, but long enough to be looked at" * 50)
     with pytest.raises(StartError, match="cannot open the spool"):
-        Spool(tmp_path / "spool", max_records=10)
-    with pytest.raises(StartError, match="cannot read the spool"):
-        count_spooled(tmp_path / "spool")
+        Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)

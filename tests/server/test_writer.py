@@ -8,8 +8,9 @@ import pytest
 from server.errors import StorageUnavailableError
 from server.experiment import writer as writer_module
 from server.experiment.records import PredictionRecord
-from server.experiment.spool import Spool, SpooledRow, count_spooled
-from server.experiment.store import Refusal
+from server.experiment.spool import Spool
+from server.experiment.spool_file import HeldOutcome, SpoolCounts, SpooledRow, count_spooled
+from server.experiment.store import JoinedOutcomes, Refusal
 from server.experiment.writer import SpoolWriter
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -31,10 +32,19 @@ class FakeStore:
         self.rows |= {row.prediction_id: row for row in rows if row.prediction_id not in self.refused}
         return [Refusal(row, "poison") for row in rows if row.prediction_id in self.refused]
 
+    async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
+        if self.away:
+            raise StorageUnavailableError("away")
+        return JoinedOutcomes(
+            joined=[each for each in held if each.prediction_id in self.rows],
+            conflicting=[],
+            unknown=[each for each in held if each.prediction_id not in self.rows],
+        )
+
 
 @pytest.fixture
 async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
-    spool = Spool(tmp_path / "spool", max_records=1000)
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=1000)
     yield spool
     await spool.close()
 
@@ -83,7 +93,7 @@ async def test_a_poison_record_is_buried_and_holds_up_nothing(
         await spool.append(make_record(number))
     await SpoolWriter(spool, store).stop(within_s=5)
     assert set(store.rows) == {make_record(0).prediction_id, make_record(2).prediction_id}
-    assert count_spooled(tmp_path / "spool") == (0, 1)
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(0, 0, 1)
 
 
 async def test_stopping_while_the_store_is_away_keeps_the_records(

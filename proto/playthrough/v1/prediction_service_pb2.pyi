@@ -7,7 +7,8 @@ All ids are opaque strings. A text of a request has at most 200 characters, and 
 Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
 
 An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field,
-RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Every method answers UNAVAILABLE once the server ends.
+RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Every method answers UNAVAILABLE once the server ends, and
+RESOURCE_EXHAUSTED while more calls are under way than the server takes.
 """
 
 from collections import abc as _abc
@@ -15,6 +16,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -45,7 +47,7 @@ Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
 class ListModelsResponse(_message.Message):
-    """Describes the loaded models and the running experiment."""
+    """Describes the models and the running experiment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -53,7 +55,7 @@ class ListModelsResponse(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
-        """The loaded models, by name."""
+        """The models by name, each name's versions from new to old."""
 
     @_builtins.property
     def experiment(self) -> Global___Experiment:
@@ -75,9 +77,36 @@ Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """A loaded model."""
+    """A version of a model that the server has loaded, or has refused to load."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Model._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Model._State.ValueType  # 0
+        """Never sent."""
+        STATE_SERVING: Model._State.ValueType  # 1
+        """Answers requests for the model."""
+        STATE_STANDBY: Model._State.ValueType  # 2
+        """Is loaded, and answers only requests that name this version."""
+        STATE_FAILED: Model._State.ValueType  # 3
+        """Could not be loaded and answers nothing; failure_reason says why. An older version may serve instead."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """What a version is good for."""
+
+    STATE_UNSPECIFIED: Model.State.ValueType  # 0
+    """Never sent."""
+    STATE_SERVING: Model.State.ValueType  # 1
+    """Answers requests for the model."""
+    STATE_STANDBY: Model.State.ValueType  # 2
+    """Is loaded, and answers only requests that name this version."""
+    STATE_FAILED: Model.State.ValueType  # 3
+    """Could not be loaded and answers nothing; failure_reason says why. An older version may serve instead."""
 
     @_typing.final
     class MetricsEntry(_message.Message):
@@ -106,6 +135,8 @@ class Model(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     LOADED_AT_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests give, for example "advanced"."""
     version: _builtins.str
@@ -114,6 +145,12 @@ class Model(_message.Message):
     """What the model is, in a sentence."""
     is_default: _builtins.bool
     """Whether a request that names no model is answered by this one. True for exactly one model."""
+    state: Global___Model.State.ValueType
+    """What the version is good for."""
+    failure_reason: _builtins.str
+    """Why the version could not be loaded, in a line. Empty unless it failed, as are the description, the required
+    inputs and the metrics when it did.
+    """
     @_builtins.property
     def required_inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The request fields that the model reads, for example "favourite_genres"."""
@@ -124,7 +161,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def loaded_at(self) -> _timestamp_pb2.Timestamp:
-        """When this server loaded the model."""
+        """When this server loaded the model. Unset when it failed."""
 
     def __init__(
         self,
@@ -136,10 +173,12 @@ class Model(_message.Message):
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         loaded_at: _timestamp_pb2.Timestamp | None = ...,
         is_default: _builtins.bool = ...,
+        state: Global___Model.State.ValueType = ...,
+        failure_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["loaded_at", b"loaded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "required_inputs", b"required_inputs", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "failure_reason", b"failure_reason", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "required_inputs", b"required_inputs", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -286,10 +325,13 @@ class PredictRequest(_message.Message):
     TRACK_ID_FIELD_NUMBER: _builtins.int
     FAVOURITE_GENRES_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model to ask; empty for the default one."""
     track_id: _builtins.str
     """The track about to be played. Required."""
+    version: _builtins.str
+    """The version of the model to ask, for example "3"; empty for the one that serves. ListModels tells which are loaded."""
     @_builtins.property
     def favourite_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The listener's favourite genres, at most 100. A genre never seen in training counts as its nearest known one."""
@@ -305,10 +347,11 @@ class PredictRequest(_message.Message):
         track_id: _builtins.str = ...,
         favourite_genres: _abc.Iterable[_builtins.str] | None = ...,
         context: Global___ListenerContext | None = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "model", b"model", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "model", b"model", "track_id", b"track_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -443,6 +486,7 @@ class RankTracksRequest(_message.Message):
     FAVOURITE_GENRES_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
+    LISTENING_CURVE_AT_S_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model to ask; empty for the default one."""
     top_k: _builtins.int
@@ -459,6 +503,12 @@ class RankTracksRequest(_message.Message):
     def context(self) -> Global___ListenerContext:
         """What else is known about the listener, for the models that use it."""
 
+    @_builtins.property
+    def listening_curve_at_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The seconds from a track's start at which to give its listening curve, at most 1,000, each finite and at
+        least 0, in any order; none for no curves.
+        """
+
     def __init__(
         self,
         *,
@@ -467,10 +517,11 @@ class RankTracksRequest(_message.Message):
         favourite_genres: _abc.Iterable[_builtins.str] | None = ...,
         context: Global___ListenerContext | None = ...,
         top_k: _builtins.int = ...,
+        listening_curve_at_s: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "model", b"model", "top_k", b"top_k", "track_ids", b"track_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "listening_curve_at_s", b"listening_curve_at_s", "model", b"model", "top_k", b"top_k", "track_ids", b"track_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -523,6 +574,7 @@ class RankedTrack(_message.Message):
     TRACK_ID_FIELD_NUMBER: _builtins.int
     PLAY_THROUGH_PROBABILITY_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
+    LISTENING_CURVE_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The track."""
     play_through_probability: _builtins.float
@@ -531,16 +583,23 @@ class RankedTrack(_message.Message):
     """Whether the model expects the listener to skip the track: its probability is below the model's threshold.
     Always set, so that a JSON rendering shows false too.
     """
+    @_builtins.property
+    def listening_curve(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The probability in [0, 1] that a listener who has started the track hears each of the asked seconds, in
+        their order; 0 from the track's end on. Empty when no curve was asked for.
+        """
+
     def __init__(
         self,
         *,
         track_id: _builtins.str = ...,
         play_through_probability: _builtins.float = ...,
         skipped: _builtins.bool | None = ...,
+        listening_curve: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "listening_curve", b"listening_curve", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__skipped: _TypeAlias = _typing.Literal["skipped"]  # noqa: Y015
     _WhichOneofArgType__skipped: _TypeAlias = _typing.Literal["_skipped", b"_skipped"]  # noqa: Y015

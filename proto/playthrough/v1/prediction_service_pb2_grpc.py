@@ -67,7 +67,7 @@ class PredictionServiceServicer:
     """
 
     def ListModels(self, request, context):
-        """Lists the models that the server has loaded, and how PredictRandom chooses among them.
+        """Lists the models that the server has loaded or refused, and how PredictRandom chooses among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,7 +76,7 @@ class PredictionServiceServicer:
     def Predict(self, request, context):
         """Predicts one play with one model. Does not log.
 
-        Errors: NOT_FOUND for an unknown model or track; INVALID_ARGUMENT for malformed input.
+        Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -7,7 +7,8 @@ All ids are opaque strings. A text of a request has at most 200 characters, and 
 Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
 
 An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field,
-RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Every method answers UNAVAILABLE once the server ends.
+RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Every method answers UNAVAILABLE once the server ends, and
+RESOURCE_EXHAUSTED while more calls are under way than the server takes.
 """
 
 from collections import abc as _abc
@@ -41,11 +42,11 @@ class PredictionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PredictionServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]
-    """Lists the models that the server has loaded, and how PredictRandom chooses among them."""
+    """Lists the models that the server has loaded or refused, and how PredictRandom chooses among them."""
     Predict: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]
     """Predicts one play with one model. Does not log.
 
-    Errors: NOT_FOUND for an unknown model or track; INVALID_ARGUMENT for malformed input.
+    Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
     """
     PredictRandom: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRandomRequest, _prediction_service_pb2.PredictRandomResponse]
     """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
@@ -73,11 +74,11 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models that the server has loaded, and how PredictRandom chooses among them."""
+    """Lists the models that the server has loaded or refused, and how PredictRandom chooses among them."""
     Predict: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]  # type: ignore[assignment]
     """Predicts one play with one model. Does not log.
 
-    Errors: NOT_FOUND for an unknown model or track; INVALID_ARGUMENT for malformed input.
+    Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
     """
     PredictRandom: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRandomRequest, _prediction_service_pb2.PredictRandomResponse]  # type: ignore[assignment]
     """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
@@ -108,7 +109,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.ListModelsResponse, _abc.Awaitable[_prediction_service_pb2.ListModelsResponse]]:
-        """Lists the models that the server has loaded, and how PredictRandom chooses among them."""
+        """Lists the models that the server has loaded or refused, and how PredictRandom chooses among them."""
 
     @_abc_1.abstractmethod
     def Predict(
@@ -118,7 +119,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_prediction_service_pb2.PredictResponse, _abc.Awaitable[_prediction_service_pb2.PredictResponse]]:
         """Predicts one play with one model. Does not log.
 
-        Errors: NOT_FOUND for an unknown model or track; INVALID_ARGUMENT for malformed input.
+        Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
         """
 
     @_abc_1.abstractmethod

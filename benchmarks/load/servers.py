@@ -1,0 +1,109 @@
+"""Starts the servers that `benchmarks/serving.py` compares, and watches what they take."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_START_TIMEOUT_S = 120.0
+_READY = "listening on "
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that listens.
+
+    Attributes:
+        address: HOST:PORT.
+        pid: Its process.
+        ready_s: Time from its start to its ready line, in seconds.
+    """
+
+    address: str
+    pid: int
+    ready_s: float
+
+    def cpu_s(self) -> float:
+        """Returns the processor time that it and its children have used so far, in seconds."""
+        return sum(_cpu_s(pid) for pid in family(self.pid))
+
+
+@contextmanager
+def running(command: list[str], **environment: str) -> Iterator[Running]:
+    """Runs a server for the duration of a block.
+
+    Args:
+        command: What to run; it prints `listening on HOST:PORT` when ready.
+        **environment: Variables beyond this process's own.
+
+    Raises:
+        RuntimeError: When it ends instead, or takes two minutes.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        address = _wait(process, began + _START_TIMEOUT_S)
+        yield Running(address, process.pid, time.monotonic() - began)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+
+
+def our_server(
+    data: Path, models: Path, var: Path, *, workers: int = 1, mongodb_uri: str | None = None
+) -> list[str]:
+    """Returns the command of our server; the caller names its folder by PLAYTHROUGH_VAR_DIR."""
+    command = [sys.executable, "-m", "server", "--data", str(data), "--models", str(models), "--port", "0"]
+    command += ["--workers", str(workers)]
+    return command + (["--mongodb-uri", mongodb_uri] if mongodb_uri else [])
+
+
+def workers_of(pid: int) -> list[int]:
+    """Returns the processes of a server that answer calls: its workers, or itself."""
+    workers = [
+        child for child in family(pid) if b"server.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    return workers or [pid]
+
+
+def resident_mb(pid: int) -> float:
+    """Returns a process's resident memory, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return float("nan")
+
+
+def family(pid: int) -> list[int]:
+    """Returns a process and all that descend from it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(member for child in children for member in family(int(child)))]
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _wait(process: "subprocess.Popen[str]", deadline: float) -> str:
+    assert process.stdout is not None
+    while time.monotonic() < deadline:
+        if not select.select([process.stdout], [], [], 1.0)[0]:
+            continue
+        line = process.stdout.readline()
+        if line.startswith(_READY):
+            return line.removeprefix(_READY).strip()
+        if not line:
+            break
+    raise RuntimeError(f"not ready: {' '.join(process.args if isinstance(process.args, list) else [])}")

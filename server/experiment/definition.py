@@ -1,0 +1,118 @@
+"""What the experiment's settings file says, and what becomes of it once models are loaded."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from server.errors import StartError
+from server.experiment.assignment import Arm, Experiment
+
+
+class ArmDefinition(BaseModel):
+    """An arm as the file describes it.
+
+    Attributes:
+        model: `NAME`, served in its newest version, or `NAME@VERSION`.
+        weight: Share of the traffic, relative to the other arms'.
+        name: Name of the arm; what `model` says by default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(pattern=r"^[^@\s]+(@[^@\s]+)?$", max_length=200)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    name: str = Field(default="", max_length=200)
+
+    @property
+    def label(self) -> str:
+        """Returns the arm's name."""
+        return self.name or self.model
+
+    @property
+    def model_name(self) -> str:
+        """Returns the model's name."""
+        return self.model.partition("@")[0]
+
+    @property
+    def pinned_version(self) -> str | None:
+        """Returns the version that the file asks for, or None for the newest."""
+        return self.model.partition("@")[2] or None
+
+
+class ExperimentDefinition(BaseModel):
+    """An experiment as its file describes it.
+
+    Attributes:
+        name: Name of the experiment, logged with each prediction.
+        salt: Salt of the sticky assignment; the name by default.
+        arms: What is compared.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=200)
+    salt: str | None = None
+    arms: tuple[ArmDefinition, ...] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "ExperimentDefinition":
+        names = [arm.label for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise ValueError("two arms have the same name")
+        return self
+
+
+def read_definition(path: Path) -> ExperimentDefinition:
+    """Reads an experiment's TOML file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StartError: When it cannot be read or is wrong; names the place.
+    """
+    try:
+        return ExperimentDefinition.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise StartError(f"cannot read the experiment file {path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StartError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from None
+    except ValueError as error:  # TOML's, or UTF-8's
+        raise StartError(f"{path}: {error}") from None
+
+
+def equal_definition(name: str, salt: str | None, models: Mapping[str, str]) -> ExperimentDefinition:
+    """Gives each model an arm of its own name and an equal share of the traffic.
+
+    Args:
+        name: Name of the experiment.
+        salt: Its salt, or None for its name.
+        models: Version by model name.
+    """
+    arms = tuple(ArmDefinition(model=model) for model in models)
+    return ExperimentDefinition(name=name, salt=salt, arms=arms)
+
+
+def resolve(definition: ExperimentDefinition, newest: Mapping[str, str]) -> Experiment:
+    """Turns a definition into the experiment that draws arms.
+
+    Args:
+        definition: What the file says.
+        newest: The version that serves, by model name.
+
+    Raises:
+        StartError: When an arm's model is not served.
+    """
+    total = sum(arm.weight for arm in definition.arms)
+    arms = []
+    for arm in definition.arms:
+        version = arm.pinned_version or newest.get(arm.model_name)
+        if version is None:
+            served = ", ".join(sorted(newest))
+            raise StartError(f"experiment {definition.name!r}: no model {arm.model_name!r} among {served}")
+        arms.append(Arm(arm.label, arm.model_name, version, arm.weight / total))
+    return Experiment(definition.name, definition.salt or definition.name, arms)

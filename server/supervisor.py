@@ -1,0 +1,208 @@
+"""Runs several workers on one port, each a process of its own, and keeps them running.
+
+The kernel spreads connections over the workers (SO_REUSEPORT). What there is one of belongs to this process:
+the embedded database, the folder's lock, and the page that Prometheus reads.
+"""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+from pydantic import SecretStr
+
+from server.errors import StartError
+from server.experiment.folder_lock import lock_folder
+from server.rpc.free_port import check_free
+from server.settings import ServerSettings, to_json, worker_environment
+
+_FIRST_DELAY_S = 0.1
+_LONGEST_DELAY_S = 10.0
+# One that has run so long was well: the next end is not the continuation of the last.
+_WELL_AFTER_S = 30.0
+# What a worker needs beyond the grace period to write its spool to MongoDB.
+_END_MARGIN_S = 15.0
+
+_log = structlog.get_logger("server.supervisor")
+
+
+class Worker:
+    """One place among the workers: whoever fills it is replaced when it ends.
+
+    Attributes:
+        ready: Done once the first one serves, or cannot.
+    """
+
+    def __init__(self, order: str, number: int, metrics_directory: Path | None) -> None:
+        """Takes what to start.
+
+        Args:
+            order: The line that the worker reads.
+            number: Its number, for the log.
+            metrics_directory: Where it publishes its metrics, if it does.
+        """
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._order = order
+        self._number = number
+        self._metrics_directory = metrics_directory
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self._task = asyncio.create_task(self._keep_running(), name=f"worker-{number}")
+
+    async def stop(self, within_s: float) -> None:
+        """Ends it in order; kills it when it takes longer than `within_s` seconds."""
+        self._stopping = True
+        if self._process is None or self._process.returncode is not None:
+            self._task.cancel()
+        else:
+            self._process.terminate()
+        _, late = await asyncio.wait([self._task], timeout=within_s)
+        if late and self._process is not None:
+            _log.error("worker_killed", worker=self._number)
+            self._process.kill()
+            await asyncio.wait([self._task])
+        if self.ready.done() and not self.ready.cancelled():
+            self.ready.exception()  # seen, or told by another worker's
+
+    async def _keep_running(self) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while not self._stopping:
+            began = loop.time()
+            code = await self._run_one()
+            if self._stopping or not self.ready.done() or self.ready.exception() is not None:
+                return
+            failures = 0 if loop.time() - began > _WELL_AFTER_S else failures + 1
+            delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures, 16))
+            _log.error("worker_ended", worker=self._number, exit_code=code, restart_in_s=round(delay_s, 1))
+            await asyncio.sleep(delay_s)
+
+    async def _run_one(self) -> int:
+        """Runs one worker process to its end; returns its exit code."""
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "server.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=worker_environment(self._metrics_directory),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if self._stopping:
+            process.terminate()
+        process.stdin.write(self._order.encode() + b"\n")  # stays open: its end ends the worker
+        said = await process.stdout.readline()
+        if said:
+            self._take(json.loads(said))
+        code = await process.wait()
+        if self._metrics_directory is not None:
+            from server.metrics import forget_worker
+
+            forget_worker(process.pid, self._metrics_directory)
+        if not self.ready.done():
+            self.ready.set_exception(StartError(f"a worker ended with exit code {code} before it was ready"))
+        return code
+
+    def _take(self, message: dict[str, object]) -> None:
+        """Takes what a worker says of itself."""
+        if "error" not in message:
+            _log.info("worker_ready", worker=self._number)
+            if not self.ready.done():
+                self.ready.set_result(None)
+        elif self.ready.done():
+            _log.error("worker_failed", worker=self._number, reason=message["error"])
+        else:
+            self.ready.set_exception(StartError(str(message["error"])))
+
+
+async def supervise(settings: ServerSettings, announce: Callable[[str], None] = print) -> None:
+    """Serves with several workers until SIGTERM or SIGINT, then ends in order.
+
+    Args:
+        settings: What to serve, where, and by how many workers.
+        announce: Takes the lines meant for people and for waiting programs.
+
+    Raises:
+        StartError: When it cannot start.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stopping.set)
+    check_free(settings.host, settings.port)  # before anything is loaded or started
+    async with AsyncExitStack() as stack:
+        lock = await asyncio.to_thread(lock_folder, settings.var_dir)
+        stack.callback(lock.close)
+        if settings.external_mongodb_uri is None:
+            uri = await _embedded_uri(settings, stack, announce)
+            settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
+        port = stack.enter_context(_reserved(settings.host, settings.port))
+        settings = settings.model_copy(update={"port": port})
+        metrics_directory = _show_metrics(settings, stack)
+        workers = []
+        for number in range(settings.workers):
+            order = {"settings": to_json(settings), "worker": number, "workers": settings.workers}
+            workers.append(Worker(json.dumps(order), number, metrics_directory))
+        stack.push_async_callback(_stop_all, workers, settings.drain_grace_s + _END_MARGIN_S)
+        await asyncio.gather(*(worker.ready for worker in workers))
+        announce(f"listening on {settings.host}:{port}")
+        await stopping.wait()
+        _log.info("stopping")
+    _log.info("stopped")
+
+
+async def _stop_all(workers: list[Worker], within_s: float) -> None:
+    await asyncio.gather(*(worker.stop(within_s) for worker in workers))
+
+
+async def _embedded_uri(
+    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
+) -> str:
+    from server.experiment.embedded import EmbeddedMongo  # PyMongo: only when it is needed
+
+    embedded = EmbeddedMongo(settings.embedded_directory)
+    uri = await embedded.start()
+    stack.push_async_callback(embedded.stop)
+    announce(f"embedded MongoDB at {uri}")
+    return uri
+
+
+@contextmanager
+def _reserved(host: str, port: int) -> Iterator[int]:
+    """Keeps a port for the workers: bound, so that nobody else gets it, but not listening.
+
+    Yields:
+        The port, which the system has chosen when 0 was asked for.
+    """
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            reserved.bind(address)
+        except OSError as error:
+            raise StartError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        bound: int = reserved.getsockname()[1]
+        yield bound
+
+
+def _show_metrics(settings: ServerSettings, stack: AsyncExitStack) -> Path | None:
+    """Shows the workers' metrics when they are wanted; returns where the workers put them."""
+    if settings.metrics_port is None:
+        return None
+    from server.metrics import registry_of_workers, serve_metrics
+
+    directory = Path(stack.enter_context(TemporaryDirectory(prefix="playthrough-metrics-")))
+    stop, address = serve_metrics(
+        registry_of_workers(directory), settings.metrics_host, settings.metrics_port
+    )
+    stack.push_async_callback(asyncio.to_thread, stop)
+    _log.info("metrics", address=address)
+    return directory

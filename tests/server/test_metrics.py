@@ -1,0 +1,105 @@
+import asyncio
+import socket
+import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import grpc
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from playthrough.v1 import prediction_service_pb2 as pb
+from server.counting import CallCounts
+from server.errors import StartError
+from server.metrics import MetricsPublisher, serve_metrics
+
+Serving = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+def samples(publisher: MetricsPublisher) -> dict[tuple[str, ...], float]:
+    """Returns what a scrape would see, by name and label values."""
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for metric in publisher.registry.collect()
+        for sample in metric.samples
+    }
+
+
+@pytest.fixture
+def counts() -> CallCounts:
+    return CallCounts()
+
+
+@pytest.fixture
+def batch_sizes() -> dict[int, int]:
+    return {}
+
+
+@pytest.fixture
+def publisher(counts: CallCounts, batch_sizes: dict[int, int]) -> MetricsPublisher:
+    return MetricsPublisher(counts, batch_sizes, spool_depth=lambda: 7, models=lambda: (3, 1))
+
+
+def test_what_is_counted_is_published_once(
+    publisher: MetricsPublisher, counts: CallCounts, batch_sizes: dict[int, int]
+) -> None:
+    for seconds in (0.0007, 0.0007, 60.0):
+        counts.add("Predict", "simple", "OK", seconds)
+    counts.add("Predict", "", "NOT_FOUND", 0.0001)
+    counts.in_flight = 2
+    batch_sizes.update({1: 5, 3: 2})
+    publisher.publish()
+    publisher.publish()  # nothing new: nothing added
+    seen = samples(publisher)
+    assert seen["playthrough_calls_total", "OK", "Predict", "simple"] == 3
+    assert seen["playthrough_calls_total", "NOT_FOUND", "Predict", ""] == 1
+    assert seen["playthrough_call_seconds_count", "Predict"] == 4
+    assert seen["playthrough_call_seconds_sum", "Predict"] == pytest.approx(60.0015)
+    assert seen["playthrough_call_seconds_bucket", "0.001", "Predict"] == 3
+    assert seen["playthrough_call_seconds_bucket", "2.5", "Predict"] == 3
+    assert seen["playthrough_batch_predictions_count",] == 7
+    assert seen["playthrough_batch_predictions_sum",] == 11
+    assert seen["playthrough_calls_in_flight",] == 2
+    assert seen["playthrough_spool_predictions",] == 7
+    assert seen["playthrough_model_versions", "loaded"] == 3
+    assert seen["playthrough_model_versions", "failed"] == 1
+
+
+async def test_a_running_server_shows_its_calls(serving: Serving, track_ids: list[str]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with serving(metrics_port=port) as stub:
+        await stub.Predict(pb.PredictRequest(model="simple", track_id=track_ids[0]))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Predict(pb.PredictRequest(model="a name that a caller made up", track_id=track_ids[0]))
+        async with asyncio.timeout(30):
+            while True:
+                page = await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/metrics")
+                if 'code="NOT_FOUND"' in page:
+                    break
+                await asyncio.sleep(0.05)
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    calls = {
+        (sample.labels["method"], sample.labels["model"], sample.labels["code"]): sample.value
+        for sample in families["playthrough_calls"].samples
+        if sample.name.endswith("_total")
+    }
+    assert calls["Predict", "simple", "OK"] == 1
+    assert calls["Predict", "", "NOT_FOUND"] == 1
+    assert "made up" not in page  # callers cannot make up label values
+
+
+def _read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def test_a_busy_metrics_port_is_said_in_a_line(publisher: MetricsPublisher) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(StartError, match="cannot show metrics on"):
+            serve_metrics(publisher.registry, "127.0.0.1", taken.getsockname()[1])

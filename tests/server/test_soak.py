@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import pytest
+
+from server.experiment.embedded import find_program
+from tests.server.soak import Soak
+
+
+@pytest.mark.skipif(find_program() is None, reason="secantusd-py is not installed")
+async def test_a_server_that_is_killed_again_and_again_loses_nothing(
+    data_directory: Path, registry_directory: Path, tmp_path: Path, track_ids: list[str]
+) -> None:
+    """A dozen rounds of `python -m tests.server.soak`, with MongoDB coming and going."""
+    soak = Soak(data_directory, registry_directory, tmp_path / "var", track_ids[0], seed=1)
+    tally = await soak.run(rounds=12)
+    assert tally.kills == 12
+    assert tally.mongodb_stops > 1
+    assert tally.nothing_lost, tally.summary()
+    assert len(tally.answered) > 100

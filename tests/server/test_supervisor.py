@@ -1,0 +1,155 @@
+"""Several workers on one port, as processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from pymongo import MongoClient
+
+from playthrough.v1 import prediction_service_pb2 as pb
+from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    ours = ("PLAYTHROUGH_", "MONGODB_URI", "DATA_VERSION")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return inherited | {"PLAYTHROUGH_VAR_DIR": str(tmp_path / "var")}
+
+
+@pytest.fixture
+def command(data_directory: Path, registry_directory: Path) -> list[str]:
+    command = [sys.executable, "-m", "server", "--data", str(data_directory)]
+    return [*command, "--models", str(registry_directory), "--port", "0", "--workers", "2"]
+
+
+@pytest.fixture
+def supervisor(
+    command: list[str], environment: dict[str, str], mongodb_uri: str
+) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        [*command, "--mongodb-uri", mongodb_uri],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def address_of(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("listening on "), process.communicate()[1]
+    return line.split()[-1]
+
+
+def workers_of(process: "subprocess.Popen[str]") -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def predict_random(address: str, track_id: str, times: int) -> list[str]:
+    """Logs predictions, each over a connection of its own, so that every worker gets some."""
+    ids = []
+    for _ in range(times):
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(address, options=options) as channel:
+            stub = pb_grpc.PredictionServiceStub(channel)
+            ids.append(stub.PredictRandom(pb.PredictRandomRequest(track_id=track_id)).prediction_id)
+    return ids
+
+
+def stored(uri: str) -> list[str]:
+    client: MongoClient[dict[str, Any]] = MongoClient(uri)
+    try:
+        return client.get_default_database()["predictions"].distinct("_id")
+    finally:
+        client.close()
+
+
+def test_workers_share_the_port_and_a_signal_ends_them_in_order(
+    supervisor: "subprocess.Popen[str]",
+    tmp_path: Path,
+    track_ids: list[str],
+    mongodb_uri: str,
+    command: list[str],
+    environment: dict[str, str],
+) -> None:
+    address = address_of(supervisor)
+    workers = workers_of(supervisor)
+    assert len(workers) == 2
+    answered = predict_random(address, track_ids[0], 40)
+    served = Counter(name.name for name in (tmp_path / "var" / "spool").glob("*.sqlite3"))
+    assert len(served) == 2
+
+    # The port is taken, although its owners would share it with each other.
+    again = [*command, "--port", address.rpartition(":")[2], "--mongodb-uri", mongodb_uri]
+    elsewhere = environment | {"PLAYTHROUGH_VAR_DIR": str(tmp_path / "other")}
+    second = subprocess.run(again, env=elsewhere, capture_output=True, text=True, check=False, timeout=120)
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "Address already in use" in second.stderr
+
+    supervisor.terminate()
+    output, _ = supervisor.communicate(timeout=120)
+    assert (supervisor.returncode, output) == (0, "")
+    assert sorted(stored(mongodb_uri)) == sorted(answered)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_a_dead_worker_is_replaced_and_loses_nothing(
+    supervisor: "subprocess.Popen[str]", track_ids: list[str], mongodb_uri: str
+) -> None:
+    address = address_of(supervisor)
+    before = workers_of(supervisor)
+    answered = predict_random(address, track_ids[0], 10)
+    os.kill(before[0], signal.SIGKILL)
+    deadline = time.monotonic() + 120
+    while len(set(workers_of(supervisor)) - {before[0]}) < 2:
+        assert time.monotonic() < deadline, "no worker was started in its place"
+        time.sleep(0.05)
+    answered += predict_random(address, track_ids[0], 10)
+    supervisor.terminate()
+    supervisor.communicate(timeout=120)
+    assert supervisor.returncode == 0
+    assert set(answered) <= set(stored(mongodb_uri))
+
+
+def test_workers_end_with_their_supervisor(supervisor: "subprocess.Popen[str]") -> None:
+    address_of(supervisor)
+    workers = workers_of(supervisor)
+    supervisor.kill()
+    supervisor.communicate()
+    deadline = time.monotonic() + 60
+    while any(_runs(worker) for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlived its supervisor"
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def test_what_keeps_a_worker_from_starting_is_one_line(
+    command: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    uri = "mongodb://127.0.0.1:9/nowhere"
+    failing = [*command, "--models", str(tmp_path / "none"), "--mongodb-uri", uri]
+    done = subprocess.run(failing, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == [
+        done.stderr.splitlines()[-1]
+    ]
+    assert "python -m trainer" in done.stderr
