@@ -1,9 +1,9 @@
 """What the experiment log costs and keeps, and how often its report errs.
 
-`spool`: records a second that the spool puts on disk, in groups as large as concurrent calls make them, beside
-SQLite alone on the same rows and groups. `outage`: PredictRandom's latency with MongoDB there and stopped, in
-turns, and how soon after all is there. `aa`: how often 1,000 experiments without a difference, read every day,
-claim one.
+`spool`: records a second that the spool puts on disk, in groups as large as concurrent calls make them,
+beside SQLite alone on the same rows and groups. `outage`: PredictRandom's latency with MongoDB there and
+stopped, in turns, and how soon after all is there. `aa`: how often 1,000 experiments without a difference,
+read every day, claim one.
 """
 
 import argparse
