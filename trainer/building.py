@@ -1,6 +1,7 @@
 """From the training part to a model that is not yet measured."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 
 from data import Dataset
-from models import Artifact, Manifest
+from models import Artifact, ListenerContext, Manifest
 from models.features import GenreEncoder, InputEncoder, track_views
 from models.features.fitting import fit_inputs, fit_weighted_inputs, single_out
 from models.features.fitting_context import fit_context
@@ -22,6 +23,7 @@ from trainer.examples import make_examples
 from trainer.fitting import OnEpoch, fit
 from trainer.recipes import PublishedRecipe, Recipe, TunedRecipe
 from trainer.splitting import SPLIT_SEED, TEST_SHARE, Split, validation_rows
+from trainer.teacher import imagine
 from trainer.tuned import Fitted, fit_tuned
 
 
@@ -123,9 +125,17 @@ def _build_tuned(
     validation = validation_rows(plays, options.split, options.seed)
     genres = single_out(genres, chain(*plays["favourite_genres"]))
     encoder = _fit_encoder(recipe, genres, parts, plays[~validation])
-    contexts = contexts_at(parts.plays, plays.index.to_numpy())
-    examples = make_examples(encoder, catalogue, plays, contexts, options.device)
-    return encoder, fit_tuned(examples, validation, recipe, seed=options.seed, on_epoch=on_epoch)
+
+    def contexts() -> Iterator[ListenerContext]:
+        return contexts_at(parts.plays, plays.index.to_numpy())
+
+    examples = make_examples(encoder, catalogue, plays, contexts(), options.device)
+    imagined = imagine(
+        examples, encoder, catalogue, contexts, copies=recipe.imagined_copies, seed=options.seed
+    )
+    return encoder, fit_tuned(
+        examples, validation, recipe, imagined=imagined, seed=options.seed, on_epoch=on_epoch
+    )
 
 
 def _fit_encoder(

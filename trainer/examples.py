@@ -5,7 +5,7 @@ track and once a set of favourite genres, and put side by side batch by batch.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ class Examples:
         track_of: Row in `tracks`, (n_plays,).
         listener_of: Row in `listeners`, (n_plays,).
         classes: 0 = skipped, 1 = played through, (n_plays,).
+        targets: Probability of playing through to learn, (n_plays,) float32; None: what happened.
     """
 
     tracks: torch.Tensor
@@ -40,6 +41,7 @@ class Examples:
     track_of: torch.Tensor
     listener_of: torch.Tensor
     classes: torch.Tensor
+    targets: torch.Tensor | None = None
 
     def __len__(self) -> int:
         """Returns the number of plays."""
@@ -75,7 +77,14 @@ class Examples:
             self.track_of[chosen],
             self.listener_of[chosen],
             self.classes[chosen],
+            None if self.targets is None else self.targets[chosen],
         )
+
+    def joined(self, others: "list[Examples]", targets: torch.Tensor) -> "Examples":
+        """Returns these plays and others over the same tables, with targets for all of them."""
+        names = ("context", "genre_share", "track_of", "listener_of", "classes")
+        columns = {name: torch.cat([getattr(part, name) for part in (self, *others)]) for name in names}
+        return replace(self, **columns, targets=targets)
 
     def varying(self) -> NDArray[np.bool_]:
         """Returns which inputs differ among the plays, (n_inputs,): the others can teach nothing.

@@ -52,6 +52,8 @@ class TunedRecipe(Recipe):
         dropout: Rate after every hidden layer.
         weight_decay: AdamW's, on weights and not on biases.
         batch_size: Plays a step.
+        imagined_copies: How often each play is imagined before another track, for a teacher to speak of; see
+            `trainer.teacher`.
         context_weights: Size of the context's features, see `models.features.fitting_context.fit_context`;
             empty: the model does without context.
     """
@@ -60,6 +62,7 @@ class TunedRecipe(Recipe):
     dropout: float = field(kw_only=True)
     weight_decay: float = 0.3
     batch_size: int = 256
+    imagined_copies: int = 2
     context_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -99,27 +102,27 @@ TUNED: Mapping[str, Recipe] = {
         network="Simple",
         audio=(),
         learning_rate=2e-3,
-        epochs=20,
+        epochs=12,
         weights=BlockWeights(track_genres=0.3, audio=0.0, listener_genres=5.0),
-        dropout=0.2,
+        dropout=0.1,
     ),
     "advanced": TunedRecipe(
         description="Genres, favourite genres and audio attributes, calibrated.",
         network="Advanced",
         audio=AUDIO,
         learning_rate=2e-3,
-        epochs=20,
+        epochs=12,
         weights=BlockWeights(track_genres=0.1, audio=0.2, listener_genres=5.0),
-        dropout=0.3,
+        dropout=0.2,
     ),
     "contextual": TunedRecipe(
         description="What the advanced model sees and, where given, the listener's recent plays.",
         network="Contextual",
         audio=AUDIO,
         learning_rate=2e-3,
-        epochs=25,
+        epochs=12,
         weights=BlockWeights(track_genres=0.1, audio=0.2, listener_genres=5.0),
-        dropout=0.5,
+        dropout=0.1,
         context_weights={
             "rate": 0.7, "outcome_within_0.3": 0.3, "outcome_within_1": 0.3, "outcome_linear": 0.3,
             "situation": 0.1, "*": 0.15,

@@ -1,6 +1,6 @@
 """Fits a network the tuned way: mini-batches, AdamW, dropout, a cosine schedule, early stopping."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from models.layout import Layer
 from trainer.calibration import fit_temperature
 from trainer.examples import Examples
 from trainer.recipes import TunedRecipe
+from trainer.teacher import teach
 
 OnEpoch = Callable[[float], None]
 """Called after each epoch with its training loss."""
@@ -45,6 +46,7 @@ def fit_tuned(
     validation: NDArray[np.bool_],
     recipe: TunedRecipe,
     *,
+    imagined: Sequence[Examples] = (),
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fitted:
@@ -58,6 +60,7 @@ def fit_tuned(
         validation: Which of its plays are the validation part, (n_plays,); may be none of them: then there is
             no early stop and no calibration.
         recipe: How to train.
+        imagined: The training part before other tracks, for a teacher to speak of; none: there is no teacher.
         seed: Seed of the initial weights, the batches and the dropout.
         on_epoch: Told the loss of each epoch of both fits.
     """
@@ -69,7 +72,9 @@ def fit_tuned(
         held_out = examples.part(np.flatnonzero(validation))
         outcomes = held_out.classes.cpu().numpy().astype(bool)
         best_logits = np.zeros(len(held_out))
-        for network, loss in _epochs(examples.part(np.flatnonzero(~validation)), varies, recipe, seed):
+        kept = np.flatnonzero(~validation)
+        taught = teach(examples.part(kept), [each.part(kept) for each in imagined], seed=seed)
+        for network, loss in _epochs(taught, varies, recipe, seed):
             logits = predict_logits(network, held_out, varies)
             training_loss.append(loss)
             validation_loss.append(float(np.logaddexp(0, np.where(outcomes, -logits, logits)).mean()))
@@ -78,7 +83,8 @@ def fit_tuned(
             on_epoch(loss)
         best_epoch = int(np.argmin(validation_loss)) + 1
         temperature = fit_temperature(best_logits, outcomes)
-    for epoch, (fitted, loss) in enumerate(_epochs(examples, varies, recipe, seed), start=1):
+    taught = teach(examples, list(imagined), seed=seed)
+    for epoch, (fitted, loss) in enumerate(_epochs(taught, varies, recipe, seed), start=1):
         on_epoch(loss)
         if epoch == best_epoch:
             network = fitted
@@ -138,15 +144,17 @@ def _step(
     optimizer: torch.optim.Optimizer,
 ) -> torch.Tensor:
     """Takes one step on a batch and returns its mean loss."""
-    inputs, classes = examples.inputs(plays), examples.classes[plays]  # (n_batch, n_inputs), (n_batch,)
+    inputs = examples.inputs(plays)  # (n_batch, n_inputs)
+    played = (examples.classes if examples.targets is None else examples.targets)[plays].float()
+    targets = torch.stack((1 - played, played), dim=1)  # (n_batch, 2)
     if recipe.context_weights:
         # Every play a second time without its context, so that the network does as well without.
         inputs = torch.cat((inputs, examples.inputs(plays, with_context=False)))
-        classes = torch.cat((classes, classes))
+        targets = torch.cat((targets, targets))
     # bfloat16 on CUDA: it has float32's range, so no loss has to be scaled.
     with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=inputs.device.type == "cuda"):
         logits = network(inputs[:, columns])  # (n_batch, 2)
-    loss = nn.functional.cross_entropy(logits.float(), classes)
+    loss = nn.functional.cross_entropy(logits.float(), targets)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()

@@ -1,0 +1,75 @@
+"""The teacher speaks of imagined plays too, adds no outcome to them, and keeps away where plays are few."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from data import Catalogue
+from models.features import GenreEncoder, InputEncoder
+from trainer.examples import Examples
+from trainer.teacher import imagine, teach
+
+NO_GENRES = GenreEncoder({}, (), np.zeros(0), np.zeros(0), np.zeros((1, 0)), np.zeros((1, 1)))
+ENCODER = InputEncoder(NO_GENRES, (), np.zeros(2), np.ones(2))
+CATALOGUE = Catalogue(pd.DataFrame({"id": [str(row) for row in range(20)], "genres": [[]] * 20}))
+
+
+@pytest.fixture
+def plays() -> Examples:
+    """800 plays of 20 tracks, the first half of which is skipped nine times in ten."""
+    random = np.random.default_rng(0)
+    track_of = random.integers(20, size=800)
+    classes = ((random.random(800) < 0.9) == (track_of >= 10)).astype(np.int64)
+    tracks = np.where(np.arange(20) < 10, -1, 1).astype(np.float32)[:, None]
+    arrays = (
+        tracks, np.ones((1, 1), np.float32), np.zeros((800, 0), np.float32), np.ones(800, np.float32),
+        track_of, np.zeros(800, np.int64), classes,
+    )  # fmt: skip
+    return Examples(*map(torch.from_numpy, arrays))
+
+
+def imagined(plays: Examples, copies: int) -> list[Examples]:
+    return imagine(plays, ENCODER, CATALOGUE, lambda: (), copies=copies, seed=1)
+
+
+def test_imagined_plays_are_of_other_tracks_as_often_played(plays: Examples) -> None:
+    first, second = imagined(plays, 2)
+    assert not torch.equal(first.track_of, plays.track_of)
+    assert not torch.equal(first.track_of, second.track_of)
+    assert torch.equal(first.track_of.sort().values, plays.track_of.sort().values)
+    assert torch.equal(first.listener_of, plays.listener_of)
+
+
+def test_the_teacher_knows_the_tracks_and_half_of_what_happened(plays: Examples) -> None:
+    taught = teach(plays, imagined(plays, 1), seed=1)
+    assert taught.targets is not None
+    assert len(taught) == len(taught.targets) == 1600
+    real, made = taught.targets[:800], taught.targets[800:]
+    liked = taught.track_of[800:] >= 10
+    assert made[liked].mean() == pytest.approx(0.9, abs=0.05)
+    assert made[~liked].mean() == pytest.approx(0.1, abs=0.05)
+    assert ((real > 0.5) == (plays.classes == 1)).all(), "what happened outweighs what the teacher says"
+    again = teach(plays, imagined(plays, 1), seed=1).targets
+    assert again is not None
+    assert torch.equal(taught.targets, again)
+
+
+def test_what_becomes_of_an_imagined_play_is_not_taken_from_the_real_one(plays: Examples) -> None:
+    made = imagined(plays, 1)
+    turned = [replace(part, classes=1 - part.classes) for part in made]
+    first, second = (teach(plays, parts, seed=1).targets for parts in (made, turned))
+    assert first is not None
+    assert second is not None
+    assert torch.equal(first, second)
+
+
+def test_few_plays_or_no_copies_have_no_teacher(plays: Examples) -> None:
+    few = plays.part(np.arange(100))
+    assert teach(few, imagined(few, 1), seed=1) is few
+    assert teach(plays, [], seed=1) is plays
+    same = replace(plays, tracks=torch.ones_like(plays.tracks))
+    found = teach(same, imagined(same, 1), seed=1)
+    assert found is same, "there is nothing to tell apart"

@@ -1,0 +1,113 @@
+"""A teacher for the networks: boosted trees, which a network can copy and improve on.
+
+Trees learn from few plays what a network of this size over-fits on, and the other way round. The network is
+trained on what happened and on what the teacher says, of the real plays and of imagined ones: the same
+listener in the same situation, before another track. The teacher sees the same plays and inputs as the
+network, no others, and is not needed once the network is trained.
+
+Source: Hinton et al., "Distilling the Knowledge in a Neural Network" (2015).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from data import Catalogue
+from models import ListenerContext
+from models.features import InputEncoder
+from trainer.examples import Examples, context_block
+
+# Fewer plays than that make no trees worth copying.
+_FEWEST_PLAYS = 500
+# Trees need the dense inputs in memory; so many plays are plenty for 100 trees.
+_MOST_PLAYS = 100_000
+_FEWEST_NON_ZERO = 10
+_BATCH = 8192
+_OUTCOME_SHARE = 0.5
+
+
+def imagine(
+    examples: Examples,
+    encoder: InputEncoder,
+    catalogue: Catalogue,
+    contexts: Callable[[], Iterable[ListenerContext]],
+    *,
+    copies: int,
+    seed: int,
+) -> list[Examples]:
+    """Returns each play some more times, before tracks of other plays; what becomes of those is unknown.
+
+    Args:
+        examples: The training part.
+        encoder: Encoder that it was made with.
+        catalogue: Catalogue that it was made with.
+        contexts: Returns a new stream of the plays' contexts, in order.
+        copies: How many times.
+        seed: Seed of the choice of tracks.
+    """
+    random = np.random.default_rng(seed)
+    track_of = examples.track_of.cpu().numpy()
+    device = examples.track_of.device
+    imagined = []
+    for _ in range(copies):
+        rows = random.permutation(track_of)
+        context, _ = context_block(encoder, catalogue, rows, contexts() if encoder.context else ())
+        moved = (torch.from_numpy(array).to(device) for array in (context, rows))
+        imagined.append(replace(examples, **dict(zip(("context", "track_of"), moved, strict=True))))
+    return imagined
+
+
+def teach(real: Examples, imagined: list[Examples], *, seed: int) -> Examples:
+    """Returns the real and the imagined plays with what a teacher of the real ones says of them.
+
+    Args:
+        real: Plays whose outcomes are known.
+        imagined: The same plays before other tracks, from `imagine`.
+        seed: Seed of the teacher.
+
+    Returns:
+        All of them, with targets; the real ones alone, with none, where they are too few to make a teacher.
+    """
+    if len(real) < _FEWEST_PLAYS or not imagined:
+        return real
+    rows = np.arange(len(real))
+    if len(rows) > _MOST_PLAYS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_PLAYS, replace=False))
+    inputs = _dense(real, rows)
+    columns = np.flatnonzero(
+        (np.count_nonzero(inputs, axis=0) >= _FEWEST_NON_ZERO) & (np.ptp(inputs, axis=0) > 0)
+    )
+    if not len(columns):
+        return real
+    trees = HistGradientBoostingClassifier(
+        max_iter=150, learning_rate=0.06, max_features=0.5, early_stopping=False, random_state=seed
+    ).fit(inputs[:, columns], real.classes.cpu().numpy()[rows])
+    del inputs
+    said = [_predict(trees, part, columns) for part in (real, *imagined)]
+    outcomes = real.classes.float().cpu()
+    said[0] = _OUTCOME_SHARE * outcomes + (1 - _OUTCOME_SHARE) * said[0]
+    return real.joined(imagined, torch.cat(said).to(real.classes.device))
+
+
+def _predict(
+    trees: HistGradientBoostingClassifier, examples: Examples, columns: NDArray[np.int64]
+) -> torch.Tensor:
+    """Returns the teacher's probabilities of playing through, (n_plays,)."""
+    parts = [
+        trees.predict_proba(
+            _dense(examples, np.arange(start, min(start + _BATCH, len(examples))))[:, columns]
+        )
+        for start in range(0, len(examples), _BATCH)
+    ]
+    return torch.from_numpy(np.concatenate(parts)[:, 1].astype(np.float32))
+
+
+def _dense(examples: Examples, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    inputs: NDArray[np.float32] = (
+        examples.inputs(torch.from_numpy(rows).to(examples.classes.device)).cpu().numpy()
+    )
+    return inputs
