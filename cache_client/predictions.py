@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cache_client.client import MAX_TRACK_IDS, PredictionClient
-from cache_client.simulator import RecordedSession
+from cache_client.simulator import RecordedSession, TrackPrediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +13,13 @@ class SessionPredictions:
     """What the server says about sessions' tracks.
 
     Attributes:
-        probabilities: For each session, play-through probability by track id.
+        by_session: For each session, what the server says by track id.
         unknown_track_ids: Tracks that the server does not know.
         model: The model that answered; empty when nothing was asked.
         version: Its version.
     """
 
-    probabilities: list[dict[str, float]]
+    by_session: list[dict[str, TrackPrediction]]
     unknown_track_ids: frozenset[str] = frozenset()
     model: str = ""
     version: str = ""
@@ -51,15 +51,15 @@ async def predict_sessions(
     unknown: set[str] = set()
     answered_by = ("", "")
 
-    async def predict(session: RecordedSession) -> dict[str, float]:
+    async def predict(session: RecordedSession) -> dict[str, TrackPrediction]:
         nonlocal answered_by
-        found: dict[str, float] = {}
+        found: dict[str, TrackPrediction] = {}
         async with limit:
             for track_ids in _parts(session.track_ids()):
                 ranking = await client.rank_tracks(
                     track_ids, session.favourite_genres, model=model, context=session.context
                 )
-                found |= {track.track_id: track.play_through_probability for track in ranking.tracks}
+                found |= {track.track_id: TrackPrediction(track.play_through_probability) for track in ranking.tracks}
                 unknown.update(ranking.unknown_track_ids)
                 answered_by = ranking.model, ranking.version
         advance()

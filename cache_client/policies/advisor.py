@@ -1,12 +1,15 @@
-"""The advisor as a policy."""
+"""The advisor as a policy, for any model that the server has."""
+
+from dataclasses import replace
 
 from cache_client.advisor import advise
-from cache_client.prefetch import Fetch, PrefetchRequest
+from cache_client.listening import fitted_to_listener
+from cache_client.prefetch import Plan, PrefetchRequest
 from cache_client.score import ScoreWeights
 
 
 class AdvisorPolicy:
-    """Fetches what `cache_client.advisor` says is worth its bytes."""
+    """Fetches what `cache_client.advisor` says is worth its bytes, at the listener's own level."""
 
     needs_predictions = True
 
@@ -14,6 +17,7 @@ class AdvisorPolicy:
         """Takes what a wait and a wasted byte cost."""
         self._weights = weights
 
-    def plan(self, request: PrefetchRequest) -> list[Fetch]:
+    def plan(self, request: PrefetchRequest) -> Plan:
         """Returns the advisor's plan."""
-        return advise(request, self._weights)
+        playing, *queue = fitted_to_listener([request.playing, *request.queue], request.listener)
+        return advise(replace(request, playing=playing, queue=tuple(queue)), self._weights)

@@ -20,11 +20,13 @@ class Track(NamedTuple):
         track_id: The track.
         duration_s: Its length in seconds.
         storage_class: FAST, MEDIUM or SLOW; None when unknown.
+        popularity: The catalogue's, 0 to 100.
     """
 
     track_id: str
     duration_s: float
     storage_class: str | None
+    popularity: float = 0.0
 
 
 class RecordedPlay(NamedTuple):
@@ -125,10 +127,10 @@ def recorded_sessions(
 
 def _tracks(catalogue: Catalogue) -> Iterator[tuple[str, Track]]:
     table = catalogue.tracks
-    columns = (table["id"], table["duration_ms"], table["storage_class"])
-    for track_id, duration_ms, storage_class in zip(*columns, strict=True):
+    columns = (table["id"], table["duration_ms"], table["storage_class"], table["popularity"])
+    for track_id, duration_ms, storage_class, popularity in zip(*columns, strict=True):
         known = storage_class if isinstance(storage_class, str) else None
-        yield track_id, Track(track_id, float(duration_ms) / 1000, known)
+        yield track_id, Track(track_id, float(duration_ms) / 1000, known, float(popularity))
 
 
 def _recorded_plays(group: pd.DataFrame, tracks: dict[str, Track]) -> Iterator[RecordedPlay]:
