@@ -1,9 +1,20 @@
-"""The data set: contracts, reading, sessions to plays, and a generator of synthetic ones."""
+"""The data set: contracts, reading, sessions to plays, quality, and a generator of synthetic ones."""
 
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError
 from data.generator import generate
 from data.reading import read_catalogue, read_dataset
+from data.repairs import Repairs, print_repairs
 from data.transform import plays
 
-__all__ = ["Catalogue", "DataError", "Dataset", "generate", "plays", "read_catalogue", "read_dataset"]
+__all__ = [
+    "Catalogue",
+    "DataError",
+    "Dataset",
+    "Repairs",
+    "generate",
+    "plays",
+    "print_repairs",
+    "read_catalogue",
+    "read_dataset",
+]

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from data.errors import DataError
+from data.generator import DEFECTS
 
 app = typer.Typer(
     help="Makes, reads and transforms Pozytywka data sets.",
@@ -35,6 +36,12 @@ def _one_line_errors() -> Iterator[None]:
     except DataError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def _console(stderr: bool = False) -> Console:
+    """Returns a console that does not cut tables to 80 columns where there is no terminal."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=160)
 
 
 def _progress(*columns: ProgressColumn) -> Progress:
@@ -57,6 +64,12 @@ def generate(
     tracks: Annotated[int, typer.Option(min=1, help="Number of tracks.")] = 5000,
     plays: Annotated[int, typer.Option(min=1, help="Number of plays.")] = 12000,
     seed: Annotated[int, typer.Option(min=0, help="Seed; equal options give equal bytes.")] = 42,
+    defects: Annotated[
+        bool,
+        typer.Option(
+            "--defects", help=f"Plant defects that `validate` finds: {', '.join(d.name for d in DEFECTS)}."
+        ),
+    ] = False,
 ) -> None:
     """Writes a synthetic data set close to the real one."""
     from data.generator import generate as generate_dataset
@@ -69,27 +82,89 @@ def generate(
             tracks=tracks,
             plays=plays,
             seed=seed,
+            defects=defects,
             progress=lambda n: bar.advance(task, n),
         )
     typer.echo(f"wrote {plays} plays of {listeners} listeners over {tracks} tracks to {out}")
+    if defects:
+        typer.echo(f"planted {len(DEFECTS)} defects, each in a few lines")
 
 
 @app.command(epilog="Example: python -m data transform data/sample --out plays.parquet")
 def transform(
     directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     out: Annotated[Path, typer.Option(help="File to write, .jsonl or .parquet.")],
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+    ] = False,
 ) -> None:
     """Turns sessions into plays: one row a PLAY, with what became of it."""
     from data.export import require_known_suffix, write_plays
     from data.reading import read_dataset
+    from data.repairs import print_repairs
     from data.transform import plays
 
     with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)
         task = bar.add_task("reading", total=None)
-        dataset = read_dataset(directory)
+        dataset = read_dataset(directory, lenient=lenient)
+        print_repairs(dataset.repairs)
         bar.update(task, description="transforming")
         table = plays(dataset)
         bar.update(task, description="writing")
         write_plays(table, out)
     typer.echo(f"wrote {len(table)} plays, {table['skipped'].mean():.2%} of them skipped, to {out}")
+
+
+@app.command(epilog="Example: python -m data validate data/sample --json report.json")
+def validate(
+    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout.")
+    ] = None,
+) -> None:
+    """Says what is wrong with a data set; exit code 1 when a rule of severity error is broken."""
+    from data.quality import validate as find_faults
+    from data.quality.output import print_report, write_json
+
+    stdout, stderr = _console(), _console(stderr=True)
+    with _one_line_errors():
+        with stderr.status("reading") as status:
+            report = find_faults(directory, lambda step: status.update(step))
+        print_report(report, stderr if str(json_file) == "-" else stdout)
+        if json_file is not None:
+            write_json(report, json_file, stdout)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: python -m data analyze data/sample --out report")
+def analyze(
+    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an older report there is replaced.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all statistics as JSON; - is stdout.")
+    ] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+    ] = False,
+) -> None:
+    """Describes a data set: statistics, PNG figures, and an HTML report that needs nothing but itself."""
+    from data.analysis import STEPS, describe, require_replaceable, write_json, write_report
+    from data.reading import read_dataset
+    from data.repairs import print_repairs
+
+    with _one_line_errors(), _progress(MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+        require_replaceable(out)
+        task = bar.add_task("reading", total=STEPS + 1)
+        dataset = read_dataset(directory, lenient=lenient)
+        print_repairs(dataset.repairs)
+
+        def advance(step: str) -> None:
+            bar.update(task, advance=1, description=step)
+
+        statistics = describe(dataset, advance)
+        write_report(statistics, out, title=directory.resolve().name, advance=advance)
+        if json_file is not None:
+            write_json(statistics, json_file)
+    typer.echo(f"wrote {out / 'report.html'} and its figures", err=str(json_file) == "-")

@@ -1,10 +1,12 @@
 """A data set in memory: the five tables, and the catalogue joined from three of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+
+from data.repairs import Repairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,9 +17,11 @@ class Catalogue:
         tracks: One row a track in file order (RangeIndex): the columns of `tracks.jsonl`, `genres` (list[str]
             of the artist, empty when the artist is unknown), `storage_class` (str or None), `daily_cost`
             (float64, NaN when unknown).
+        repairs: What lenient reading did to the files.
     """
 
     tracks: pd.DataFrame
+    repairs: Repairs = field(default_factory=Repairs)
 
     @cached_property
     def track_ids(self) -> list[str]:
@@ -30,7 +34,13 @@ class Catalogue:
         return {track_id: row for row, track_id in enumerate(self.track_ids)}
 
     @classmethod
-    def join(cls, artists: pd.DataFrame, tracks: pd.DataFrame, track_storage: pd.DataFrame) -> "Catalogue":
+    def join(
+        cls,
+        artists: pd.DataFrame,
+        tracks: pd.DataFrame,
+        track_storage: pd.DataFrame,
+        repairs: Repairs | None = None,
+    ) -> "Catalogue":
         """Joins genres and storage to the tracks; ids are unique in each table."""
         genres_of = dict(zip(artists["id"], artists["genres"], strict=True))
         storage = track_storage.set_index("track_id").reindex(tracks["id"])
@@ -42,7 +52,7 @@ class Catalogue:
         storage_classes = [None if pd.isna(value) else value for value in storage["storage_class"]]
         joined["storage_class"] = pd.Series(storage_classes, dtype=object)
         joined["daily_cost"] = storage["daily_cost"].to_numpy(dtype=np.float64)
-        return cls(joined)
+        return cls(joined, repairs or Repairs())
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +66,7 @@ class Dataset:
         track_storage: `track_storage.jsonl`.
         sessions: `sessions.jsonl`; `timestamp` is datetime64[us].
         digest: SHA-256 (hex) over the five files' bytes, in the order above.
+        repairs: What lenient reading did to the files; nothing after strict reading.
     """
 
     artists: pd.DataFrame
@@ -64,6 +75,7 @@ class Dataset:
     track_storage: pd.DataFrame
     sessions: pd.DataFrame
     digest: str
+    repairs: Repairs = field(default_factory=Repairs)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -3,6 +3,11 @@
 from pathlib import Path
 
 
+def printable(text: str) -> str:
+    """Returns a text with what a terminal must not be sent (controls, half characters) written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class DataError(Exception):
     """Says in one line what is wrong with a data set, and where.
 
@@ -26,4 +31,4 @@ class DataError(Exception):
         place = str(self.path) if self.line is None else f"{self.path}:{self.line}"
         column = "" if self.column is None else f"column '{self.column}': "
         # File names and quoted values come from outside: whatever they hold, the message stays one line.
-        return " ".join(f"{place}: {column}{self.problem}".splitlines())
+        return printable(" ".join(f"{place}: {column}{self.problem}".splitlines()))

@@ -1,139 +1,263 @@
-"""One JSONL file to one checked table: Arrow reads it; only a file at fault is read again line by line."""
+"""One JSONL file to one table: Arrow reads it; only lines at fault are looked at one by one.
+
+Arrow's JSON reader is fast and gives up at the first fault, without its line; on some input that is not an
+object a line it even ends the process (https://github.com/apache/arrow/issues/47409). So a file is cut into
+blocks of whole lines, a block that could harm Arrow never reaches it, and one that Arrow refuses is halved
+until what is left is small enough to be parsed line by line.
+"""
 
 import hashlib
+import io
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandera.errors
 import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.json as arrow_json
+from numpy.typing import NDArray
 
-from data.errors import DataError
-from data.lines import MAX_LINE_BYTES, check_lines, line_of_row
-from data.schema import TIMESTAMP_PATTERN, FileContract
+from data.faults import FaultLog
+from data.lines import Block, LineError, blocks, parse_line, value_of
+from data.schema import FileContract
+from data.timestamps import to_timestamps
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SMALLEST_BLOCK_LINES = 64
+_SPARE_BRACKETS = 500
+"""Brackets that a block's texts may hold; more could nest so deep that Arrow overruns its stack."""
+
+_LINE_FEED, _CARRIAGE_RETURN, _BRACE, _CLOSING_BRACE, _BRACKET = b"\n\r{}["
+_N_THREADS = min(4, os.cpu_count() or 1)
+
+_NULLABLE = {arrow.int64(): pd.Int64Dtype(), arrow.bool_(): pd.BooleanDtype()}
 
 
-def read_table(directory: Path, contract: FileContract, hasher: "hashlib._Hash") -> pd.DataFrame:
-    """Reads one file of a data set and holds it to its contract.
+Piece = tuple[arrow.Table, NDArray[np.int64]]
+"""Some rows of a file, and the lines that they stand in."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """What a file holds, its faults included.
+
+    Attributes:
+        contract: The file's contract.
+        path: The file.
+        frame: The contract's columns, indexed by line number; null (NaT, NaN, None, NA) where a value cannot
+            be used. Lines that hold no object have no row.
+        n_rows: Lines of the file that are not blank.
+        log: Which lines and values cannot be used, and why.
+    """
+
+    contract: FileContract
+    path: Path
+    frame: pd.DataFrame
+    n_rows: int
+    log: FaultLog
+
+
+def read_raw(
+    path: Path, contract: FileContract, log: FaultLog, hasher: "hashlib._Hash", note_strays: bool = False
+) -> RawTable:
+    """Reads a file as far as it can be read.
 
     Args:
-        directory: Folder of the data set.
-        contract: The file's contract.
+        path: The file.
+        contract: The file's contract; only types are looked at here.
+        log: Where faults go; a `StrictFaultLog` raises the first.
         hasher: Is updated with the file's bytes.
+        note_strays: Log the fields that the contract does not know.
 
     Returns:
-        The contract's columns, one row a line, RangeIndex; lists of strings as list[str], timestamps as
-        datetime64[us].
+        The table.
 
     Raises:
-        DataError: The file is missing, unreadable or breaks its contract; names the first line at fault.
+        DataError: The file cannot be read, or `log` raised it.
     """
-    path = directory / contract.file_name
-    try:
-        n_lines = _scan(path, hasher)
-        table = _parse(path, contract)
-    except OSError as error:
-        raise DataError(path, None, None, _reason(error)) from error
-    if table.num_rows != n_lines:  # blank lines, or several objects in one line
-        check_lines(path, contract)
-    if _nulls(table):
-        check_lines(path, contract)
-        raise DataError(path, None, None, "a null where none is allowed")
-    frame = _to_pandas(path, contract, table)
-    _hold_to_contract(path, contract, frame)
-    return frame
+    reader = _Reader(contract, log, note_strays)
+    pieces = list(reader.read_all(blocks(path, log, hasher)))
+    tables, lines = zip(*pieces, strict=True) if pieces else ((), ())
+    table = arrow.concat_tables([contract.raw_arrow_schema.empty_table(), *tables])
+    index = pd.Index(np.concatenate([np.empty(0, np.int64), *lines]), name="line")
+    too_long = log.groups.get(("line-too-long", None))
+    n_rows = reader.n_rows + (len(too_long.lines) if too_long else 0)
+    return RawTable(contract, path, _to_pandas(contract, table).set_index(index), n_rows, log)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+class _Reader:
+    """Turns blocks of one file into Arrow tables."""
 
-
-def _scan(path: Path, hasher: "hashlib._Hash") -> int:
-    """Hashes a file and returns how many lines it has, the unended last one included."""
-    n_lines, last, first = 0, b"", True
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            if first and block.startswith(_BYTE_ORDER_MARK):
-                raise DataError(path, 1, None, "begins with a byte order mark: save it as plain UTF-8")
-            hasher.update(block)
-            n_lines += block.count(b"\n")
-            last, first = block[-1:], False
-    if first:
-        raise DataError(path, None, None, "the file is empty")
-    return n_lines + (last != b"\n")
-
-
-def _parse(path: Path, contract: FileContract) -> arrow.Table:
-    try:
-        table = arrow_json.read_json(
-            path,
-            read_options=arrow_json.ReadOptions(block_size=MAX_LINE_BYTES),
-            parse_options=arrow_json.ParseOptions(
-                explicit_schema=contract.arrow_schema, unexpected_field_behavior="ignore"
-            ),
+    def __init__(self, contract: FileContract, log: FaultLog, note_strays: bool) -> None:
+        self._columns = contract.columns
+        self._schema = contract.raw_arrow_schema
+        self._time_columns = contract.time_columns
+        self._log = log
+        self._note_strays = note_strays
+        self._most_brackets_a_line = 1 + sum(
+            arrow.types.is_list(field.type) for field in contract.arrow_schema
         )
-        table.validate(full=True)  # strings are UTF-8
-    except arrow.ArrowInvalid as error:
-        check_lines(path, contract)
-        raise DataError(path, None, None, str(error)) from error
-    if table.num_rows == 0:
-        raise DataError(path, None, None, "the file holds no rows")
-    return table
+        self._parse_options = arrow_json.ParseOptions(
+            explicit_schema=contract.arrow_schema,
+            unexpected_field_behavior="infer" if note_strays else "ignore",
+        )
+        self.n_rows = 0
+
+    def read_all(self, blocks: Iterator[Block]) -> Iterator[Piece]:
+        """Yields the rows in file order; Arrow works on a few blocks at a time."""
+        ahead: deque[tuple[Block, Future[arrow.Table | None]]] = deque()
+        with ThreadPoolExecutor(_N_THREADS) as pool:
+            for block in blocks:
+                ahead.append((block, pool.submit(self._by_arrow, block)))
+                if len(ahead) > _N_THREADS:
+                    first, table = ahead.popleft()
+                    yield from self._pieces(first, table.result())
+            while ahead:
+                first, table = ahead.popleft()
+                yield from self._pieces(first, table.result())
+
+    def _pieces(self, block: Block, table: arrow.Table | None) -> Iterator[Piece]:
+        """Yields a block's rows; `table` is what Arrow made of it, or None when it could not."""
+        if table is not None:
+            self.n_rows += table.num_rows
+            lines = block.first_line + np.arange(table.num_rows)
+            self._note_nulls(block, table)
+            self._note_stray_columns(block, table)
+            yield self._finish(table.select(self._schema.names), lines), lines
+        elif block.n_lines > _SMALLEST_BLOCK_LINES and (halves := block.halves()):
+            for half in halves:
+                yield from self._pieces(half, self._by_arrow(half))
+        else:
+            yield self._line_by_line(block)
+
+    def _by_arrow(self, block: Block) -> arrow.Table | None:
+        """Returns the block's rows, one a line, or None when Arrow cannot or must not read it."""
+        if not self._is_safe(block):
+            return None
+        try:
+            table = arrow_json.read_json(
+                io.BytesIO(block.data),
+                read_options=arrow_json.ReadOptions(block_size=len(block.data) + 1, use_threads=False),
+                parse_options=self._parse_options,
+            )
+            table.validate(full=True)  # strings are UTF-8
+        except (arrow.ArrowInvalid, UnicodeDecodeError):  # the latter for a field's name
+            return None
+        usable = table.num_rows == block.n_lines and all(
+            _holds_json(column) for column in table.select(self._schema.names).columns
+        )
+        return table if usable else None
+
+    def _is_safe(self, block: Block) -> bool:
+        """Tells whether each line looks like one object, not nested deep."""
+        data = np.frombuffer(block.data, dtype=np.uint8)
+        ends = np.flatnonzero(data == _LINE_FEED)
+        before = data[ends - 1]
+        before = np.where(before == _CARRIAGE_RETURN, data[ends - 2], before)
+        n_brackets = np.count_nonzero(data == _BRACE) + np.count_nonzero(data == _BRACKET)
+        return bool(
+            data[0] == _BRACE
+            and (data[ends[:-1] + 1] == _BRACE).all()
+            and (before == _CLOSING_BRACE).all()
+            and n_brackets <= self._most_brackets_a_line * block.n_lines + _SPARE_BRACKETS
+        )
+
+    def _line_by_line(self, block: Block) -> Piece:
+        values: dict[str, list[Any]] = {name: [] for name in self._columns}
+        lines = []
+        texts = block.data.split(b"\n")[:-1]
+        for line, text in enumerate(texts, block.first_line):
+            if not text.strip():
+                self._log.add("blank-line", line, "blank")
+                continue
+            self.n_rows += 1
+            record = self._record(line, text, block.cut_off and text is texts[-1])
+            if record is None:
+                continue
+            lines.append(line)
+            for name in self._columns:
+                values[name].append(self._value(line, record, name))
+            if self._note_strays:
+                for name in record.keys() - self._columns.keys():
+                    self._note_stray(line, name, record[name])
+        schema = arrow.schema([(name, column.arrow_type) for name, column in self._columns.items()])
+        numbers = np.array(lines, dtype=np.int64)
+        return self._finish(arrow.table(values, schema=schema), numbers), numbers
+
+    def _record(self, line: int, text: bytes, cut_off: bool = False) -> dict[str, Any] | None:
+        try:
+            return parse_line(text, cut_off)
+        except LineError as error:
+            self._log.add(error.rule, line, error.problem, error.column, error.value)
+            return None
+
+    def _value(self, line: int, record: dict[str, Any], name: str) -> Any:
+        try:
+            return value_of(record, self._columns[name])
+        except LineError as error:
+            self._log.add(error.rule, line, error.problem, error.column, error.value)
+            return None
+
+    def _note_nulls(self, block: Block, table: arrow.Table) -> None:
+        """Logs for each null of the contract's columns if it is written there or the field is missing."""
+        names = [name for name in self._columns if table[name].null_count]
+        if not names:
+            return
+        null = {name: compute.is_null(table[name]).to_numpy() for name in names}
+        texts = block.data.split(b"\n")
+        for row in np.flatnonzero(np.any(list(null.values()), axis=0)).tolist():
+            line = block.first_line + row
+            record = self._record(line, texts[row]) or {}
+            for name in names:
+                if null[name][row]:
+                    self._value(line, record, name)
+
+    def _note_stray_columns(self, block: Block, table: arrow.Table) -> None:
+        for name in table.column_names:
+            if name in self._columns:
+                continue
+            present = compute.is_valid(table[name]).to_numpy()
+            if present.all() and ("stray-field", name) in self._log.groups:
+                rows = np.arange(len(present))
+                self._log.add_lines("stray-field", block.first_line + rows, "", name, [])
+                continue
+            for row, text in enumerate(block.data.split(b"\n")[:-1]):
+                if present[row] or name.encode() in text:  # Arrow cannot tell a null from none
+                    record = parse_line(text)
+                    if name in record:
+                        self._note_stray(block.first_line + row, name, record[name])
+
+    def _note_stray(self, line: int, name: str, value: Any) -> None:
+        self._log.add("stray-field", line, f"the contract knows no field {name!r}", name, value)
+
+    def _finish(self, table: arrow.Table, lines: NDArray[np.int64]) -> arrow.Table:
+        """Parses the columns of times, logging what is no time."""
+        for name in self._time_columns:
+            times, bad = to_timestamps(table[name])
+            for row in np.flatnonzero(bad).tolist():
+                text = table[name][row].as_py()
+                self._log.add("bad-time", int(lines[row]), f"not an ISO 8601 time: {text!r}", name, text)
+            table = table.set_column(table.column_names.index(name), name, times)
+        return table
 
 
-def _nulls(table: arrow.Table) -> bool:
-    return any(
-        column.null_count or (arrow.types.is_list(column.type) and compute.list_flatten(column).null_count)
-        for column in table.columns
-    )
+def _holds_json(column: arrow.ChunkedArray) -> bool:
+    """Tells whether a column is without NaN, Infinity and lists with nulls, all of which Arrow reads."""
+    if arrow.types.is_list(column.type):
+        return bool(compute.list_flatten(column).null_count == 0)
+    if arrow.types.is_floating(column.type):
+        return bool(compute.all(compute.is_finite(column)).as_py() is not False)
+    return True
 
 
-def _to_pandas(path: Path, contract: FileContract, table: arrow.Table) -> pd.DataFrame:
+def _to_pandas(contract: FileContract, table: arrow.Table) -> pd.DataFrame:
     lists = [field.name for field in table.schema if arrow.types.is_list(field.type)]
-    frame: pd.DataFrame = table.drop_columns(lists).to_pandas()
+    frame: pd.DataFrame = table.drop_columns(lists).to_pandas(types_mapper=_NULLABLE.get)
     for name in lists:  # to_pandas would make arrays of them
         frame[name] = pd.Series(table[name].to_pylist(), dtype=object)
-    for name, column in contract.columns.items():
-        if column.json_name == "an ISO 8601 time":
-            frame[name] = _timestamps(path, name, table[name])
     return frame[list(contract.columns)]
-
-
-def _timestamps(path: Path, name: str, texts: arrow.ChunkedArray) -> "pd.Series[pd.Timestamp]":
-    times: pd.Series[pd.Timestamp] = pd.to_datetime(
-        texts.to_pandas(), format="ISO8601", utc=True, errors="coerce"
-    )
-    well_formed = compute.match_substring_regex(texts, TIMESTAMP_PATTERN).to_numpy()
-    bad = (times.isna() | ~well_formed).to_numpy()
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(path, line_of_row(path, row), name, f"not an ISO 8601 time: {texts[row].as_py()!r}")
-    return times.dt.tz_localize(None).dt.as_unit("us")
-
-
-def _hold_to_contract(path: Path, contract: FileContract, frame: pd.DataFrame) -> None:
-    try:
-        contract.model.validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
-        first = cases.sort_values("index", kind="stable").iloc[0]
-        if pd.isna(first["index"]):  # a whole column's fault, which Arrow's schema should have kept out
-            raise DataError(path, None, str(first["column"]), str(first["check"])) from errors
-        line = line_of_row(path, int(first["index"]))
-        raise DataError(path, line, str(first["column"]), _broken(first)) from errors
-
-
-def _broken(case: "pd.Series[Any]") -> str:
-    value, check = case["failure_case"], str(case["check"])
-    if isinstance(value, np.generic):  # whose repr names its type
-        value = value.item()
-    if check == "field_uniqueness":
-        return f"{value!r} is there more than once"
-    if check == "not_nullable":
-        return "not a number (NaN)"
-    return f"{value!r} breaks the rule {check}"

@@ -1,87 +1,118 @@
-"""Reads a data set's folder, strictly: the first fault ends it with a one-line error."""
+"""Reads a data set's folder: strictly, where the first fault ends it with a one-line error, or leniently."""
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from data.contract import hold_to_contract, typed
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError
-from data.jsonl import read_table
-from data.lines import line_of_row
-from data.schema import (
-    ARTISTS,
-    CATALOGUE_FILES,
-    DATASET_FILES,
-    SESSIONS,
-    TRACK_EVENT_TYPES,
-    TRACK_STORAGE,
-    TRACKS,
-    USERS,
-    FileContract,
-)
+from data.faults import FaultLog, StrictFaultLog
+from data.jsonl import RawTable, read_raw
+from data.references import of_shared_session, of_unknown_listener, of_unknown_track
+from data.repairing import repair
+from data.repairs import Repairs
+from data.schema import CATALOGUE_FILES, DATASET_FILES, SESSIONS, TRACKS, USERS, FileContract
 
 
-def read_dataset(directory: Path) -> Dataset:
+def read_dataset(directory: Path, *, lenient: bool = False) -> Dataset:
     """Reads the five files of a data set.
 
     Args:
         directory: Folder that holds them.
+        lenient: Repair what can be repaired without guessing instead of refusing it; the data set's `repairs`
+            say what was done.
 
     Returns:
-        The tables. Every event's listener, and every PLAY's, SKIP's and LIKE's track, is in its file.
+        The tables. Every event's listener, and every PLAY's, SKIP's and LIKE's track, is in its file, and no
+        session is of two listeners.
 
     Raises:
-        DataError: The folder or a file is missing, or a line breaks its file's contract.
+        DataError: The folder or a file is missing, or a line breaks its file's contract; when lenient, only
+            what cannot be repaired.
     """
-    tables, digest = _read(directory, DATASET_FILES)
-    sessions, path = tables[SESSIONS.file_name], directory / SESSIONS.file_name
-    _require_known(path, sessions, "user_id", "listener", tables[USERS.file_name]["user_id"])
-    about_a_track = sessions[sessions["event_type"].isin(TRACK_EVENT_TYPES)]
-    _require_known(path, about_a_track, "track_id", "track", tables[TRACKS.file_name]["id"])
-    return Dataset(
-        artists=tables[ARTISTS.file_name],
-        tracks=tables[TRACKS.file_name],
-        users=tables[USERS.file_name],
-        track_storage=tables[TRACK_STORAGE.file_name],
-        sessions=sessions,
-        digest=digest,
-    )
+    tables, repairs, digest = _read(directory, DATASET_FILES, lenient)
+    return Dataset(**tables, digest=digest, repairs=repairs)
 
 
-def read_catalogue(directory: Path) -> Catalogue:
+def read_catalogue(directory: Path, *, lenient: bool = False) -> Catalogue:
     """Reads what is known of the tracks; needs neither sessions nor users.
 
     Args:
         directory: Folder that holds `artists.jsonl`, `tracks.jsonl` and `track_storage.jsonl`.
+        lenient: Repair what can be repaired without guessing instead of refusing it.
 
     Returns:
         The tracks in file order, joined with genres and storage.
 
     Raises:
-        DataError: The folder or a file is missing, or a line breaks its file's contract.
+        DataError: The folder or a file is missing, or a line breaks its file's contract; when lenient, only
+            what cannot be repaired.
     """
-    tables, _ = _read(directory, CATALOGUE_FILES)
-    return Catalogue.join(*(tables[contract.file_name] for contract in CATALOGUE_FILES))
+    tables, repairs, _ = _read(directory, CATALOGUE_FILES, lenient)
+    return Catalogue.join(**tables, repairs=repairs)
 
 
-def _read(directory: Path, contracts: tuple[FileContract, ...]) -> tuple[dict[str, pd.DataFrame], str]:
-    """Returns the tables by file name, and the SHA-256 over the files' bytes."""
-    directory = Path(directory)
+def require_folder(directory: Path) -> None:
+    """Raises a `DataError` unless there is such a folder."""
     if not directory.exists():
         raise DataError(directory, None, None, "no such folder")
     if not directory.is_dir():
         raise DataError(directory, None, None, "not a folder")
+
+
+def _read(
+    directory: Path, contracts: tuple[FileContract, ...], lenient: bool
+) -> tuple[dict[str, pd.DataFrame], Repairs, str]:
+    """Returns the tables by name, what was repaired, and the SHA-256 over the files' bytes."""
+    directory = Path(directory)
+    require_folder(directory)
     for contract in contracts:  # before any is read: a missing file is the first thing to know
         if not (directory / contract.file_name).exists():
             raise DataError(directory / contract.file_name, None, None, "no such file")
     hasher = hashlib.sha256()
-    tables = {contract.file_name: read_table(directory, contract, hasher) for contract in contracts}
-    return tables, hasher.hexdigest()
+    raw = {contract.name: _raw(directory, contract, hasher, lenient) for contract in contracts}
+    if lenient:
+        tables, repairs = repair(raw)
+        return tables, repairs, hasher.hexdigest()
+    frames = {name: _strict(table) for name, table in raw.items()}
+    if SESSIONS.name in frames:
+        _require_references(raw[SESSIONS.name].path, frames)
+    strict = {name: frame.reset_index(drop=True) for name, frame in frames.items()}
+    return strict, Repairs(), hasher.hexdigest()
 
 
-def _require_known(path: Path, rows: pd.DataFrame, column: str, noun: str, known: "pd.Series[Any]") -> None:
-    unknown = rows[column][~rows[column].isin(known)]
-    for row, value in unknown.head(1).items():
-        raise DataError(path, line_of_row(path, int(str(row))), column, f"no such {noun}: {value!r}")
+def _raw(directory: Path, contract: FileContract, hasher: "hashlib._Hash", lenient: bool) -> RawTable:
+    path = directory / contract.file_name
+    table = read_raw(path, contract, FaultLog(path) if lenient else StrictFaultLog(path), hasher)
+    if table.n_rows == 0:
+        raise DataError(
+            path, None, None, "the file holds no rows" if path.stat().st_size else "the file is empty"
+        )
+    return table
+
+
+def _strict(table: RawTable) -> pd.DataFrame:
+    """Returns a table's frame, indexed by line number, when it keeps its contract."""
+    log = FaultLog(table.path)
+    hold_to_contract(table, log)
+    log.raise_first()
+    frame = table.frame
+    return frame.assign(
+        **{name: typed(column, frame[name]) for name, column in table.contract.columns.items()}
+    )
+
+
+def _require_references(path: Path, frames: dict[str, pd.DataFrame]) -> None:
+    sessions, users, tracks = (frames[contract.name] for contract in (SESSIONS, USERS, TRACKS))
+
+    def refuse(at_fault: NDArray[np.bool_], column: str, problem: str) -> None:
+        for line, value in sessions.loc[at_fault, column].head(1).items():
+            raise DataError(path, int(str(line)), column, problem.format(value=value))
+
+    refuse(of_unknown_listener(sessions, users), "user_id", "no such listener: {value!r}")
+    refuse(of_unknown_track(sessions, tracks), "track_id", "no such track: {value!r}")
+    refuse(of_shared_session(sessions), "session_id", "session {value} is of more than one listener")

@@ -22,12 +22,25 @@ EVENT_TYPES = ("PLAY", "SKIP", "LIKE", "ADVERTISEMENT", "BUY_PREMIUM")
 TRACK_EVENT_TYPES = ("PLAY", "SKIP", "LIKE")
 """Events about a track; the others carry an empty `track_id`."""
 
-TIMESTAMP_PATTERN = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$"
 RELEASE_DATE_PATTERN = r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
 
 
+SENTINELS = (-1, "-1", "null", "None", "nan", "NaN")
+"""What stands in columns of ids where the id was lost."""
+_LOST = [value for value in SENTINELS if isinstance(value, str)]
+
+
 def _identifier(unique: bool = False) -> Any:
-    return pa.Field(unique=unique, str_length={"min_value": 1})
+    return pa.Field(
+        unique=unique,
+        notin=_LOST,
+        str_length={"min_value": 1},
+        metadata={"identifier": True},
+    )
+
+
+def _number(unique: bool = False) -> Any:
+    return pa.Field(unique=unique, notin=[-1], ge=0, metadata={"identifier": True})
 
 
 def _between(lowest: float, highest: float) -> Any:
@@ -71,7 +84,7 @@ class Tracks(pa.DataFrameModel):
 class Users(pa.DataFrameModel):
     """`users.jsonl`: the listeners; `premium_user` is their state at the end of the recording."""
 
-    user_id: Series[int] = pa.Field(unique=True, ge=0)
+    user_id: Series[int] = _number(unique=True)
     name: Series[str]
     city: Series[str]
     street: Series[str]
@@ -91,20 +104,28 @@ class Sessions(pa.DataFrameModel):
     """`sessions.jsonl`: the events, `timestamp` in ISO 8601 (UTC when it names no offset)."""
 
     timestamp: Series[pd.Timestamp]
-    user_id: Series[int] = pa.Field(ge=0)
-    track_id: Series[str]
+    user_id: Series[int] = _number()
+    track_id: Series[str] = pa.Field(notin=_LOST, metadata={"identifier": True})
     event_type: Series[str] = pa.Field(isin=list(EVENT_TYPES))
-    session_id: Series[int] = pa.Field(ge=0)
+    session_id: Series[int] = _number()
 
 
 @dataclass(frozen=True)
 class Column:
-    """How one column is written in JSON and read by Arrow."""
+    """How one column is written in JSON, read by Arrow, and what its values are held to."""
 
     name: str
     json_types: tuple[type, ...]
     json_name: str
     arrow_type: arrow.DataType
+    is_identifier: bool
+    is_unique: bool
+    checks: tuple[pa.Check, ...]
+
+    @property
+    def is_time(self) -> bool:
+        """Tells whether the column holds times, which JSON writes as strings."""
+        return self.json_name == "an ISO 8601 time"
 
 
 # By the pandera model's type. JSON knows no int/float split: a whole number is a fine float, not the reverse.
@@ -125,6 +146,11 @@ class FileContract:
     file_name: str
     model: type[pa.DataFrameModel]
 
+    @property
+    def name(self) -> str:
+        """Returns the table's name."""
+        return self.file_name.removesuffix(".jsonl")
+
     @cached_property
     def columns(self) -> dict[str, Column]:
         """Returns the columns by name, in the model's order."""
@@ -135,11 +161,29 @@ class FileContract:
         """Returns the schema that Arrow's JSON reader is told to expect."""
         return arrow.schema([(column.name, column.arrow_type) for column in self.columns.values()])
 
+    @cached_property
+    def time_columns(self) -> tuple[str, ...]:
+        """Returns the names of the columns of times, which JSON writes as strings."""
+        return tuple(name for name, column in self.columns.items() if column.is_time)
+
+    @cached_property
+    def raw_arrow_schema(self) -> arrow.Schema:
+        """Returns `arrow_schema` with the columns of times as times."""
+        return arrow.schema(
+            [
+                (name, arrow.timestamp("us") if column.is_time else column.arrow_type)
+                for name, column in self.columns.items()
+            ]
+        )
+
     def _columns(self) -> Iterator[Column]:
+        declared = self.model.to_schema().columns
         for name, annotation in self.model.__annotations__.items():
             (kind,) = annotation.__args__  # Series[kind]
-            json_types, json_name, arrow_type = _JSON_OF[kind]
-            yield Column(name, json_types, json_name, arrow_type)
+            is_identifier = bool((declared[name].metadata or {}).get("identifier"))
+            yield Column(
+                name, *_JSON_OF[kind], is_identifier, declared[name].unique, tuple(declared[name].checks)
+            )
 
 
 ARTISTS = FileContract("artists.jsonl", Artists)

@@ -13,6 +13,7 @@ class DataSettings(BaseSettings):
 
     Attributes:
         data_version: Folder below `data/` that holds the data set (environment variable `DATA_VERSION`).
+        data: Folder of the data set, wherever it is (`PLAYTHROUGH_DATA`); beats `data_version`.
     """
 
     model_config = SettingsConfigDict(
@@ -24,8 +25,9 @@ class DataSettings(BaseSettings):
     )
 
     data_version: str = Field(default="sample", validation_alias="DATA_VERSION")
+    data: Path | None = None
 
     @property
-    def default_data_directory(self) -> Path:
-        """Returns the folder of the data set, relative to the repository root."""
-        return Path("data") / self.data_version
+    def data_directory(self) -> Path:
+        """Returns the folder of the data set."""
+        return self.data or Path("data") / self.data_version

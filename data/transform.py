@@ -30,7 +30,7 @@ def plays(dataset: Dataset) -> pd.DataFrame:
         to the SKIP if skipped, else the track's duration), `duration_s` (float64), `favourite_genres`
         (list[str] of the listener), `premium` (bool).
     """
-    events = _ordered(dataset.sessions)
+    events = in_session_order(dataset.sessions)
     is_play = (events["event_type"] == "PLAY").to_numpy()
     table = _outcomes(events, is_play)
     table = table.sort_values(["started_at", "file_row"], kind="stable", ignore_index=True)
@@ -38,7 +38,7 @@ def plays(dataset: Dataset) -> pd.DataFrame:
     return table[list(_PLAY_COLUMNS)]
 
 
-def _ordered(sessions: pd.DataFrame) -> pd.DataFrame:
+def in_session_order(sessions: pd.DataFrame) -> pd.DataFrame:
     """Returns the events session by session, each session in time order, then file order."""
     events = sessions.assign(file_row=np.arange(len(sessions)))
     # lexsort is stable and takes its keys from the last to the first.
@@ -53,7 +53,7 @@ def _outcomes(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> pd.DataFrame:
     )  # fmt: skip
     table["position"] = table.groupby("session_id", sort=False).cumcount().astype(np.int64)
     table["advertisement_before"] = _advertisement_before(events, is_play)
-    play_of = _play_of_event(events, is_play)
+    play_of = play_of_event(events, is_play)
     event_type = events["event_type"]
     skips = (event_type == "SKIP").to_numpy() & (play_of >= 0)
     likes = (event_type == "LIKE").to_numpy() & (play_of >= 0)
@@ -66,7 +66,7 @@ def _outcomes(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> pd.DataFrame:
     return table
 
 
-def _play_of_event(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> NDArray[np.int64]:
+def play_of_event(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Returns each event's PLAY (row among the plays): the latest of its session and track so far, or -1."""
     number = pd.Series(np.where(is_play, np.cumsum(is_play) - 1, np.nan))
     by_session_and_track = [events["session_id"], events["track_id"]]

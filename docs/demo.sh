@@ -14,6 +14,7 @@ step "1. Train on the first 80 % of the plays in $DATA"
 
 step "2. Serve the models, with an embedded MongoDB for the A/B documents"
 unset MONGODB_URI
+: >"$DEMO/server.out"
 "$BIN/python" -m server --data "$DATA" --models "$DEMO/models" --port 0 >"$DEMO/server.out" 2>"$DEMO/server.log" &
 server_pid=$!
 trap 'kill "$server_pid" 2>/dev/null && wait "$server_pid" || true' EXIT

@@ -1,7 +1,8 @@
 """The artifact: one folder a model version, written in one piece and safe to load from a stranger.
 
-The folder holds `manifest.json`, `weights.safetensors`, `genres.json` and `encoder.safetensors`; the manifest
-carries the SHA-256 of the other three. Nothing in it is executed on loading.
+The folder holds `manifest.json`, `weights.safetensors`, `genres.json`, `encoder.safetensors` and
+`skip_times.safetensors`; the manifest carries the SHA-256 of the other four. Nothing in it is executed on
+loading.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,16 +25,20 @@ from models.layout import (
     pack_encoder,
     pack_genres,
     pack_layers,
+    pack_skip_times,
     unpack_encoder,
     unpack_layers,
+    unpack_skip_times,
 )
+from models.listening import SkipTimes, uniform_skip_times
 from models.manifest import FORMAT_VERSION, Manifest
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 GENRES = "genres.json"
 ENCODER = "encoder.safetensors"
-FILES = (MANIFEST, WEIGHTS, GENRES, ENCODER)
+SKIP_TIMES = "skip_times.safetensors"
+FILES = (MANIFEST, WEIGHTS, GENRES, ENCODER, SKIP_TIMES)
 
 
 class ArtifactError(Exception):
@@ -58,11 +63,13 @@ class Artifact:
         manifest: What it is.
         inputs: Encoder of its inputs.
         layers: Two or more linear layers in order, a ReLU between; the last has two outputs (see `classes`).
+        skip_times: How skips spread over a track.
     """
 
     manifest: Manifest
     inputs: InputEncoder
     layers: tuple[Layer, ...]
+    skip_times: SkipTimes = field(default_factory=uniform_skip_times)
 
 
 class _Checksums(BaseModel):
@@ -114,7 +121,7 @@ def load(directory: Path) -> Artifact:
     with _parsing(directory, MANIFEST):
         stated = _checked_manifest(raw)
     contents: dict[str, bytes] = {}
-    for name in (WEIGHTS, GENRES, ENCODER):
+    for name in (WEIGHTS, GENRES, ENCODER, SKIP_TIMES):
         contents[name] = _read(directory, name)
         if hashlib.sha256(contents[name]).hexdigest() != stated.sha256.get(name):
             raise ArtifactError(directory, f"{name} differs from its checksum in {MANIFEST}")
@@ -124,7 +131,9 @@ def load(directory: Path) -> Artifact:
         inputs = unpack_encoder(genres, contents[ENCODER])
     with _parsing(directory, WEIGHTS):
         layers = unpack_layers(contents[WEIGHTS], inputs.n_inputs)
-    return Artifact(stated.manifest, inputs, layers)
+    with _parsing(directory, SKIP_TIMES):
+        skip_times = unpack_skip_times(contents[SKIP_TIMES])
+    return Artifact(stated.manifest, inputs, layers, skip_times)
 
 
 def _contents(artifact: Artifact) -> dict[str, bytes]:
@@ -133,6 +142,7 @@ def _contents(artifact: Artifact) -> dict[str, bytes]:
         WEIGHTS: pack_layers(artifact.layers),
         GENRES: pack_genres(artifact.inputs),
         ENCODER: pack_encoder(artifact.inputs),
+        SKIP_TIMES: pack_skip_times(artifact.skip_times),
     }
     checksums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     manifest = artifact.manifest.model_dump(mode="json") | {"sha256": checksums}

@@ -8,7 +8,9 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors.numpy import load, save
 
-from models.features import GenreEncoder, InputEncoder
+from models.features import ContextEncoder, GenreEncoder, InputEncoder, NormalScores
+from models.features.context import N_GENERAL_HISTORY
+from models.listening import SkipTimes
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Weight (n_out, n_in) and bias (n_out,) of a linear layer."""
@@ -43,10 +45,26 @@ def pack_genres(inputs: InputEncoder) -> bytes:
 def pack_encoder(inputs: InputEncoder) -> bytes:
     """Returns the encoder's arrays as safetensors."""
     genres = inputs.genres
-    return _pack({
+    arrays = {
         "idf": genres.idf, "pca_mean": genres.mean, "pca_components": genres.components,
         "centroids": genres.centroids, "input_mean": inputs.mean, "input_scale": inputs.scale,
-    })  # fmt: skip
+    }  # fmt: skip
+    if inputs.scores is not None:
+        arrays["audio_knots"] = inputs.scores.knots
+    if inputs.context is not None:
+        context = inputs.context
+        arrays |= {
+            "context_relevance": context.relevance, "context_mean": context.mean,
+            "context_scale": context.scale, "context_weight": context.weight,
+            "context_prior": np.array([context.prior]),
+            "context_situation_weight": np.array([context.situation_weight]),
+        }  # fmt: skip
+    return _pack(arrays)
+
+
+def pack_skip_times(skip_times: SkipTimes) -> bytes:
+    """Returns the spread of skips as safetensors."""
+    return _pack({"shares": skip_times.shares, "seconds": skip_times.seconds})
 
 
 def pack_layers(layers: tuple[Layer, ...]) -> bytes:
@@ -72,7 +90,7 @@ def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
     arrays = load(content)
     n_terms = len(genres.terms)
     n_clusters, n_components = arrays["centroids"].shape
-    n_inputs = 2 * n_clusters + len(genres.audio)
+    n_inputs = 2 * n_clusters + len(genres.audio)  # without the context's block
     shapes: dict[str, tuple[int, ...]] = {
         "idf": (n_terms,), "pca_mean": (n_terms,), "pca_components": (n_components, n_terms),
         "centroids": (n_clusters, n_components), "input_mean": (n_inputs,), "input_scale": (n_inputs,),
@@ -85,7 +103,55 @@ def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
     if not all(0 <= cluster < n_clusters for cluster in genres.cluster_of.values()):
         raise ValueError("a genre's cluster is out of range")
     encoder = GenreEncoder(genres.cluster_of, genres.terms, idf, pca_mean, components, centroids)
-    return InputEncoder(encoder, genres.audio, mean, scale)
+    scores, context = _unpack_scores(arrays, len(genres.audio)), _unpack_context(arrays, len(genres.audio))
+    return InputEncoder(encoder, genres.audio, mean, scale, scores, context)
+
+
+def _unpack_scores(arrays: Mapping[str, NDArray[Any]], n_audio: int) -> NormalScores | None:
+    if "audio_knots" not in arrays:
+        return None
+    n_knots = arrays["audio_knots"].shape[-1]
+    knots = _checked(arrays, "audio_knots", (n_audio, n_knots), np.float64)
+    _check_rising("audio_knots", knots)
+    return NormalScores(knots)
+
+
+def _unpack_context(arrays: Mapping[str, NDArray[Any]], n_audio: int) -> ContextEncoder | None:
+    if "context_prior" not in arrays:
+        return None
+    n_history = N_GENERAL_HISTORY + n_audio
+    relevance = _checked(arrays, "context_relevance", (n_audio,), np.float64)
+    mean, scale, weight = (
+        _checked(arrays, f"context_{name}", (n_history,), np.float64) for name in ("mean", "scale", "weight")
+    )
+    (prior,) = _checked(arrays, "context_prior", (1,), np.float64)
+    (situation_weight,) = _checked(arrays, "context_situation_weight", (1,), np.float64)
+    if not (scale > 0).all() or not (relevance >= 0).all() or not 0 < prior < 1:
+        raise ValueError(
+            "context_scale must be positive, context_relevance at least 0, context_prior in (0, 1)"
+        )
+    return ContextEncoder(float(prior), relevance, mean, scale, weight, float(situation_weight))
+
+
+def unpack_skip_times(content: bytes) -> SkipTimes:
+    """Rebuilds the spread of skips.
+
+    Raises:
+        KeyError: An array is missing.
+        ValueError: The quantiles do not rise, or hold a value that is not finite.
+        safetensors.SafetensorError: The content is no safetensors file.
+    """
+    arrays = load(content)
+    shape = (len(arrays["shares"]),)
+    shares, seconds = (_checked(arrays, name, shape, np.float64) for name in ("shares", "seconds"))
+    _check_rising("shares", shares)
+    _check_rising("seconds", seconds)
+    return SkipTimes(shares, seconds)
+
+
+def _check_rising(name: str, values: NDArray[Any]) -> None:
+    if values.shape[-1] < 2 or (np.diff(values) < 0).any():
+        raise ValueError(f"{name} must rise")
 
 
 def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:

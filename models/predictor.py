@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
+from models.features import track_views
+from models.features.context import genre_share
 
 _LISTENERS_KEPT = 4096
 
@@ -32,7 +34,8 @@ class Predictor:
     """Predicts how likely listeners hear tracks out; safe to share between threads.
 
     The first linear layer splits into a track's part, kept for every track, and a listener's part, kept for
-    the listeners seen last; a prediction adds the two and runs the small rest of the network.
+    the listeners seen last; a prediction adds the two, and the context's part where the model has one, and
+    runs the small rest of the network.
     """
 
     def __init__(self, artifact: Artifact, catalogue: Catalogue) -> None:
@@ -54,14 +57,30 @@ class Predictor:
         self._inputs = artifact.inputs
         (weight, bias), *hidden, (last_weight, last_bias) = artifact.layers
         n_track_inputs = artifact.inputs.n_track_inputs
-        self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:])
+        n_without_context = artifact.inputs.n_inputs - artifact.inputs.n_context_inputs
+        self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:n_without_context])
+        self._context = artifact.inputs.context
+        self._context_weight = np.ascontiguousarray(weight[:, n_without_context:].T)  # (n_context, n_first)
         self._bias = bias
         self._hidden = [(np.ascontiguousarray(w.T), b) for w, b in hidden]  # (n_in, n_out), (n_out,)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        self._last = (last_weight[1] - last_weight[0], last_bias[1] - last_bias[0])  # (n_in,), ()
+        # The temperature divides that difference, so it goes into the weights.
+        per_degree = np.float32(1 / manifest.temperature)
+        self._last = (
+            (last_weight[1] - last_weight[0]) * per_degree,  # (n_in,)
+            (last_bias[1] - last_bias[0]) * per_degree,  # ()
+        )
         tracks = artifact.inputs.encode_tracks(catalogue.tracks)
         self._track_parts = tracks @ weight[:, :n_track_inputs].T  # (n_tracks, n_first)
+        self._track_views = None if self._context is None else track_views(artifact.inputs, catalogue.tracks)
+        self._durations_s = _durations_s(catalogue)
+        self._skip_times = artifact.skip_times
         self._listener_part = lru_cache(_LISTENERS_KEPT)(self._compute_listener_part)
+
+    @property
+    def uses_context(self) -> bool:
+        """Returns whether a prediction depends on the listener's context."""
+        return self._context is not None
 
     def knows(self, track_id: str) -> bool:
         """Returns whether the track is in the catalogue."""
@@ -78,7 +97,7 @@ class Predictor:
         Args:
             track_ids: Tracks, in any order, repeated or not.
             favourite_genres: The listener's; a genre never seen maps to its nearest cluster or to nothing.
-            context: Not used by this kind of model.
+            context: What else is known about the listener; ignored by a model that has no use for it.
 
         Returns:
             Probabilities in the order of `track_ids`, (n_tracks,), never NaN.
@@ -86,12 +105,14 @@ class Predictor:
         Raises:
             UnknownTrackError: Some tracks are not in the catalogue.
         """
-        try:
-            rows = [self._row_of[track_id] for track_id in track_ids]
-        except KeyError:
-            unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
-            raise UnknownTrackError(unknown) from None
-        values = self._track_parts[rows] + self._listener_part(tuple(favourite_genres))  # (n, n_first)
+        rows = self._rows(track_ids)
+        listener_part = self._listener_part(tuple(favourite_genres))  # (n_first,)
+        values = self._track_parts[rows]  # (n, n_first), a copy
+        if context is not None and self._context is not None and self._track_views is not None:
+            block = self._context.encode(self._track_views, rows, self._row_of, context)  # (n, n_context)
+            values += block @ self._context_weight
+            listener_part = listener_part * np.float32(genre_share(context))
+        values += listener_part + self._bias
         np.maximum(values, 0, out=values)
         for weight, bias in self._hidden:
             values = values @ weight + bias
@@ -100,8 +121,52 @@ class Predictor:
         logits: NDArray[np.float64] = (values @ weight + bias).astype(np.float64)  # (n,)
         return np.exp(-np.logaddexp(0.0, -logits))
 
+    def listening_curves(
+        self,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None,
+        at_s: Sequence[float],
+    ) -> NDArray[np.float64]:
+        """Returns how likely each second of tracks is heard once they are started.
+
+        Args:
+            track_ids: Tracks.
+            favourite_genres: The listener's.
+            context: What else is known about the listener.
+            at_s: Seconds from the start of a track, at least 0.
+
+        Returns:
+            P(second t is heard | started), (n_tracks, n_points); see `SkipTimes.listening_curves`.
+
+        Raises:
+            UnknownTrackError: Some tracks are not in the catalogue.
+        """
+        return self.curves_of(track_ids, self.predict(track_ids, favourite_genres, context), at_s)
+
+    def curves_of(
+        self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """Returns the curves of tracks whose probabilities `predict` has given, (n_tracks, n_points)."""
+        durations_s = self._durations_s[self._rows(track_ids)]
+        return self._skip_times.listening_curves(probabilities, durations_s, at_s)
+
+    def _rows(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
+        try:
+            return np.array([self._row_of[track_id] for track_id in track_ids], dtype=np.int64)
+        except KeyError:
+            unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
+            raise UnknownTrackError(unknown) from None
+
     def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
-        return self._listener_weight @ self._inputs.encode_listener(favourite_genres) + self._bias
+        return self._listener_weight @ self._inputs.encode_listener(favourite_genres)
+
+
+def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:
+    """Returns the tracks' durations in seconds, NaN where the catalogue does not say."""
+    if "duration_ms" not in catalogue.tracks:
+        return np.full(len(catalogue.tracks), np.nan)
+    return catalogue.tracks["duration_ms"].to_numpy(dtype=np.float64, na_value=np.nan) / 1000
 
 
 def load_predictor(path: Path, catalogue: Catalogue) -> Predictor:

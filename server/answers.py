@@ -1,6 +1,6 @@
 """What the service answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Ranking:
     Attributes:
         track_ids: The ranked tracks.
         probabilities: Their play-through probabilities, in the same order.
+        listening_curves: Probability of hearing each asked second, one curve a track in the same order;
+            empty when none was asked for.
         threshold: Probability below which the model expects a skip.
         unknown_track_ids: The requested tracks that the catalogue lacks, in the order of the request.
         model: Model that answered.
@@ -41,3 +43,4 @@ class Ranking:
     unknown_track_ids: list[str]
     model: str
     version: str
+    listening_curves: list[list[float]] = field(default_factory=list)

@@ -18,7 +18,7 @@ from server.experiment.store import MongoStore
 from server.experiment.writer import SpoolWriter
 from server.loading import choose_default, load_models
 from server.ports import LoadedModel
-from server.rpc.listening import RpcServer
+from server.rpc.listening import RpcServer, check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
 
@@ -60,6 +60,7 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         StartError: When it cannot start.
         DataError: When the data set cannot be read.
     """
+    check_free(settings.host, settings.port)  # before anything is loaded or started
     async with AsyncExitStack() as stack:  # closed in reverse: calls, then the spool, then the database
         lock = await asyncio.to_thread(lock_folder, settings.var_dir)
         stack.callback(lock.close)

@@ -159,8 +159,8 @@ def _table(figures: dict[str, Any]) -> Table:
         caption=f"{health['n_waiting_in_spool']} wait for MongoDB, {health['n_dead_letters']} dead letters",
     )
     table.add_column("arm")
-    for heading in ("predictions", "outcomes", "accuracy", "95 % interval", "log loss", "Brier"):
-        table.add_column(heading, justify="right")
+    for heading in ("n", "outcomes", "accuracy", "95 % interval", "log loss", "Brier"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, arm in figures["arms"].items():
         cells = [str(arm["n"]), str(arm["n_outcomes"])]
         if arm["n_outcomes"]:

@@ -36,6 +36,12 @@ class Predictor(Protocol):
         """Returns the play-through probabilities of tracks, (n_tracks,)."""
         ...
 
+    def curves_of(
+        self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """Returns how likely each second of tracks is heard once they are started, (n_tracks, n_points)."""
+        ...
+
 
 class PredictionLog(Protocol):
     """Where logged predictions and their outcomes go; `server.experiment.log.ExperimentLog` is one."""

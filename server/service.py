@@ -114,6 +114,7 @@ class PredictionService:
         favourite_genres: Sequence[str],
         context: ListenerContext | None = None,
         top_k: int = 0,
+        listening_curve_at_s: Sequence[float] = (),
     ) -> Ranking:
         """Ranks tracks for one listener.
 
@@ -123,6 +124,7 @@ class PredictionService:
             favourite_genres: The listener's.
             context: What else is known about the listener.
             top_k: How many to return at most; 0 for all.
+            listening_curve_at_s: Seconds from a track's start at which to give its curve; none: none.
 
         Returns:
             The ranking; ties keep the order of `track_ids`.
@@ -136,13 +138,18 @@ class PredictionService:
         unknown = [track_id for track_id in asked if not predictor.knows(track_id)]
         probabilities = predictor.predict(known, favourite_genres, context) if known else np.empty(0)  # (n,)
         best = np.argsort(-probabilities, kind="stable")[: top_k or None]
+        ranked = [known[row] for row in best]
+        curves: list[list[float]] = []
+        if listening_curve_at_s and ranked:
+            curves = predictor.curves_of(ranked, probabilities[best], listening_curve_at_s).tolist()
         return Ranking(
-            track_ids=[known[row] for row in best],
+            track_ids=ranked,
             probabilities=probabilities[best].tolist(),
             threshold=predictor.threshold,
             unknown_track_ids=unknown,
             model=predictor.name,
             version=predictor.version,
+            listening_curves=curves,
         )
 
     async def record_outcome(self, prediction_id: str, skipped: bool, listened_ms: int) -> None:

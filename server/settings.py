@@ -15,7 +15,6 @@ class ServerSettings(DataSettings):
     """Settings of the server; a flag beats a variable, a variable beats `.env`.
 
     Attributes:
-        data: Folder of the data set; by default the one that `DATA_VERSION` names.
         models: Folder of the model registry.
         host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
@@ -29,7 +28,6 @@ class ServerSettings(DataSettings):
         log_level: Least severity that is logged.
     """
 
-    data: Path | None = None
     models: Path = Path("models/registry")
     host: str = "127.0.0.1"
     port: int = Field(default=50051, ge=0, le=65535)
@@ -41,11 +39,6 @@ class ServerSettings(DataSettings):
     spool_max_records: int = Field(default=1_000_000, ge=1)
     drain_grace_s: float = Field(default=10.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @property
-    def data_directory(self) -> Path:
-        """Returns the folder of the data set."""
-        return self.data or self.default_data_directory
 
     @property
     def embedded_directory(self) -> Path:

@@ -51,14 +51,18 @@ def train(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is stdout.")
     ] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+    ] = False,
 ) -> None:
     """Trains models on a data set's plays and exports each as the next version."""
     try:
         settings = TrainerSettings()
-        directory = data or settings.default_data_directory
-        registry = models_dir or settings.models_dir
+        directory = data or settings.data_directory
+        registry = models_dir or settings.models
         wanted = device or settings.device
-        _run(models or [], directory, registry, split, recipe, wanted, seed, epochs, data_licence, json_file)
+        named = (models or [], directory, lenient, registry)
+        _run(*named, split, recipe, wanted, seed, epochs, data_licence, json_file)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         _fail(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
@@ -71,6 +75,7 @@ def train(
 def _run(
     names: list[str],
     directory: Path,
+    lenient: bool,
     models_directory: Path,
     split: str,
     recipe: str,
@@ -83,7 +88,7 @@ def _run(
     """Trains, shows and writes the results; whatever a person can mend becomes a `TrainingError`."""
     wait_passively()
     # Late, so that --help and a mistyped flag answer at once.
-    from data import DataError, read_dataset
+    from data import DataError, print_repairs, read_dataset
     from models import ArtifactError, Registry
     from trainer.device import choose_device
     from trainer.progress import EpochBars
@@ -98,7 +103,8 @@ def _run(
     results: list[Trained] = []
     try:
         with errors.status(f"reading {directory}"):
-            dataset = read_dataset(directory)
+            dataset = read_dataset(directory, lenient=lenient)
+        print_repairs(dataset.repairs)
         with EpochBars(errors) as bars:
             results.extend(train_models(dataset, Registry(models_directory), recipes, options, bars.start))
     except (DataError, ArtifactError) as error:

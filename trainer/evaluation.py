@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from models import Predictor
+from trainer.contexts import contexts_at
 
 ECE_BINS = 15
 
@@ -37,8 +38,19 @@ class Metrics:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def predict_plays(predictor: Predictor, plays: pd.DataFrame) -> NDArray[np.float64]:
-    """Returns the served play-through probability of every play, (n_plays,)."""
+def predict_plays(
+    predictor: Predictor, plays: pd.DataFrame, history: pd.DataFrame | None = None
+) -> NDArray[np.float64]:
+    """Returns the served play-through probability of every play, (n_plays,).
+
+    Args:
+        predictor: Model to ask.
+        plays: Plays to predict.
+        history: All plays in time order, which the index of `plays` refers to: a model that reads the
+            listener's context is given it as it was before each play. None: no context is given.
+    """
+    if history is not None and predictor.uses_context:
+        return _predict_with_context(predictor, plays, history)
     probabilities = np.empty(len(plays))
     rows_of: dict[tuple[str, ...], list[int]] = {}
     for row, favourite_genres in enumerate(plays["favourite_genres"]):
@@ -46,6 +58,18 @@ def predict_plays(predictor: Predictor, plays: pd.DataFrame) -> NDArray[np.float
     track_ids = plays["track_id"].to_numpy()
     for favourite_genres, rows in rows_of.items():
         probabilities[rows] = predictor.predict(track_ids[rows].tolist(), favourite_genres)
+    return probabilities
+
+
+def _predict_with_context(
+    predictor: Predictor, plays: pd.DataFrame, history: pd.DataFrame
+) -> NDArray[np.float64]:
+    order = np.argsort(plays.index.to_numpy(), kind="stable")
+    probabilities = np.empty(len(plays))
+    contexts = contexts_at(history, plays.index.to_numpy()[order])
+    track_ids, favourites = plays["track_id"].to_numpy(), plays["favourite_genres"].to_numpy()
+    for row, context in zip(order, contexts, strict=True):
+        probabilities[row] = predictor.predict([track_ids[row]], favourites[row], context)[0]
     return probabilities
 
 

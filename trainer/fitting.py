@@ -10,7 +10,7 @@ from torch import nn
 
 from models import networks
 from models.layout import Layer
-from trainer.recipes import Recipe
+from trainer.recipes import PublishedRecipe
 
 OnEpoch = Callable[[float], None]
 """Called after each epoch with its training loss."""
@@ -19,7 +19,7 @@ OnEpoch = Callable[[float], None]
 def fit(
     inputs: NDArray[np.float32],
     classes: NDArray[np.int64],
-    recipe: Recipe,
+    recipe: PublishedRecipe,
     *,
     device: torch.device,
     seed: int,
@@ -75,7 +75,11 @@ def oversample(
 
 
 def _descend(
-    network: nn.Module, inputs: torch.Tensor, classes: torch.Tensor, recipe: Recipe, on_epoch: OnEpoch
+    network: nn.Module,
+    inputs: torch.Tensor,
+    classes: torch.Tensor,
+    recipe: PublishedRecipe,
+    on_epoch: OnEpoch,
 ) -> None:
     """Runs the recipe's epochs, each one step over all examples."""
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)

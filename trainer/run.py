@@ -1,46 +1,28 @@
 """A training run, from a data set to the next version of each model in the registry."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
 import pandas as pd
-import torch
+from numpy.typing import NDArray
 
 from data import Dataset, plays
 from models import Artifact, ArtifactError, Manifest, Predictor, Registry
-from models.artifact import save
-from models.features import GenreEncoder
-from models.features.fitting import fit_genres, fit_inputs
+from models.artifact import load, save
+from models.features.fitting import fit_genres
+from trainer.building import Options, Parts, build, recipe_entry, split_entry
 from trainer.errors import TrainingError
 from trainer.evaluation import Metrics, measure, predict_plays
-from trainer.fitting import OnEpoch, fit
+from trainer.fitting import OnEpoch
 from trainer.recipes import RECIPES, Recipe
-from trainer.splitting import SPLIT_SEED, TEST_SHARE, Split, split_plays
+from trainer.splitting import split_plays
+from trainer.tuned import Fitted
 
-
-@dataclass(frozen=True)
-class Options:
-    """What a run may vary.
-
-    Attributes:
-        recipe: Key of `RECIPES`.
-        split: How the test part is chosen.
-        device: Where to train.
-        seed: Seed of everything random but the split.
-        epochs: Overrides the recipe's number; None keeps it.
-        data_licence: Licence of the data set, noted in the artifact.
-    """
-
-    recipe: str
-    split: Split
-    device: torch.device
-    seed: int = 42
-    epochs: int | None = None
-    data_licence: str = "unspecified"
+__all__ = ["Options", "Trained", "choose_models", "export", "known_plays", "train_models"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +35,9 @@ class Trained:
         metrics: Quality on the test part.
         n_train: Plays in the training part.
         n_test: Plays in the test part.
-        train_seconds: Time for features, oversampling and training.
+        train_seconds: Time for features and training.
+        probabilities: Of the test part's plays, (n_test,).
+        fitted: How the training went; None for a model that was kept from an earlier run.
     """
 
     name: str
@@ -62,6 +46,8 @@ class Trained:
     n_train: int
     n_test: int
     train_seconds: float
+    probabilities: NDArray[np.float64] = field(repr=False, compare=False)
+    fitted: Fitted | None = field(repr=False, compare=False)
 
 
 def choose_models(names: Sequence[str], recipe: str) -> dict[str, Recipe]:
@@ -102,76 +88,77 @@ def train_models(
         TrainingError: The data set cannot be trained on.
         ArtifactError: A model cannot be written.
     """
-    training, test = split_plays(_known_plays(dataset), options.split)
+    parts = split_dataset(dataset, options)
     started = time.perf_counter()
-    names = chain(*dataset.catalogue.tracks["genres"], *training["favourite_genres"])
+    names = chain(*dataset.catalogue.tracks["genres"], *parts.training["favourite_genres"])
     genres = fit_genres(names, seed=options.seed)
     genre_seconds = time.perf_counter() - started
     for name, chosen in recipes.items():
         recipe = replace(chosen, epochs=options.epochs or chosen.epochs)
+        kept = _exported_before(name, recipe, registry, dataset, options) if options.resume else None
+        if kept is not None:
+            yield _kept(kept, parts)
+            continue
         started = time.perf_counter()
-        artifact = _fit_model(
-            name, recipe, genres, dataset, training, options, progress_of(name, recipe.epochs)
+        artifact, fitted = build(
+            name, recipe, genres, parts, options, progress_of(name, recipe.epochs * recipe.n_fits)
         )
         train_seconds = time.perf_counter() - started + genre_seconds
-        metrics = _evaluate(artifact, dataset, training, test)
+        metrics, probabilities = _evaluate(artifact, parts)
         version = export(artifact, metrics, registry)
-        yield Trained(name, version, metrics, len(training), len(test), train_seconds)
+        sizes = len(parts.training), len(parts.test)
+        yield Trained(name, version, metrics, *sizes, train_seconds, probabilities, fitted)
 
 
-def _known_plays(dataset: Dataset) -> pd.DataFrame:
+def split_dataset(dataset: Dataset, options: Options) -> Parts:
+    """Returns a data set's plays, split as the options say.
+
+    Raises:
+        TrainingError: There are too few, or too few of an outcome.
+    """
+    table = known_plays(dataset)
+    return Parts(dataset, table, *split_plays(table, options.split))
+
+
+def known_plays(dataset: Dataset) -> pd.DataFrame:
     """Returns the plays of tracks that the catalogue has; there is nothing to learn from the others."""
     table = plays(dataset)
     return table[table["track_id"].isin(dataset.catalogue.row_of)].reset_index(drop=True)
 
 
-def _fit_model(
-    name: str,
-    recipe: Recipe,
-    genres: GenreEncoder,
-    dataset: Dataset,
-    training: pd.DataFrame,
-    options: Options,
-    on_epoch: OnEpoch,
-) -> Artifact:
-    """Returns the trained model, not yet measured."""
-    tracks = dataset.catalogue.tracks
-    rows = training["track_id"].map(dataset.catalogue.row_of).to_numpy()
-    encoder = fit_inputs(genres, recipe.audio, tracks.iloc[rows], training)
-    listeners = [encoder.encode_listener(favourites) for favourites in training["favourite_genres"]]
-    inputs = np.hstack([encoder.encode_tracks(tracks)[rows], np.vstack(listeners)])  # (n_plays, n_inputs)
-    classes = (~training["skipped"].to_numpy(dtype=bool)).astype(np.int64)  # 1 = played through
-    layers = fit(inputs, classes, recipe, device=options.device, seed=options.seed, on_epoch=on_epoch)
-    manifest = Manifest(
-        name=name,
-        version="1",  # Given on export.
-        description=recipe.description,
-        created_at=datetime.now(UTC),
-        data_digest=dataset.digest,
-        data_licence=options.data_licence,
-        features={
-            "genres": "tf-idf, pca, k-means",
-            "n_components": len(genres.components),
-            "n_clusters": genres.n_clusters,
-            "audio": list(recipe.audio),
-        },
-        split={"kind": options.split.value, "test_share": TEST_SHARE, "seed": SPLIT_SEED},
-        recipe={"name": options.recipe, "seed": options.seed, **asdict(recipe), "audio": list(recipe.audio)},
-        required_inputs=("track_id", "favourite_genres"),
-        metrics={},
-    )
-    return Artifact(manifest, encoder, layers)
+def _exported_before(
+    name: str, recipe: Recipe, registry: Registry, dataset: Dataset, options: Options
+) -> Artifact | None:
+    """Returns the name's newest model if this very run would make it again."""
+    versions = registry.versions(name)
+    if not versions:
+        return None
+    artifact = load(registry.path(name, versions[-1]))
+    manifest = artifact.manifest
+    wanted = (dataset.digest, split_entry(options), recipe_entry(recipe, options), options.data_licence)
+    found = (manifest.data_digest, manifest.split, manifest.recipe, manifest.data_licence)
+    return artifact if json.loads(json.dumps(wanted)) == json.loads(json.dumps(found)) else None
 
 
-def _evaluate(artifact: Artifact, dataset: Dataset, training: pd.DataFrame, test: pd.DataFrame) -> Metrics:
+def _kept(artifact: Artifact, parts: Parts) -> Trained:
+    """Returns the results of a model that an earlier run exported."""
+    metrics, probabilities = _evaluate(artifact, parts)
+    manifest: Manifest = artifact.manifest
+    seconds = float(str(manifest.training.get("seconds", 0.0)))
+    sizes = len(parts.training), len(parts.test)
+    return Trained(manifest.name, manifest.version, metrics, *sizes, seconds, probabilities, None)
+
+
+def _evaluate(artifact: Artifact, parts: Parts) -> tuple[Metrics, NDArray[np.float64]]:
     """Measures on the test part what the server would answer."""
-    probabilities = predict_plays(Predictor(artifact, dataset.catalogue), test)
-    return measure(
+    probabilities = predict_plays(Predictor(artifact, parts.dataset.catalogue), parts.test, parts.plays)
+    metrics = measure(
         probabilities,
-        ~test["skipped"].to_numpy(dtype=bool),
-        majority=bool(training["skipped"].mean() < 0.5),
+        ~parts.test["skipped"].to_numpy(dtype=bool),
+        majority=bool(parts.training["skipped"].mean() < 0.5),
         threshold=artifact.manifest.threshold,
     )
+    return metrics, probabilities
 
 
 def export(artifact: Artifact, metrics: Metrics, registry: Registry) -> str:

@@ -12,12 +12,12 @@ class TrainerSettings(DataSettings):
     """Settings of `python -m trainer`.
 
     Attributes:
-        models_dir: Registry folder (environment variable `PLAYTHROUGH_MODELS_DIR`).
+        models: Registry folder (environment variable `PLAYTHROUGH_MODELS`).
         cuda_use_gpu: Whether to train on CUDA (environment variable `CUDA_USE_GPU`, 0 or 1); None: when there
             is a device.
     """
 
-    models_dir: Path = Path("models/registry")
+    models: Path = Path("models/registry")
     cuda_use_gpu: bool | None = Field(default=None, validation_alias="CUDA_USE_GPU")
 
     @property

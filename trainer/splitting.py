@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from trainer.errors import TrainingError
@@ -10,7 +12,9 @@ from trainer.errors import TrainingError
 TEST_SHARE = 0.2
 # The published split: fixed whatever the seed of a run, so that runs compare on the same test part.
 SPLIT_SEED = 42
+VALIDATION_SHARE = 0.15
 _FEWEST_PLAYS = 20
+_FEWEST_VALIDATION_PLAYS = 30
 
 
 class Split(StrEnum):
@@ -59,3 +63,27 @@ def split_plays(plays: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.Dat
             "at least 2 skipped and 2 played through are needed"
         )
     return training, test
+
+
+def validation_rows(training: pd.DataFrame, split: Split, seed: int) -> NDArray[np.bool_]:
+    """Chooses the validation part of the training part, the way the test part was chosen of all plays.
+
+    Args:
+        training: Training part, in time order.
+        split: `random`: drawn; `temporal`: the last plays.
+        seed: Seed of the draw.
+
+    Returns:
+        Which plays are in it, (n_plays,); none where so few plays are left that they could tell nothing.
+    """
+    chosen = np.zeros(len(training), dtype=bool)
+    n_validation = round(len(training) * VALIDATION_SHARE)
+    if n_validation < _FEWEST_VALIDATION_PLAYS:
+        return chosen
+    rows = np.arange(len(training))
+    if split is Split.RANDOM:
+        np.random.default_rng(seed).shuffle(rows)
+    chosen[rows[-n_validation:]] = True
+    if training["skipped"][~chosen].nunique() < 2:
+        chosen[:] = False  # What is left would hold one outcome only.
+    return chosen

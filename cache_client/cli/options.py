@@ -19,6 +19,9 @@ def _finite(value: float) -> float:
 
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the data set.", show_default="data/$DATA_VERSION")]
+Lenient = Annotated[
+    bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+]
 Server = Annotated[
     str | None,
     typer.Option(help="The server, HOST:PORT. [PLAYTHROUGH_SERVER]", show_default="127.0.0.1:50051"),

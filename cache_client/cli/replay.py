@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, progress_bar, write_json
-from cache_client.cli.options import Data, Holdout, JsonFile, Server
+from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Server
 from cache_client.client import PredictionClient
 from cache_client.settings import CacheClientSettings
 
@@ -23,6 +23,7 @@ def replay(
     limit: Annotated[int | None, typer.Option(min=1, help="How many plays to send at most.")] = None,
     holdout: Holdout = 0.2,
     json_file: JsonFile = None,
+    lenient: Lenient = False,
 ) -> None:
     """Send recorded plays as live traffic: PredictRandom each, then RecordOutcome with the truth.
 
@@ -31,20 +32,23 @@ def replay(
     with one_line_errors():
         settings = load_settings()
         target = server or settings.server
-        report = asyncio.run(_send(settings, data or settings.default_data_directory, target, holdout, limit))
+        directory = data or settings.data_directory
+        report = asyncio.run(_send(settings, directory, lenient, target, holdout, limit))
         if json_file != STANDARD_OUTPUT:
             _show(report)
         write_json(_to_json(report), json_file)
 
 
 async def _send(
-    settings: CacheClientSettings, data: Path, target: str, holdout: float, limit: int | None
+    settings: CacheClientSettings, data: Path, lenient: bool, target: str, holdout: float, limit: int | None
 ) -> "TrafficReport":
     from cache_client.simulator import held_out
     from cache_client.traffic import replay_traffic
-    from data import plays, read_dataset
+    from data import plays, print_repairs, read_dataset
 
-    recorded = plays(read_dataset(data))
+    dataset = read_dataset(data, lenient=lenient)
+    print_repairs(dataset.repairs)
+    recorded = plays(dataset)
     total = min(len(held_out(recorded, holdout)), limit or len(recorded))
     async with PredictionClient(target, deadline_s=settings.deadline_s) as client:
         with progress_bar("plays", total) as advance:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, progress_bar, write_json
-from cache_client.cli.options import Data, Holdout, JsonFile, Model, Server, number
+from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Model, Server, number
 from cache_client.delivery import Delivery
 from cache_client.errors import UsageError
 from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_named
@@ -59,6 +59,7 @@ def simulate(
     wait_weight: Annotated[float, number("Score: price of a second waited.", 0.0)] = 1.85,
     waste_weight: Annotated[float, number("Score: price of a Mbit never heard.", 0.0)] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the tracks put behind a session's end.")] = 42,
+    lenient: Lenient = False,
 ) -> None:
     """Replay recorded sessions over a simulated link, and compare prefetch policies.
 
@@ -82,14 +83,15 @@ def simulate(
         settings = load_settings()
         weights = ScoreWeights(wait_weight, waste_weight)
         policies = policies_named(policy or [], PolicyOptions(next_n, weights))
-        source = _Source(data or settings.default_data_directory, server or settings.server, models, model)
+        source = _Source(data or settings.data_directory, server or settings.server, models, model)
         # Needed from here on only, and slow to import.
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
         from cache_client.simulator import simulate as run
-        from data import plays, read_dataset
+        from data import plays, print_repairs, read_dataset
 
-        dataset = read_dataset(source.data)
+        dataset = read_dataset(source.data, lenient=lenient)
+        print_repairs(dataset.repairs)
         sessions = recorded_sessions(
             plays(dataset), dataset.catalogue, holdout=holdout, continuation=horizon, seed=seed
         )

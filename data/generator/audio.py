@@ -11,6 +11,12 @@ from data.generator.vocabulary import FEATURES, STYLES
 _STYLE, _ARTIST, _TRACK = 0.62, 0.33, 0.71
 """How much of a track's sound comes from its style, its artist and itself (squares add up to 1)."""
 
+_DURATION_QUANTILES = [0, 0.001, 0.005, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.998, 0.999, 1]
+_DURATIONS_S = [4, 36, 55, 106, 140, 177, 217, 263, 316, 364, 543, 974, 1440, 2400]
+"""Durations of v2 in seconds at these quantiles."""
+_HIT_DURATIONS = [0.05, 0.93]
+"""The quantiles between which hits are: in v2 none of them is an interlude or an hour-long set."""
+
 
 def sounds(
     rng: np.random.Generator, artist: NDArray[np.int64], style: NDArray[np.int64]
@@ -23,7 +29,10 @@ def sounds(
 
 
 def attributes(
-    rng: np.random.Generator, sound: NDArray[np.float64], style: NDArray[np.int64]
+    rng: np.random.Generator,
+    sound: NDArray[np.float64],
+    style: NDArray[np.int64],
+    is_hit: NDArray[np.bool_],
 ) -> dict[str, NDArray[np.generic]]:
     """Returns the columns of `tracks.jsonl` from `duration_ms` to `tempo`, in the files' order."""
     count = len(sound)
@@ -35,7 +44,7 @@ def attributes(
     )
     loudness = -9.6 + 4.3 * (0.75 * z["energy"] + 0.66 * rng.standard_normal(count))
     return {
-        "duration_ms": _duration_ms(rng, z["instrumentalness"]),
+        "duration_ms": _duration_ms(rng, z["instrumentalness"], is_hit),
         "explicit": (rng.random(count) < explicit_share).astype(np.int64),
         "release_date": _release_dates(rng, count),
         "danceability": _share(0.562 + 0.16 * z["danceability"]),
@@ -67,12 +76,15 @@ def _instrumentalness(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(excess > 0, np.round(np.exp(np.log(10.0) * (6.0 * excess - 6.0)), 7), 0.0)
 
 
-def _duration_ms(rng: np.random.Generator, instrumentalness_z: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Log-normal about 220 s, longer for instrumental tracks, with a few interludes and hour-long sets."""
+def _duration_ms(
+    rng: np.random.Generator, instrumentalness_z: NDArray[np.float64], is_hit: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Spreads like v2's durations, from interludes to hour-long sets; longer for instrumental tracks."""
     count = len(instrumentalness_z)
     z = 0.2 * instrumentalness_z + 0.98 * rng.standard_normal(count)
-    spread = np.where(rng.random(count) < 0.07, 0.9, 0.285)
-    duration_ms: NDArray[np.float64] = np.clip(np.exp(np.log(220_000) + spread * z), 4_000, 4_200_000)
+    quantiles = (np.argsort(np.argsort(z)) + 0.5) / count
+    quantiles[is_hit] = _HIT_DURATIONS[0] + quantiles[is_hit] * np.ptp(_HIT_DURATIONS)
+    duration_ms = 1000 * np.exp(np.interp(quantiles, _DURATION_QUANTILES, np.log(_DURATIONS_S)))
     return duration_ms.astype(np.int64)
 
 

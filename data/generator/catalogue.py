@@ -8,10 +8,15 @@ from numpy.typing import NDArray
 from data.generator import audio, naming
 from data.generator.vocabulary import STYLES, Genres
 
-_HIT_SHARE = 0.02
-"""Share of the tracks that are hits; in v2 about 100 tracks got 40 plays each."""
+_N_HITS, _MOST_HITS_SHARE = 100, 0.02
+"""Number of hits, and the share of the tracks that they are at most; in v2 100 tracks got 40 plays each."""
 _HIT_PLAYS_SHARE = 0.32
 """Share of the plays that go to hits, as in v2."""
+_PLAYS_BY_DURATION = (
+    [60_000, 150_000, 270_000, 350_000, 500_000, 800_000, 1_500_000],
+    [0.29, 0.36, 0.37, 0.44, 0.59, 0.53, 0.39],
+)
+"""Durations in ms, and how often v2 plays tracks that are no hits and about as long."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,15 @@ def make_tracks(rng: np.random.Generator, genres: Genres, artists: Artists, coun
     sound = audio.sounds(rng, artist, style)
     fame = 0.35 * np.array([s.popularity for s in STYLES])[style] + 0.94 * rng.standard_normal(count)
     is_hit = np.zeros(count, dtype=bool)
-    is_hit[np.argsort(-fame, kind="stable")[: max(1, round(count * _HIT_SHARE))]] = True
+    is_hit[np.argsort(-fame, kind="stable")[: max(1, min(_N_HITS, round(count * _MOST_HITS_SHARE)))]] = True
+    attributes = audio.attributes(rng, sound, style, is_hit)
     return Tracks(
         ids=naming.identifiers(rng, count),
         names=naming.track_names(rng, artist.tolist()),
         artist=artist,
         sound=sound,
-        attributes={"popularity": _popularity(rng, fame, is_hit), **audio.attributes(rng, sound, style)},
-        play_weight=_play_weight(rng, is_hit),
+        attributes={"popularity": _popularity(rng, fame, is_hit), **attributes},
+        play_weight=_play_weight(rng, is_hit, attributes["duration_ms"]),
         tracks_of_genre=_tracks_of_genre(genres, artists, artist),
     )
 
@@ -107,8 +113,11 @@ def _popularity(
     return np.floor(np.where(is_hit, hit, ordinary)).astype(np.int64)
 
 
-def _play_weight(rng: np.random.Generator, is_hit: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _play_weight(
+    rng: np.random.Generator, is_hit: NDArray[np.bool_], duration_ms: NDArray[np.generic]
+) -> NDArray[np.float64]:
     spread = np.exp(np.where(is_hit, 0.12, 0.6) * rng.standard_normal(len(is_hit)))
+    spread *= np.where(is_hit, 1.0, np.interp(duration_ms.astype(np.float64), *_PLAYS_BY_DURATION))
     of_hits, of_others = spread[is_hit].sum(), max(spread[~is_hit].sum(), 1e-9)
     weight: NDArray[np.float64] = spread * np.where(
         is_hit, _HIT_PLAYS_SHARE / of_hits, (1 - _HIT_PLAYS_SHARE) / of_others

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from data.errors import DataError
 from data.generator.catalogue import Artists, Tracks, make_artists, make_tracks
 from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listeners
+from data.generator.planting import plant_defects
 from data.generator.sessions import Listening
 from data.generator.vocabulary import Genres, genres
 from data.generator.writing import event_lines, replaced_folder, write_rows
@@ -22,6 +24,7 @@ def generate(
     tracks: int = 5000,
     plays: int = 12000,
     seed: int = 42,
+    defects: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Writes a synthetic data set; equal arguments give equal bytes.
@@ -35,15 +38,17 @@ def generate(
         tracks: Number of tracks, at least 1.
         plays: Number of PLAY events, at least 1.
         seed: Seed of all randomness, at least 0.
+        defects: Plant every defect of `data.generator.DEFECTS`, each on a few lines.
         progress: Is called with the number of plays written since the last call.
 
     Raises:
         ValueError: A number is too small.
-        DataError: The folder holds something else, or cannot be written.
+        DataError: The folder holds something else, or cannot be written; or it would hold too few lines for
+            the defects.
     """
     if min(listeners, tracks, plays) < 1 or seed < 0:
         raise ValueError("listeners, tracks and plays must be at least 1, and seed at least 0")
-    catalogue_seed, listener_seed, session_seed = np.random.SeedSequence(seed).spawn(3)
+    catalogue_seed, listener_seed, session_seed, defect_seed = np.random.SeedSequence(seed).spawn(4)
     all_genres = genres()
     with replaced_folder(directory) as folder:
         rng = np.random.default_rng(catalogue_seed)
@@ -54,6 +59,9 @@ def generate(
         _write_listeners(folder / USERS.file_name, all_genres, crowd)
         listening = Listening(made, artists.style[made.artist], crowd)
         _write_sessions(folder / SESSIONS.file_name, listening, made.ids, session_seed, listeners, progress)
+        if defects and (left := plant_defects(folder, np.random.default_rng(defect_seed))):
+            problem = f"too few listeners, tracks or plays for the defect {left[0].name!r}"
+            raise DataError(directory, None, None, problem)
 
 
 def _write_catalogue(folder: Path, all_genres: Genres, artists: Artists, tracks: Tracks) -> None:

@@ -1,16 +1,25 @@
 """Synthetic listeners: what they like, how patient they are, how much they listen."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.generator import naming
+from data.generator.odds import even_quantiles, intercept, log_odds, probability
 from data.generator.vocabulary import FEATURES, STYLES, Genres
 
 FIRST_LISTENER_ID = 101
 N_FAVOURITES = 3
+
+_SKIP_SHARE, _LIKE_SHARE = 0.3412, 0.2733
+"""Skips and likes a play, as in v2."""
+_PREMIUM_SHARE = 0.38
+
+# How the listeners of v2 differ: their own shares of skips and likes at these quantiles of the crowd.
+_QUANTILES = [0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0]
+_SKIP_SHARES = np.array([0.045, 0.059, 0.078, 0.107, 0.266, 0.487, 0.70, 0.741, 0.882])
+_LIKE_SHARES = np.array([0.029, 0.050, 0.064, 0.083, 0.185, 0.404, 0.693, 0.738, 0.772])
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,8 @@ class Listeners:
         streets: Streets with house numbers.
         favourites: Favourite genres, shape (n_listeners, 3).
         premium: Whether the listener buys premium during the recording, shape (n_listeners,).
-        impatience: Log-odds of skipping an average track, shape (n_listeners,).
-        enthusiasm: Log-odds of liking an average track, shape (n_listeners,).
+        skip_share: Share of the plays that the listener skips, shape (n_listeners,).
+        like_share: Share of the plays in which the listener likes the track, shape (n_listeners,).
         sound_taste: Direction in audio features that the listener likes, of unit length, shape
             (n_listeners, n_features).
         style_taste: How much the listener likes each style, shape (n_listeners, n_styles).
@@ -36,41 +45,45 @@ class Listeners:
     streets: list[str]
     favourites: NDArray[np.int64]
     premium: NDArray[np.bool_]
-    impatience: NDArray[np.float64]
-    enthusiasm: NDArray[np.float64]
+    skip_share: NDArray[np.float64]
+    like_share: NDArray[np.float64]
     sound_taste: NDArray[np.float64]
     style_taste: NDArray[np.float64]
     n_plays: NDArray[np.int64]
 
 
 def make_listeners(rng: np.random.Generator, genres: Genres, count: int, n_plays: int) -> Listeners:
-    """Returns the listeners; their plays add up to `n_plays`."""
+    """Returns the listeners; their plays add up to `n_plays`, and together they skip and like as v2's."""
     favourites = np.argpartition(rng.random((count, len(genres.names))), N_FAVOURITES)[:, :N_FAVOURITES]
-    plays = _shared_out(0.08 + 1.84 * _evenly(rng, count), n_plays)
-    premium = (rng.random(count) < 0.38) & (plays > 0)
+    activity, loyalty, impatience, enthusiasm = even_quantiles(rng, count, 4).T
+    plays = _shared_out(0.05 + 1.9 * activity, n_plays)
+    premium = (loyalty < _PREMIUM_SHARE) & (plays > 0)
+    # In v2 those who pay skip more: 40 % of their plays against 29 %.
+    skip_log_odds = _at_quantiles(impatience, _SKIP_SHARES) + np.where(premium, 0.35, -0.2)
     return Listeners(
         names=naming.listener_names(rng, count),
         cities=naming.cities(rng, count),
         streets=naming.streets(rng, count),
         favourites=favourites,
         premium=premium,
-        # In v2 those who pay skip more: 45 % against 30 %.
-        impatience=_normal(rng, count, -0.9, 1.5) + np.where(premium, 0.4, -0.25),
-        enthusiasm=_normal(rng, count, -1.25, 1.3),
+        skip_share=_shifted_to(_SKIP_SHARE, skip_log_odds, plays),
+        like_share=_shifted_to(_LIKE_SHARE, _at_quantiles(enthusiasm, _LIKE_SHARES), plays),
         sound_taste=_sound_taste(rng, genres, favourites),
         style_taste=_style_taste(rng, genres, favourites),
         n_plays=plays,
     )
 
 
-def _evenly(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """Returns shuffled evenly spaced quantiles: a small crowd then has the spread of a large one."""
-    return (rng.permutation(count) + 0.5) / count
+def _at_quantiles(quantiles: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the log-odds at quantiles of the crowd, from the shares at `_QUANTILES`."""
+    return np.interp(quantiles, _QUANTILES, log_odds(shares))
 
 
-def _normal(rng: np.random.Generator, count: int, mean: float, std: float) -> NDArray[np.float64]:
-    distribution = NormalDist(mean, std)
-    return np.array([distribution.inv_cdf(q) for q in _evenly(rng, count).tolist()])
+def _shifted_to(
+    share: float, own_log_odds: NDArray[np.float64], plays: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Returns the listeners' shares, all shifted alike so that over all plays they come to `share`."""
+    return probability(own_log_odds + intercept(share, own_log_odds, plays / plays.sum()))
 
 
 def _shared_out(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:

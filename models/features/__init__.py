@@ -1,6 +1,8 @@
 """Features: from genre names and audio attributes to a network's inputs, the same in training and serving."""
 
+from models.features.context import ContextEncoder, TrackViews
 from models.features.genres import GenreEncoder
-from models.features.inputs import InputEncoder
+from models.features.inputs import InputEncoder, track_views
+from models.features.scores import NormalScores
 
-__all__ = ["GenreEncoder", "InputEncoder"]
+__all__ = ["ContextEncoder", "GenreEncoder", "InputEncoder", "NormalScores", "TrackViews", "track_views"]

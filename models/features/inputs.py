@@ -1,4 +1,4 @@
-"""A network's standardised inputs: the track's block first, then the listener's."""
+"""A network's standardised inputs: the track's block first, then the listener's, then the context's."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.features.context import ContextEncoder, TrackViews
 from models.features.genres import GenreEncoder
+from models.features.scores import NormalScores
 
 # Far outside any real attribute; keeps an absurd value in a catalogue from overflowing the network.
 _LIMIT = 1e4
@@ -18,19 +20,24 @@ class InputEncoder:
     """Encodes tracks and listeners; training and serving share it, so that they cannot drift apart.
 
     The track's block is one input a genre cluster (1 if the artist has a genre of it, else 0), then the audio
-    attributes. The listener's block is one input a cluster for the favourite genres.
+    attributes. The listener's block is one input a cluster for the favourite genres. A contextual model has a
+    third block, see `ContextEncoder`; the first two are the part of it that needs no context.
 
     Attributes:
         genres: Genre encoder.
         audio: Track columns used as they are, in order.
-        mean: Mean of every input over the training part, (n_inputs,).
-        scale: Standard deviation of every input over the training part, (n_inputs,); 1 where it is constant.
+        mean: What is taken from every input of the first two blocks, (n_inputs - n_context_inputs,).
+        scale: What every such input is then divided by, (n_inputs - n_context_inputs,).
+        scores: Map of the audio attributes onto a normal scale before that; None: they stay as they are.
+        context: Encoder of the third block; None: the model has none.
     """
 
     genres: GenreEncoder
     audio: tuple[str, ...]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    scores: NormalScores | None = None
+    context: ContextEncoder | None = None
 
     @property
     def n_track_inputs(self) -> int:
@@ -39,8 +46,13 @@ class InputEncoder:
 
     @property
     def n_inputs(self) -> int:
-        """Returns the width of both blocks."""
-        return self.n_track_inputs + self.genres.n_clusters
+        """Returns the width of all blocks."""
+        return len(self.mean) + self.n_context_inputs
+
+    @property
+    def n_context_inputs(self) -> int:
+        """Returns the width of the context's block."""
+        return 0 if self.context is None else self.context.n_inputs
 
     def encode_tracks(self, tracks: pd.DataFrame) -> NDArray[np.float32]:
         """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
@@ -48,13 +60,29 @@ class InputEncoder:
         Args:
             tracks: Rows of a catalogue: `genres` and the audio columns.
         """
+        raw = raw_tracks(self.genres, self.audio, tracks)
+        if self.scores is not None:
+            raw[:, self.genres.n_clusters :] = self.scores.transform(raw[:, self.genres.n_clusters :])
         block = slice(0, self.n_track_inputs)
-        return _standardise(raw_tracks(self.genres, self.audio, tracks), self.mean[block], self.scale[block])
+        return _standardise(raw, self.mean[block], self.scale[block])
 
     def encode_listener(self, favourite_genres: Iterable[str]) -> NDArray[np.float32]:
         """Returns the standardised listener block, (n_clusters,)."""
-        block = slice(self.n_track_inputs, self.n_inputs)
+        block = slice(self.n_track_inputs, len(self.mean))
         return _standardise(raw_listener(self.genres, favourite_genres), self.mean[block], self.scale[block])
+
+
+def track_views(inputs: InputEncoder, tracks: pd.DataFrame) -> TrackViews:
+    """Returns what context features need of tracks: their audio block on unit scale and their clusters."""
+    n_clusters = inputs.genres.n_clusters
+    block = slice(n_clusters, inputs.n_track_inputs)
+    raw = raw_tracks(inputs.genres, inputs.audio, tracks)
+    audio = raw[:, n_clusters:]
+    if inputs.scores is None:
+        audio = (audio - inputs.mean[block]) / inputs.scale[block]
+    else:
+        audio = inputs.scores.transform(audio)
+    return TrackViews(np.nan_to_num(audio).astype(np.float32), raw[:, :n_clusters].astype(np.float32))
 
 
 def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:

@@ -5,12 +5,12 @@ It is GPL-2.0 and speaks MongoDB's wire protocol, so it stays a program that we 
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 
 import structlog
@@ -24,14 +24,14 @@ from server.experiment.store import DEFAULT_DATABASE
 
 PROGRAM = "secantusd-py"
 _START_TIMEOUT_S = 30.0
-_STOP_TIMEOUT_S = 15.0
+_STOP_TIMEOUT_S = 10.0
 _RESTART_DELAY_S = 1.0
 
 _log = structlog.get_logger("server.experiment.embedded")
 
 
 class EmbeddedMongo:
-    """Runs the database below a folder: `data/` (its files), `uri` and `pid` (while it runs), `log`."""
+    """Runs the database below a folder: `data/` (its files), `uri` (while it runs), `pid`, `log`."""
 
     def __init__(self, directory: Path) -> None:
         """Names the folder; `start` does the work."""
@@ -60,7 +60,7 @@ class EmbeddedMongo:
             )
         self._lock = await asyncio.to_thread(lock_folder, self._directory)
         try:
-            await asyncio.to_thread(_end_orphan, self._directory)
+            await asyncio.to_thread(_end_orphan, self._directory / "pid")
             port = port or _free_port()
             await self._spawn(program, port)
         except BaseException:
@@ -78,8 +78,7 @@ class EmbeddedMongo:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         await self._end_process()
-        for name in ("uri", "pid"):
-            (self._directory / name).unlink(missing_ok=True)
+        (self._directory / "uri").unlink(missing_ok=True)
         self._lock.close()
 
     async def _spawn(self, program: Path, port: int) -> None:
@@ -87,17 +86,18 @@ class EmbeddedMongo:
         arguments = ["--port", str(port), "--storage-path", str(self._directory / "data"), "--standalone"]
         # Without --sync-on-commit it acknowledges writes, journaled ones too, that a kill -9 then loses.
         arguments += ["--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING"]
-        command = [sys.executable, child.__file__, str(os.getpid()), str(program), *arguments]
+        launcher = [sys.executable, child.__file__, str(os.getpid()), str(self._directory / "pid")]
         with (self._directory / "log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command,
+                *launcher,
+                str(program),
+                *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 # Its own session: a Ctrl-C in the terminal must not end it before the server has drained.
                 start_new_session=True,
             )
-        (self._directory / "pid").write_text(f"{self._process.pid} {port}")
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 while not await asyncio.to_thread(_answers, port):
@@ -162,20 +162,18 @@ async def running_uri(directory: Path) -> str | None:
     return uri
 
 
-def _end_orphan(directory: Path) -> None:
-    """Ends a database whose server was killed where the system does not do so (we hold the folder's lock)."""
+def _end_orphan(pid_file: Path) -> None:
+    """Ends a database whose server was killed, where the system did not do so."""
     try:
-        pid, port = map(int, (directory / "pid").read_text().split())
-    except (OSError, ValueError):
+        file = pid_file.open("rb")
+    except OSError:
         return
-    # The number may belong to another program by now: only what answers as MongoDB on that port is ours.
-    if not _answers(port):
-        return
-    with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(int(_STOP_TIMEOUT_S * 20)):
-            os.kill(pid, 0)
-            time.sleep(0.05)
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # it holds the lock, so it lives, and the number in the file is its own
+            with contextlib.suppress(ValueError, ProcessLookupError):
+                os.kill(int(file.read()), signal.SIGKILL)
 
 
 def _answers(port: int) -> bool:

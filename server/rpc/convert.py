@@ -1,7 +1,9 @@
 """Checks requests and turns messages into values, and values into messages."""
 
+import math
 import re
 from collections.abc import Sequence
+from itertools import repeat
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,6 +17,7 @@ MAX_TEXT_LENGTH = 200
 MAX_GENRES = 100
 MAX_TRACKS = 1000
 MAX_RECENT_PLAYS = 200
+MAX_CURVE_POINTS = 1000
 _PREDICTION_ID = re.compile(r"[0-9a-f]{24}")
 
 Violations = list[tuple[str, str]]
@@ -44,6 +47,7 @@ def check_rank_tracks(request: pb.RankTracksRequest) -> None:
     _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_GENRES)
     _check_context(violations, request)
     _check_not_negative(violations, "top_k", request.top_k)
+    _check_seconds(violations, "listening_curve_at_s", request.listening_curve_at_s)
     _refuse_if_any(violations)
 
 
@@ -102,8 +106,11 @@ def rank_tracks_response(ranking: Ranking) -> pb.RankTracksResponse:
                 track_id=track_id,
                 play_through_probability=probability,
                 skipped=probability < ranking.threshold,
+                listening_curve=curve,
             )
-            for track_id, probability in zip(ranking.track_ids, ranking.probabilities, strict=True)
+            for track_id, probability, curve in zip(
+                ranking.track_ids, ranking.probabilities, ranking.listening_curves or repeat([]), strict=False
+            )
         ],
         unknown_track_ids=ranking.unknown_track_ids,
         model=ranking.model,
@@ -171,6 +178,15 @@ def _check_texts(
 def _check_not_negative(violations: Violations, field: str, number: int) -> None:
     if number < 0:
         violations.append((field, "must not be negative"))
+
+
+def _check_seconds(violations: Violations, field: str, seconds: Sequence[float]) -> None:
+    if len(seconds) > MAX_CURVE_POINTS:
+        violations.append((field, f"must have at most {MAX_CURVE_POINTS:,} items"))
+        return
+    for index, second in enumerate(seconds):
+        if not (math.isfinite(second) and second >= 0):
+            violations.append((f"{field}[{index}]", "must be finite and not negative"))
 
 
 def _refuse_if_any(violations: Violations) -> None:

@@ -49,7 +49,6 @@ class RpcServer:
             StartError: When the port is taken or the address is not this machine's.
         """
         shown = f"[{host}]" if ":" in host else host
-        _check_free(host, port)
         try:
             bound = self._server.add_insecure_port(f"{shown}:{port}")
         except RuntimeError:
@@ -74,8 +73,16 @@ class RpcServer:
             await self._health.set(name, status)
 
 
-def _check_free(host: str, port: int) -> None:
-    """Says why a port cannot be opened; gRPC itself writes several lines of its own and does not say."""
+def check_free(host: str, port: int) -> None:
+    """Says why a port cannot be opened; gRPC itself writes several lines of its own and does not say.
+
+    Args:
+        host: Address to listen on.
+        port: Port; 0 is always free.
+
+    Raises:
+        StartError: When the port is taken or the address is not this machine's.
+    """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:

@@ -66,5 +66,6 @@ class PredictionServicer(pb_grpc.PredictionServiceServicer):
             request.favourite_genres,
             convert.context_of(request),
             request.top_k,
+            request.listening_curve_at_s,
         )
         return convert.rank_tracks_response(ranking)

@@ -13,12 +13,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_sample_is_the_default() -> None:
-    assert DataSettings().default_data_directory == Path("data/sample")
+    assert DataSettings().data_directory == Path("data/sample")
 
 
 def test_the_published_variable_names_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_VERSION", "v2")
-    assert DataSettings().default_data_directory == Path("data/v2")
+    assert DataSettings().data_directory == Path("data/v2")
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:

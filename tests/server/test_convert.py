@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,16 @@ def plays(*track_ids: str) -> pb.ListenerContext:
         (convert.check_rank_tracks, pb.RankTracksRequest(track_ids=["a"] * 1001), ["track_ids"]),
         (convert.check_rank_tracks, pb.RankTracksRequest(track_ids=["a", ""]), ["track_ids[1]"]),
         (convert.check_rank_tracks, pb.RankTracksRequest(top_k=-1), ["top_k"]),
+        (
+            convert.check_rank_tracks,
+            pb.RankTracksRequest(listening_curve_at_s=[0, -1, math.nan, math.inf]),
+            [f"listening_curve_at_s[{index}]" for index in (1, 2, 3)],
+        ),
+        (
+            convert.check_rank_tracks,
+            pb.RankTracksRequest(listening_curve_at_s=[1.0] * 1001),
+            ["listening_curve_at_s"],
+        ),
         (convert.check_record_outcome, pb.RecordOutcomeRequest(), ["prediction_id"]),
         (
             convert.check_record_outcome,

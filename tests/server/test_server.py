@@ -214,6 +214,19 @@ async def test_a_ranking_agrees_with_single_predictions(
         assert {track.track_id for track in everything.tracks} == set(track_ids)
 
 
+async def test_a_ranking_brings_listening_curves_when_asked(
+    serving: Callable[..., Any], track_ids: list[str]
+) -> None:
+    async with serving() as stub:
+        asked = pb.RankTracksRequest(track_ids=track_ids[:4], listening_curve_at_s=[0, 5, 1e6])
+        for track in (await stub.RankTracks(asked)).tracks:
+            at_start, soon, after_the_end = track.listening_curve
+            assert (at_start, after_the_end) == (1, 0)
+            assert track.play_through_probability < soon < 1
+        plain = await stub.RankTracks(pb.RankTracksRequest(track_ids=track_ids[:4]))
+        assert not any(track.listening_curve for track in plain.tracks)
+
+
 async def test_models_are_listed_with_one_default_and_the_weights(serving: Callable[..., Any]) -> None:
     async with serving(default_model="simple") as stub:
         listed = await stub.ListModels(pb.ListModelsRequest())

@@ -40,6 +40,11 @@ class FakePredictor:
         self.seen.append((tuple(favourite_genres), context))
         return np.array([self._probability[track_id] for track_id in track_ids])
 
+    def curves_of(
+        self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
+    ) -> NDArray[np.float64]:
+        return np.outer(probabilities, 1 / (1 + np.asarray(at_s)))
+
 
 class FakeLog:
     def __init__(self) -> None:  # noqa: D107
@@ -132,6 +137,16 @@ def test_a_ranking_falls_and_its_ties_keep_the_order_of_the_request(service: Pre
 def test_no_tracks_means_the_whole_catalogue_and_top_k_cuts_it(service: PredictionService) -> None:
     assert service.rank_tracks("", [], []).track_ids == ["b", "d", "a", "c"]
     assert service.rank_tracks("", [], [], top_k=2).track_ids == ["b", "d"]
+
+
+def test_listening_curves_come_with_the_ranked_tracks_and_only_when_asked_for(
+    service: PredictionService,
+) -> None:
+    assert service.rank_tracks("", ["a", "b"], []).listening_curves == []
+    ranking = service.rank_tracks("", ["a", "b", "x"], [], top_k=1, listening_curve_at_s=[0.0, 1.0])
+    assert ranking.track_ids == ["b"]
+    assert ranking.listening_curves == [[0.9, 0.45]]
+    assert service.rank_tracks("", ["x"], [], listening_curve_at_s=[1.0]).listening_curves == []
 
 
 def test_only_unknown_tracks_make_an_empty_ranking(service: PredictionService) -> None:

@@ -22,7 +22,7 @@ def _one_torch_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A developer's variables and `.env` do not reach the tests, nor do the trainer's outlast them."""
-    for name in ("DATA_VERSION", "CUDA_USE_GPU", "PLAYTHROUGH_MODELS_DIR"):
+    for name in ("DATA_VERSION", "CUDA_USE_GPU", "PLAYTHROUGH_MODELS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     monkeypatch.chdir(tmp_path)

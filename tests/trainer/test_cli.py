@@ -88,7 +88,7 @@ def test_settings_come_from_the_environment_and_flags_beat_them(
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mine").symlink_to(tiny_data)
     monkeypatch.setenv("DATA_VERSION", "mine")
-    monkeypatch.setenv("PLAYTHROUGH_MODELS_DIR", "elsewhere")
+    monkeypatch.setenv("PLAYTHROUGH_MODELS", "elsewhere")
     monkeypatch.setenv("CUDA_USE_GPU", "1")
     assert "no usable CUDA device" in said(invoke("simple", "--epochs", 1))
     result = invoke("simple", "--epochs", 1, "--device", "cpu")

@@ -322,7 +322,9 @@ class PredictResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     skipped: _builtins.bool
-    """Whether the model expects the listener to skip the track: its probability is below the model's threshold."""
+    """Whether the model expects the listener to skip the track: its probability is below the model's threshold.
+    Always set, so that a JSON rendering shows false too.
+    """
     play_through_probability: _builtins.float
     """The probability in [0, 1] that the listener hears the track out."""
     model: _builtins.str
@@ -332,16 +334,18 @@ class PredictResponse(_message.Message):
     def __init__(
         self,
         *,
-        skipped: _builtins.bool = ...,
+        skipped: _builtins.bool | None = ...,
         play_through_probability: _builtins.float = ...,
         model: _builtins.str = ...,
         version: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "model", b"model", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__skipped: _TypeAlias = _typing.Literal["skipped"]  # noqa: Y015
+    _WhichOneofArgType__skipped: _TypeAlias = _typing.Literal["_skipped", b"_skipped"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__skipped) -> _WhichOneofReturnType__skipped | None: ...
 
 Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
 
@@ -395,7 +399,9 @@ class PredictRandomResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PREDICTION_ID_FIELD_NUMBER: _builtins.int
     skipped: _builtins.bool
-    """Whether the model expects the listener to skip the track: its probability is below the model's threshold."""
+    """Whether the model expects the listener to skip the track: its probability is below the model's threshold.
+    Always set, so that a JSON rendering shows false too.
+    """
     play_through_probability: _builtins.float
     """The probability in [0, 1] that the listener hears the track out."""
     model: _builtins.str
@@ -407,17 +413,19 @@ class PredictRandomResponse(_message.Message):
     def __init__(
         self,
         *,
-        skipped: _builtins.bool = ...,
+        skipped: _builtins.bool | None = ...,
         play_through_probability: _builtins.float = ...,
         model: _builtins.str = ...,
         version: _builtins.str = ...,
         prediction_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "play_through_probability", b"play_through_probability", "prediction_id", b"prediction_id", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "model", b"model", "play_through_probability", b"play_through_probability", "prediction_id", b"prediction_id", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__skipped: _TypeAlias = _typing.Literal["skipped"]  # noqa: Y015
+    _WhichOneofArgType__skipped: _TypeAlias = _typing.Literal["_skipped", b"_skipped"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__skipped) -> _WhichOneofReturnType__skipped | None: ...
 
 Global___PredictRandomResponse: _TypeAlias = PredictRandomResponse  # noqa: Y015
 
@@ -432,6 +440,7 @@ class RankTracksRequest(_message.Message):
     FAVOURITE_GENRES_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
+    LISTENING_CURVE_AT_S_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model to ask; empty for the default one."""
     top_k: _builtins.int
@@ -448,6 +457,12 @@ class RankTracksRequest(_message.Message):
     def context(self) -> Global___ListenerContext:
         """What else is known about the listener, for the models that use it."""
 
+    @_builtins.property
+    def listening_curve_at_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The seconds from a track's start at which to give its listening curve, at most 1,000, each finite and at
+        least 0, in any order; none for no curves.
+        """
+
     def __init__(
         self,
         *,
@@ -456,10 +471,11 @@ class RankTracksRequest(_message.Message):
         favourite_genres: _abc.Iterable[_builtins.str] | None = ...,
         context: Global___ListenerContext | None = ...,
         top_k: _builtins.int = ...,
+        listening_curve_at_s: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "model", b"model", "top_k", b"top_k", "track_ids", b"track_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "listening_curve_at_s", b"listening_curve_at_s", "model", b"model", "top_k", b"top_k", "track_ids", b"track_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -512,24 +528,36 @@ class RankedTrack(_message.Message):
     TRACK_ID_FIELD_NUMBER: _builtins.int
     PLAY_THROUGH_PROBABILITY_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
+    LISTENING_CURVE_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The track."""
     play_through_probability: _builtins.float
     """The probability in [0, 1] that the listener hears the track out."""
     skipped: _builtins.bool
-    """Whether the model expects the listener to skip the track: its probability is below the model's threshold."""
+    """Whether the model expects the listener to skip the track: its probability is below the model's threshold.
+    Always set, so that a JSON rendering shows false too.
+    """
+    @_builtins.property
+    def listening_curve(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The probability in [0, 1] that a listener who has started the track hears each of the asked seconds, in
+        their order; 0 from the track's end on. Empty when no curve was asked for.
+        """
+
     def __init__(
         self,
         *,
         track_id: _builtins.str = ...,
         play_through_probability: _builtins.float = ...,
-        skipped: _builtins.bool = ...,
+        skipped: _builtins.bool | None = ...,
+        listening_curve: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["play_through_probability", b"play_through_probability", "skipped", b"skipped", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_skipped", b"_skipped", "listening_curve", b"listening_curve", "play_through_probability", b"play_through_probability", "skipped", b"skipped", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__skipped: _TypeAlias = _typing.Literal["skipped"]  # noqa: Y015
+    _WhichOneofArgType__skipped: _TypeAlias = _typing.Literal["_skipped", b"_skipped"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__skipped) -> _WhichOneofReturnType__skipped | None: ...
 
 Global___RankedTrack: _TypeAlias = RankedTrack  # noqa: Y015
 

@@ -1,0 +1,10 @@
+"""What is in a data set: statistics, figures and a report of one page."""
+
+from data.analysis.recipes import FIGURE_NAMES
+from data.analysis.report import require_replaceable, write_json, write_report
+from data.analysis.statistics import DESCRIPTION_STEPS, Statistics, describe
+
+STEPS = DESCRIPTION_STEPS + len(FIGURE_NAMES)
+"""How many steps `describe` and `write_report` announce together."""
+
+__all__ = ["STEPS", "Statistics", "describe", "require_replaceable", "write_json", "write_report"]

@@ -1,0 +1,145 @@
+"""What can be wrong with one file of a data set, and the log that faults are written to."""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from data.errors import DataError
+
+MAX_EXAMPLES = 3
+
+
+class Severity(StrEnum):
+    """How much a broken rule matters."""
+
+    ERROR = "error"
+    """Strict reading refuses the data set."""
+    WARNING = "warning"
+    """The data set can be read, and something in it is probably wrong."""
+    INFO = "info"
+    """Worth knowing, nothing to mend."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that a data set is held to.
+
+    Attributes:
+        name: The rule's name in reports.
+        severity: How much it matters when broken.
+        meaning: What a finding of this rule says, in one sentence without a full stop.
+    """
+
+    name: str
+    severity: Severity
+    meaning: str
+
+
+FILE_RULES = {
+    rule.name: rule
+    for rule in (
+        Rule("missing-file", Severity.ERROR, "No such file"),
+        Rule("unreadable-file", Severity.ERROR, "The file cannot be opened or read"),
+        Rule("empty-file", Severity.ERROR, "The file holds no row"),
+        Rule(
+            "byte-order-mark",
+            Severity.ERROR,
+            "The file begins with a byte order mark: save it as plain UTF-8",
+        ),
+        Rule("crlf", Severity.INFO, "Lines end in CR LF instead of LF; harmless"),
+        Rule("blank-line", Severity.INFO, "Blank lines; harmless"),
+        Rule("line-too-long", Severity.ERROR, "The line is longer than the longest accepted"),
+        Rule("not-utf8", Severity.ERROR, "The line is not UTF-8 text"),
+        Rule("not-json", Severity.ERROR, "The line is not JSON"),
+        Rule("not-an-object", Severity.ERROR, "The line is JSON, but not an object"),
+        Rule("duplicate-key", Severity.ERROR, "The line names a field more than once"),
+        Rule("missing-field", Severity.ERROR, "The field is not in the line"),
+        Rule("null", Severity.ERROR, "Null where a value is needed"),
+        Rule("wrong-type", Severity.ERROR, "A value of another JSON type than the column's"),
+        Rule(
+            "not-finite",
+            Severity.ERROR,
+            "NaN or Infinity, which JSON does not have, or a number beyond its range",
+        ),
+        Rule("sentinel", Severity.ERROR, "A placeholder such as -1 where an id belongs"),
+        Rule("bad-time", Severity.ERROR, "Not an ISO 8601 time"),
+        Rule("empty", Severity.ERROR, "The empty string where an id belongs"),
+        Rule("out-of-range", Severity.ERROR, "A number outside the column's range"),
+        Rule("not-allowed", Severity.ERROR, "None of the column's known values"),
+        Rule("bad-format", Severity.ERROR, "Text not written the way the column asks"),
+        Rule("duplicate-id", Severity.ERROR, "An id that an earlier line has already"),
+        Rule(
+            "stray-field", Severity.WARNING, "A field that the contract does not know, in some of the lines"
+        ),
+        Rule(
+            "extra-column", Severity.INFO, "A field that the contract does not know, in every line; ignored"
+        ),
+    )
+}
+"""Rules that concern one file alone, by name."""
+
+
+@dataclass
+class FaultGroup:
+    """The lines of one file at which one rule is broken in one column.
+
+    Attributes:
+        lines: Line numbers, from 1, in the order found.
+        values: The values at fault in the first `MAX_EXAMPLES` of them.
+        problem: What is wrong in the first, in words.
+    """
+
+    problem: str
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+    values: list[Any] = field(default_factory=list)
+
+
+class FaultLog:
+    """Collects the faults of one file, grouped by rule and column."""
+
+    def __init__(self, path: Path) -> None:
+        """Starts an empty log for the file at `path`."""
+        self.path = path
+        self.groups: dict[tuple[str, str | None], FaultGroup] = {}
+
+    def add(self, rule: str, line: int, problem: str, column: str | None = None, value: Any = None) -> None:
+        """Writes down one fault; `problem` says in words what is wrong with `value`."""
+        self.add_lines(rule, [line], problem, column, [value])
+
+    def add_lines(
+        self, rule: str, lines: Iterable[int], problem: str, column: str | None, values: Iterable[Any]
+    ) -> None:
+        """Writes down one fault a line; only the first few values are kept, and the first problem."""
+        group = self.groups.setdefault((rule, column), FaultGroup(problem))
+        group.values += islice(values, MAX_EXAMPLES - len(group.values))
+        group.lines.extend(lines)
+
+    def raise_first(self) -> None:
+        """Raises the first line's fault that strict reading does not accept, if there is one.
+
+        Raises:
+            DataError: There is one.
+        """
+        errors = [
+            (group.lines[0], column, group.problem)
+            for (rule, column), group in self.groups.items()
+            if group.lines and FILE_RULES[rule].severity is Severity.ERROR
+        ]
+        for line, column, problem in sorted(errors, key=lambda error: error[0])[:1]:
+            raise DataError(self.path, line, column, problem)
+
+
+class StrictFaultLog(FaultLog):
+    """Raises the first fault instead of collecting it."""
+
+    def add_lines(
+        self, rule: str, lines: Iterable[int], problem: str, column: str | None, values: Iterable[Any]
+    ) -> None:
+        """Raises a `DataError` for the first of the lines when the rule is an error, else does nothing."""
+        if FILE_RULES[rule].severity is Severity.ERROR:
+            for line in lines:
+                raise DataError(self.path, line, column, problem)

@@ -1,0 +1,87 @@
+"""Fits the context's encoder on the training part."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.context import ListenerContext
+from models.features.context import ContextEncoder, TrackViews, history_features, history_names
+
+_FEWEST_PLAYS = 30
+_LEAST_RELEVANCE = 0.05
+# How many plays the features' means and deviations are taken from: enough for two digits of either.
+_SAMPLE_PLAYS = 4000
+
+
+def fit_context(
+    audio: tuple[str, ...],
+    views: TrackViews,
+    rows: NDArray[np.int64],
+    played_through: NDArray[np.bool_],
+    listener_ids: NDArray[np.int64],
+    contexts: Iterable[ListenerContext],
+    row_of: Mapping[str, int],
+    weights: Mapping[str, float],
+) -> ContextEncoder:
+    """Fits the encoder.
+
+    Args:
+        audio: Audio attributes of the model.
+        views: Views of the catalogue's tracks.
+        rows: Row of each play's track, (n_plays,).
+        played_through: What became of each play, (n_plays,).
+        listener_ids: Listener of each play, (n_plays,).
+        contexts: Context of each play; may be a generator.
+        row_of: Row of each track of the catalogue.
+        weights: Size of the features by name; `affinity` and `situation` stand for those groups, `*` for the
+            rest.
+
+    Returns:
+        The encoder.
+    """
+    prior = float(np.clip(played_through.mean(), 0.01, 0.99))
+    relevance = _relevance(views.audio[rows], played_through, listener_ids)
+    step = max(1, len(rows) // _SAMPLE_PLAYS)
+    sample = [
+        history_features(views, row[None], row_of, context, prior, relevance)[0]
+        for number, (row, context) in enumerate(zip(rows, contexts, strict=True))
+        if number % step == 0 and context.recent_plays
+    ]
+    names = history_names(audio)
+    features = np.array(sample) if sample else np.zeros((1, len(names)))  # (n_sample, n_history)
+    deviation = features.std(axis=0)
+    default = weights["*"]
+    sizes = [
+        weights["affinity"] if name.startswith("affinity_") else weights.get(name, default) for name in names
+    ]
+    return ContextEncoder(
+        prior,
+        relevance,
+        features.mean(axis=0),
+        np.where(deviation > 1e-6, deviation, 1.0),
+        np.array(sizes),
+        weights["situation"],
+    )
+
+
+def _relevance(
+    audio: NDArray[np.float32], played_through: NDArray[np.bool_], listener_ids: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Returns how much each attribute's correlation with the outcome, listener by listener, exceeds chance.
+
+    Under no taste at all, the number of plays times the squared correlation has the mean 1.
+    """
+    excess, n_listeners = np.zeros(audio.shape[1]), 0
+    for listener in np.unique(listener_ids):
+        mine = listener_ids == listener
+        outcome = played_through[mine] - played_through[mine].mean()
+        if mine.sum() < _FEWEST_PLAYS or not outcome.any():
+            continue
+        attributes = audio[mine] - audio[mine].mean(axis=0)
+        variances = np.square(outcome).sum() * np.square(attributes).sum(axis=0)
+        excess += mine.sum() * np.square(outcome @ attributes) / np.maximum(variances, 1e-9)
+        n_listeners += 1
+    relevance = np.maximum(excess / max(n_listeners, 1) - 1, _LEAST_RELEVANCE)
+    shares: NDArray[np.float64] = relevance / relevance.sum()
+    return shares

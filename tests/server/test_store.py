@@ -1,0 +1,118 @@
+"""The experiment log in the real embedded database."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from server.errors import (
+    OutcomeConflictError,
+    StartError,
+    StorageUnavailableError,
+    UnknownPredictionError,
+)
+from server.experiment.documents import PredictionDocument
+from server.experiment.records import Outcome, PredictionRecord
+from server.experiment.spool import SpooledRow
+from server.experiment.store import MongoStore
+
+MakeRecord = Callable[[int], PredictionRecord]
+HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
+SKIPPED = Outcome(skipped=True, listened_ms=1000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+async def store(mongodb_uri: str) -> AsyncIterator[MongoStore]:
+    store = MongoStore(mongodb_uri)
+    yield store
+    await store.close()
+
+
+def spooled(record: PredictionRecord, outcome: Outcome | None = None) -> SpooledRow:
+    return SpooledRow(record.prediction_id, record.to_json(), outcome.to_json() if outcome else None)
+
+
+async def outcomes() -> dict[str, Outcome | None]:
+    found = await PredictionDocument.find_all().to_list()
+    return {d.id: d.outcome.to_outcome() if d.outcome else None for d in found}
+
+
+async def test_rows_stored_twice_are_there_once_and_gain_their_outcome(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    first, second, third = (make_record(n) for n in range(3))
+    assert await store.add([spooled(first), spooled(second)]) == []
+    # As after a crash between MongoDB's answer and the spool's: known rows again, beside a new one.
+    assert await store.add([spooled(first, HEARD), spooled(second), spooled(third, SKIPPED)]) == []
+    assert await outcomes() == {
+        first.prediction_id: HEARD,
+        second.prediction_id: None,
+        third.prediction_id: SKIPPED,
+    }
+
+
+async def test_the_first_outcome_wins(store: MongoStore, make_record: MakeRecord) -> None:
+    known = make_record(1).prediction_id
+    await store.add([spooled(make_record(1))])
+    await store.add_outcome(known, HEARD)
+    await store.add_outcome(known, Outcome(False, 9000, datetime.now(UTC)))
+    with pytest.raises(OutcomeConflictError):
+        await store.add_outcome(known, SKIPPED)
+    await store.add([spooled(make_record(1), SKIPPED)])
+    assert await outcomes() == {known: HEARD}
+
+
+async def test_an_unknown_prediction_is_told_apart(store: MongoStore) -> None:
+    with pytest.raises(UnknownPredictionError):
+        await store.add_outcome("f" * 24, HEARD)
+
+
+async def test_what_makes_no_document_is_refused_and_the_rest_stored(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    odd = SpooledRow("e" * 24, '{"model": 1}', None)
+    (refusal,) = await store.add([odd, spooled(make_record(1))])
+    assert refusal.row is odd
+    assert list(await outcomes()) == [make_record(1).prediction_id]
+
+
+async def test_what_mongodb_will_never_take_is_refused_and_the_rest_stored(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    await store.connect()
+    database = PredictionDocument.get_pymongo_collection().database
+    validator = {"$jsonSchema": {"properties": {"_id": {"enum": [make_record(1).prediction_id]}}}}
+    await database.command({"collMod": "predictions", "validator": validator})
+    (refusal,) = await store.add([spooled(make_record(1)), spooled(make_record(2))])
+    assert refusal.row.prediction_id == make_record(2).prediction_id
+    assert list(await outcomes()) == [make_record(1).prediction_id]
+
+
+async def test_the_queries_that_people_make_have_their_indexes(store: MongoStore) -> None:
+    await store.connect()
+    indexes = await PredictionDocument.get_pymongo_collection().index_information()
+    assert {"by_model_and_time", "by_listener", "by_time"} <= indexes.keys()
+
+
+async def test_a_mongodb_that_is_away_is_unavailable(make_record: MakeRecord) -> None:
+    store = MongoStore("mongodb://127.0.0.1:9")
+    with pytest.raises(StorageUnavailableError):
+        await store.add([spooled(make_record(1))])
+    with pytest.raises(StorageUnavailableError):
+        await store.add_outcome("f" * 24, HEARD)
+    await store.close()
+
+
+async def test_the_address_may_be_logged() -> None:
+    store = MongoStore("mongodb://user:secret@db:27018,other/?appName=x")
+    assert store.address == "mongodb://db:27018,other/playthrough"
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "uri", ["secret", "http://user:secret@db", "mongodb://user:secret@", "mongodb://user:se:cret@db"]
+)
+def test_a_bad_uri_is_refused_without_its_password(uri: str) -> None:
+    with pytest.raises(StartError, match="not usable") as caught:
+        MongoStore(uri)
+    assert "cret" not in str(caught.value)

@@ -1,0 +1,89 @@
+"""What a model has to beat: the majority, the listener's own past, and boosted trees on the same inputs."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from data import Catalogue
+from models.features import InputEncoder
+from trainer.building import Parts
+from trainer.contexts import contexts_at
+from trainer.examples import Examples, make_examples
+
+_RATE_PRIOR_PLAYS = 4.0
+_TREE_SEEDS = (0, 1, 2)
+
+
+def majority_probabilities(parts: Parts) -> NDArray[np.float64]:
+    """Returns the training part's play-through rate for every play of the test part, (n_test,)."""
+    return np.full(len(parts.test), 1 - parts.training["skipped"].mean())
+
+
+def listener_rate_probabilities(parts: Parts) -> NDArray[np.float64]:
+    """Returns the play-through rate of each listener's latest 200 plays before the play, (n_test,).
+
+    A short past is shrunk towards the training part's rate.
+    """
+    prior = 1 - parts.training["skipped"].mean()
+    positions = parts.test.index.to_numpy()
+    order = np.argsort(positions, kind="stable")
+    rates = np.empty(len(order))
+    for row, context in zip(order, contexts_at(parts.plays, positions[order]), strict=True):
+        n_heard = sum(not play.skipped for play in context.recent_plays)
+        rates[row] = (n_heard + _RATE_PRIOR_PLAYS * prior) / (len(context.recent_plays) + _RATE_PRIOR_PLAYS)
+    return rates
+
+
+def trees_available() -> bool:
+    """Returns whether LightGBM is installed; only benchmarks and reports use it."""
+    return find_spec("lightgbm") is not None
+
+
+def tree_probabilities(encoder: InputEncoder, parts: Parts) -> NDArray[np.float64]:
+    """Returns what LightGBM predicts from a model's own inputs, three seeds averaged, (n_test,).
+
+    300 trees at a learning rate of 0.03; rows and columns are sampled, or the seeds would agree.
+
+    Source: Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017.
+
+    Args:
+        encoder: Encoder of the model to compare with, fitted on the training part.
+        parts: The run's plays.
+    """
+    from lightgbm import Booster, Dataset, train
+
+    catalogue = parts.dataset.catalogue
+    training = parts.training.sort_index()
+    learnt = Dataset(
+        _plain_inputs(_examples(encoder, catalogue, parts, training.index.to_numpy())),
+        label=(~training["skipped"].to_numpy(dtype=bool)).astype(np.int64),
+    )
+    order = np.argsort(parts.test.index.to_numpy(), kind="stable")
+    asked = _plain_inputs(_examples(encoder, catalogue, parts, parts.test.index.to_numpy()[order]))
+    probabilities = np.zeros(len(order))
+    for seed in _TREE_SEEDS:
+        settings = {
+            "objective": "binary", "learning_rate": 0.03, "bagging_fraction": 0.8, "bagging_freq": 1,
+            "feature_fraction": 0.8, "seed": seed, "verbose": -1, "num_threads": 2, "deterministic": True,
+        }  # fmt: skip
+        booster: Booster = train(settings, learnt, num_boost_round=300)
+        probabilities[order] += np.asarray(booster.predict(asked)) / len(_TREE_SEEDS)
+    return probabilities
+
+
+def _examples(
+    encoder: InputEncoder, catalogue: Catalogue, parts: Parts, positions: NDArray[np.int64]
+) -> Examples:
+    contexts = contexts_at(parts.plays, positions)
+    return make_examples(encoder, catalogue, parts.plays.iloc[positions], contexts, torch.device("cpu"))
+
+
+def _plain_inputs(examples: Examples) -> NDArray[np.float32]:
+    """Returns every block side by side, (n_plays, n_inputs), no block shrunk for another's sake."""
+    blocks = (
+        examples.tracks[examples.track_of], examples.listeners[examples.listener_of], examples.context,
+    )  # fmt: skip
+    inputs: NDArray[np.float32] = torch.cat(blocks, dim=1).numpy()
+    return inputs

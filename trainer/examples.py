@@ -1,0 +1,145 @@
+"""A part of the plays as a network learns it: three small tables and, for each play, its rows in them.
+
+A play costs two row numbers and its context's inputs; the wide track and listener inputs are kept once a
+track and once a set of favourite genres, and put side by side batch by batch.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from data import Catalogue
+from models import ListenerContext
+from models.features import InputEncoder, track_views
+from models.features.context import genre_share
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Plays as inputs and classes, all on one device.
+
+    Attributes:
+        tracks: Track block of every track, (n_tracks, n_track_inputs).
+        listeners: Listener block of every distinct set of favourite genres, (n_sets, n_clusters).
+        context: Context block of every play, (n_plays, n_context_inputs), which may be 0 wide.
+        genre_share: What its favourite genres count for beside its context, (n_plays,); see
+            `models.features.context.genre_share`.
+        track_of: Row in `tracks`, (n_plays,).
+        listener_of: Row in `listeners`, (n_plays,).
+        classes: 0 = skipped, 1 = played through, (n_plays,).
+    """
+
+    tracks: torch.Tensor
+    listeners: torch.Tensor
+    context: torch.Tensor
+    genre_share: torch.Tensor
+    track_of: torch.Tensor
+    listener_of: torch.Tensor
+    classes: torch.Tensor
+
+    def __len__(self) -> int:
+        """Returns the number of plays."""
+        return len(self.classes)
+
+    @property
+    def n_inputs(self) -> int:
+        """Returns the width of a play's inputs."""
+        return self.tracks.shape[1] + self.listeners.shape[1] + self.context.shape[1]
+
+    def inputs(self, plays: torch.Tensor, *, with_context: bool = True) -> torch.Tensor:
+        """Returns the inputs of some plays, (n_batch, n_inputs).
+
+        Args:
+            plays: Their positions, (n_batch,).
+            with_context: Whether to show the context, or the inputs that a client without any would get.
+        """
+        listeners, context = self.listeners[self.listener_of[plays]], self.context[plays]
+        if with_context:
+            listeners = listeners * self.genre_share[plays, None]
+        else:
+            context = torch.zeros_like(context)
+        return torch.cat((self.tracks[self.track_of[plays]], listeners, context), dim=1)
+
+    def part(self, rows: NDArray[np.int64]) -> "Examples":
+        """Returns some of the plays; the tables are shared, not copied."""
+        chosen = torch.from_numpy(rows).to(self.classes.device)
+        return Examples(
+            self.tracks,
+            self.listeners,
+            self.context[chosen],
+            self.genre_share[chosen],
+            self.track_of[chosen],
+            self.listener_of[chosen],
+            self.classes[chosen],
+        )
+
+    def varying(self) -> NDArray[np.bool_]:
+        """Returns which inputs differ among the plays, (n_inputs,); the others can teach nothing."""
+        tables = (
+            self.tracks[_distinct(self.track_of)],
+            self.listeners[_distinct(self.listener_of)],
+            self.context,
+        )
+        found = [(table.amax(dim=0) > table.amin(dim=0)).cpu().numpy() for table in tables if table.shape[1]]
+        return np.concatenate(found)
+
+
+def _distinct(rows: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(np.unique(rows.cpu().numpy())).to(rows.device)
+
+
+def make_examples(
+    encoder: InputEncoder,
+    catalogue: Catalogue,
+    plays: pd.DataFrame,
+    contexts: Iterable[ListenerContext],
+    device: torch.device,
+) -> Examples:
+    """Encodes plays and moves them to the device, once.
+
+    Args:
+        encoder: Fitted encoder.
+        catalogue: Has every track of the plays.
+        plays: Plays of any part.
+        contexts: Context of each play, in the same order; may be a generator. Not read without need.
+        device: Where the training runs.
+    """
+    rows = np.array(plays["track_id"].map(catalogue.row_of), dtype=np.int64)
+    row_of_set: dict[tuple[str, ...], int] = {}
+    sets = [row_of_set.setdefault(tuple(genres), len(row_of_set)) for genres in plays["favourite_genres"]]
+    arrays = (
+        encoder.encode_tracks(catalogue.tracks),
+        np.vstack([encoder.encode_listener(genres) for genres in row_of_set]),
+        *context_block(encoder, catalogue, rows, contexts),
+        rows,
+        np.array(sets, dtype=np.int64),
+        (~plays["skipped"].to_numpy(dtype=bool)).astype(np.int64),
+    )
+    return Examples(*(torch.from_numpy(array).to(device) for array in arrays))
+
+
+def context_block(
+    encoder: InputEncoder,
+    catalogue: Catalogue,
+    rows: NDArray[np.int64],
+    contexts: Iterable[ListenerContext],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns the context inputs of plays of the tracks in `rows`, and what their genres count for beside it.
+
+    Returns:
+        The context block, (n_plays, n_context_inputs), and the shares of the genres, (n_plays,).
+    """
+    block = np.zeros((len(rows), encoder.n_context_inputs), dtype=np.float32)
+    shares = np.ones(len(rows), dtype=np.float32)
+    if encoder.context is None:
+        return block, shares
+    views = track_views(encoder, catalogue.tracks)
+    for number, context in enumerate(contexts):
+        candidate = rows[number : number + 1]
+        block[number] = encoder.context.encode(views, candidate, catalogue.row_of, context)[0]
+        shares[number] = genre_share(context)
+    return block, shares

@@ -1,0 +1,173 @@
+"""Fits a network the tuned way: mini-batches, AdamW, dropout, a cosine schedule, early stopping."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models import networks
+from models.layout import Layer
+from trainer.calibration import fit_temperature
+from trainer.examples import Examples
+from trainer.recipes import TunedRecipe
+
+OnEpoch = Callable[[float], None]
+"""Called after each epoch with its training loss."""
+
+_EVALUATION_BATCH = 8192
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network.
+
+    Attributes:
+        layers: Its linear layers in order.
+        temperature: What its logits are to be divided by.
+        best_epoch: Epochs it was trained for: as many as were best on the validation part.
+        training_loss: Mean loss of each epoch of the first fit, dropout included.
+        validation_loss: Loss on the validation part after each epoch of the first fit.
+    """
+
+    layers: tuple[Layer, ...]
+    temperature: float
+    best_epoch: int
+    training_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+
+
+def fit_tuned(
+    examples: Examples,
+    validation: NDArray[np.bool_],
+    recipe: TunedRecipe,
+    *,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Fitted:
+    """Trains twice: without the validation part, to learn when to stop and how to calibrate; then with it.
+
+    The second fit has the first one's schedule and stops where the first was best, so that the newest plays,
+    which a validation part of the last plays holds back, are learnt from after all.
+
+    Args:
+        examples: The whole training part.
+        validation: Which of its plays are the validation part, (n_plays,); may be none of them: then there is
+            no early stop and no calibration.
+        recipe: How to train.
+        seed: Seed of the initial weights, the batches and the dropout.
+        on_epoch: Told the loss of each epoch of both fits.
+    """
+    varies = examples.varying()
+    training_loss: list[float] = []
+    validation_loss: list[float] = []
+    best_epoch, temperature = recipe.epochs, 1.0
+    if validation.any():
+        held_out = examples.part(np.flatnonzero(validation))
+        outcomes = held_out.classes.cpu().numpy().astype(bool)
+        best_logits = np.zeros(len(held_out))
+        for network, loss in _epochs(examples.part(np.flatnonzero(~validation)), varies, recipe, seed):
+            logits = predict_logits(network, held_out, varies)
+            training_loss.append(loss)
+            validation_loss.append(float(np.logaddexp(0, np.where(outcomes, -logits, logits)).mean()))
+            if validation_loss[-1] == min(validation_loss):
+                best_logits = logits
+            on_epoch(loss)
+        best_epoch = int(np.argmin(validation_loss)) + 1
+        temperature = fit_temperature(best_logits, outcomes)
+    for epoch, (fitted, loss) in enumerate(_epochs(examples, varies, recipe, seed), start=1):
+        on_epoch(loss)
+        if epoch == best_epoch:
+            network = fitted
+            break
+    layers = tuple(linear_layers(network, varies))
+    return Fitted(layers, temperature, best_epoch, tuple(training_loss), tuple(validation_loss))
+
+
+def _epochs(
+    examples: Examples, varies: NDArray[np.bool_], recipe: TunedRecipe, seed: int
+) -> Iterator[tuple[nn.Module, float]]:
+    """Trains a new network; yields it, still being trained, and the loss after each epoch."""
+    device = examples.classes.device
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
+        torch.manual_seed(seed)
+        network = getattr(networks, recipe.network)(int(varies.sum()), recipe.dropout).to(device)
+        columns = torch.from_numpy(np.flatnonzero(varies)).to(device)
+        optimizer = _optimizer(network, recipe)
+        n_batches = -(-len(examples) // recipe.batch_size)
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_batches * recipe.epochs)
+        state = torch.random.get_rng_state()
+    for _ in range(recipe.epochs):
+        # The process's generator is lent for an epoch only: whoever asks for the next one may draw too.
+        with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
+            torch.random.set_rng_state(state)
+            network.train()
+            total = torch.zeros((), device=device)
+            for plays in torch.split(torch.randperm(len(examples)).to(device), recipe.batch_size):
+                total += _step(network, examples, plays, columns, recipe, optimizer) * len(plays)
+                scheduler.step()
+            state = torch.random.get_rng_state()
+        yield network, float(total) / len(examples)
+
+
+def _optimizer(network: nn.Module, recipe: TunedRecipe) -> torch.optim.Optimizer:
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    biases = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+    groups = [
+        {"params": weights, "weight_decay": recipe.weight_decay},
+        {"params": biases, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def _step(
+    network: nn.Module,
+    examples: Examples,
+    plays: torch.Tensor,
+    columns: torch.Tensor,
+    recipe: TunedRecipe,
+    optimizer: torch.optim.Optimizer,
+) -> torch.Tensor:
+    """Takes one step on a batch and returns its mean loss."""
+    inputs, classes = examples.inputs(plays), examples.classes[plays]  # (n_batch, n_inputs), (n_batch,)
+    if recipe.context_weights:
+        # Every play a second time without its context, so that the network does as well without.
+        inputs = torch.cat((inputs, examples.inputs(plays, with_context=False)))
+        classes = torch.cat((classes, classes))
+    # bfloat16 on CUDA: it has float32's range, so no loss has to be scaled.
+    with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=inputs.device.type == "cuda"):
+        logits = network(inputs[:, columns])  # (n_batch, 2)
+    loss = nn.functional.cross_entropy(logits.float(), classes)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss.detach()
+
+
+@torch.no_grad()
+def predict_logits(network: nn.Module, examples: Examples, varies: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Returns the log odds of playing through, (n_plays,)."""
+    network.eval()
+    device = examples.classes.device
+    columns = torch.from_numpy(np.flatnonzero(varies)).to(device)
+    batches = torch.split(torch.arange(len(examples), device=device), _EVALUATION_BATCH)
+    outputs = torch.cat([network(examples.inputs(plays)[:, columns]) for plays in batches])  # (n_plays, 2)
+    logits: NDArray[np.float64] = (outputs[:, 1] - outputs[:, 0]).double().cpu().numpy()
+    return logits
+
+
+def linear_layers(network: nn.Module, varies: NDArray[np.bool_]) -> list[Layer]:
+    """Returns the network's linear layers; inputs that it never saw vary get the weight 0.
+
+    Args:
+        network: Trained on the varying inputs only.
+        varies: Which inputs those are, (n_inputs,).
+    """
+    modules = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    layers = [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in modules]
+    (weight, bias), *rest = layers
+    full_weight = np.zeros((len(bias), len(varies)), dtype=np.float32)
+    full_weight[:, varies] = weight
+    return [(full_weight, bias), *rest]
