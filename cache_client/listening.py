@@ -1,8 +1,10 @@
 """How much of a track is heard: by the server's listening curve, or by an even spread of skips."""
 
 import math
+from collections.abc import Mapping
 
-from cache_client.prefetch import CurvePoint, ListenerRecord, UpcomingTrack
+from cache_client.messages import ListenerContext
+from cache_client.prefetch import CurvePoint, ListenerRecord, TrackPrediction, UpcomingTrack
 
 PLAY_THROUGH_RATE = 0.66
 """Probability assumed where nothing is known: the data's rate."""
@@ -39,15 +41,10 @@ def _between(left: CurvePoint, right: CurvePoint, at_s: float) -> float:
     return left.heard_probability + part * (right.heard_probability - left.heard_probability)
 
 
-def expected_heard_s(track: UpcomingTrack) -> float:
-    """Returns the expected seconds heard of a track that starts."""
-    inner = [point for point in track.listening_curve if 0.0 < point.at_s < track.duration_s]
-    end = CurvePoint(track.duration_s, track.play_through_probability)
-    points = [CurvePoint(0.0, 1.0), *inner, end]
-    return sum(
-        (right.at_s - left.at_s) * (left.heard_probability + right.heard_probability) / 2
-        for left, right in zip(points, points[1:], strict=False)
-    )
+def listener_record(context: ListenerContext) -> ListenerRecord:
+    """Returns how often the listener heard out what a context tells of."""
+    recent = context.recent_plays
+    return ListenerRecord(len(recent), sum(not play.skipped for play in recent))
 
 
 def listener_rate(record: ListenerRecord, prior: float = PLAY_THROUGH_RATE) -> float:
@@ -55,30 +52,31 @@ def listener_rate(record: ListenerRecord, prior: float = PLAY_THROUGH_RATE) -> f
     return (record.played_through + PRIOR_PLAYS * prior) / (record.plays + PRIOR_PLAYS)
 
 
-def fitted_to_listener(tracks: list[UpcomingTrack], record: ListenerRecord) -> list[UpcomingTrack]:
-    """Returns the tracks with their probabilities shifted, in log-odds, to the listener's own level.
+def fitted_to_listener(
+    predictions: Mapping[str, TrackPrediction], record: ListenerRecord
+) -> dict[str, TrackPrediction]:
+    """Returns a queue's predictions shifted, in log-odds, to the listener's own level.
 
-    A model may not know this listener; the client does. What the model says of one track against another is
-    kept; the level comes from what the listener has done. For a model that already follows the listener the
-    shift is close to nothing.
+    For a model that does not know the listener's past: the client does. What the model says of one track
+    against another is kept; the level comes from what the listener has done.
     """
-    if not tracks or not record.plays:
-        return tracks
-    said = sum(track.play_through_probability for track in tracks) / len(tracks)
+    if not predictions or not record.plays:
+        return dict(predictions)
+    said = sum(it.play_through_probability for it in predictions.values()) / len(predictions)
     shift = _log_odds(listener_rate(record, said)) - _log_odds(said)
-    return [_shifted(track, shift) for track in tracks]
+    return {track_id: _shifted(prediction, shift) for track_id, prediction in predictions.items()}
 
 
-def _shifted(track: UpcomingTrack, shift: float) -> UpcomingTrack:
-    before = min(max(track.play_through_probability, _FLOOR), 1.0 - _FLOOR)
+def _shifted(prediction: TrackPrediction, shift: float) -> TrackPrediction:
+    before = min(max(prediction.play_through_probability, _FLOOR), 1.0 - _FLOOR)
     after = 1.0 / (1.0 + math.exp(-_log_odds(before) - shift))
     # The curve keeps its shape: what it loses up to each moment grows or shrinks as the loss at the end does.
     stretch = (1.0 - after) / (1.0 - before)
     curve = tuple(
-        CurvePoint(point.at_s, max(after, 1.0 - stretch * (1.0 - point.heard_probability)))
-        for point in track.listening_curve
+        CurvePoint(point.at_s, 1.0 - min(1.0, stretch * (1.0 - point.heard_probability)))
+        for point in prediction.listening_curve
     )
-    return track._replace(play_through_probability=after, listening_curve=curve)
+    return TrackPrediction(after, curve)
 
 
 def _log_odds(probability: float) -> float:

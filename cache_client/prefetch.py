@@ -1,7 +1,7 @@
 """What a decision about prefetching takes and gives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cache_client.delivery import Delivery
@@ -17,6 +17,18 @@ class CurvePoint(NamedTuple):
 
     at_s: float
     heard_probability: float
+
+
+class TrackPrediction(NamedTuple):
+    """What the server says of a track.
+
+    Attributes:
+        play_through_probability: Probability in [0, 1] that the listener hears it out.
+        listening_curve: How that comes about over the track's seconds; empty when the server does not say.
+    """
+
+    play_through_probability: float
+    listening_curve: tuple[CurvePoint, ...] = ()
 
 
 class UpcomingTrack(NamedTuple):
@@ -54,6 +66,10 @@ class ListenerRecord(NamedTuple):
 
     plays: int = 0
     played_through: int = 0
+
+    def after(self, *, heard_out: bool) -> "ListenerRecord":
+        """Returns the record with one more play."""
+        return ListenerRecord(self.plays + 1, self.played_through + heard_out)
 
 
 class Fetch(NamedTuple):
@@ -121,5 +137,5 @@ class PrefetchRequest:
     queue: Sequence[UpcomingTrack]
     free_bytes: int
     delivery: Delivery
-    listener: ListenerRecord = ListenerRecord()
+    listener: ListenerRecord = field(default_factory=ListenerRecord)
     position: int = 0

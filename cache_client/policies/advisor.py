@@ -1,15 +1,12 @@
 """The advisor as a policy, for any model that the server has."""
 
-from dataclasses import replace
-
 from cache_client.advisor import advise
-from cache_client.listening import fitted_to_listener
 from cache_client.prefetch import Plan, PrefetchRequest
 from cache_client.score import ScoreWeights
 
 
 class AdvisorPolicy:
-    """Fetches what `cache_client.advisor` says is worth its bytes, at the listener's own level."""
+    """Fetches what `cache_client.advisor` says is worth its bytes."""
 
     needs_predictions = True
 
@@ -19,5 +16,4 @@ class AdvisorPolicy:
 
     def plan(self, request: PrefetchRequest) -> Plan:
         """Returns the advisor's plan."""
-        playing, *queue = fitted_to_listener([request.playing, *request.queue], request.listener)
-        return advise(replace(request, playing=playing, queue=tuple(queue)), self._weights)
+        return advise(request, self._weights)

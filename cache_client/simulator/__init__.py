@@ -7,7 +7,7 @@ everything lands in the client's cache (`cache`). `metrics` turns the results in
 
 from cache_client.simulator.cache import Eviction
 from cache_client.simulator.metrics import Comparison
-from cache_client.simulator.session import SessionResult, TrackPrediction, World, replay_session
+from cache_client.simulator.session import SessionPredictions, SessionResult, World, replay_session
 from cache_client.simulator.simulation import SimulationReport, simulate
 from cache_client.simulator.trace import RecordedPlay, RecordedSession, Track, held_out, recorded_sessions
 
@@ -16,10 +16,10 @@ __all__ = [
     "Eviction",
     "RecordedPlay",
     "RecordedSession",
+    "SessionPredictions",
     "SessionResult",
     "SimulationReport",
     "Track",
-    "TrackPrediction",
     "World",
     "held_out",
     "recorded_sessions",

@@ -60,6 +60,10 @@ class ClientCache:
         track = Cache.__getitem__(self._tracks, track_id) if track_id in self._tracks else None
         return track.downloaded_bytes if track is not None else 0.0
 
+    def unheard_bytes(self, track_id: str) -> float:
+        """Returns how many bytes of a track are here that nobody has heard."""
+        return self.entry(track_id).wasted_bytes if track_id in self._tracks else 0.0
+
     def entry(self, track_id: str) -> CachedTrack:
         """Returns a track's entry, made when there is none. No play either."""
         if track_id not in self._tracks:

@@ -1,34 +1,24 @@
 """One session, closed loop: a delay in one play puts off all that follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cache_client.delivery import Delivery
 from cache_client.errors import PlanError
 from cache_client.listening import PLAY_THROUGH_RATE
 from cache_client.policies import FuturePlay, Oracle, Policy
-from cache_client.prefetch import CurvePoint, ListenerRecord, Plan, PrefetchRequest, UpcomingTrack
+from cache_client.prefetch import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
 from cache_client.simulator.cache import ClientCache, Eviction
 from cache_client.simulator.link import Link
 from cache_client.simulator.player import Player
 from cache_client.simulator.prefetching import Prefetching
 from cache_client.simulator.trace import RecordedPlay, RecordedSession, Track
 
+SessionPredictions = Sequence[Mapping[str, TrackPrediction]]
+"""What the server says at each play of a session, by track id; empty when it was not asked."""
 
-class TrackPrediction(NamedTuple):
-    """What the server says of a track.
-
-    Attributes:
-        play_through_probability: Probability in [0, 1] that the listener hears it out.
-        listening_curve: How that comes about over the track's seconds; empty when the server does not say.
-    """
-
-    play_through_probability: float
-    listening_curve: tuple[CurvePoint, ...] = ()
-
-
-_UNKNOWN = TrackPrediction(PLAY_THROUGH_RATE)
+UNKNOWN = TrackPrediction(PLAY_THROUGH_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +89,7 @@ class SessionReplay:
         self,
         session: RecordedSession,
         policy: Policy,
-        predictions: Mapping[str, TrackPrediction],
+        predictions: SessionPredictions,
         world: World,
         watch: Watch | None = None,
     ) -> None:
@@ -108,30 +98,28 @@ class SessionReplay:
         Args:
             session: What the listener did.
             policy: Decides what to fetch ahead.
-            predictions: What the server says, by track id.
+            predictions: What the server says at each play.
             world: Link, storage, cache and horizon.
             watch: Told of each play, for a picture of the session.
         """
         if isinstance(policy, Oracle):
             policy = policy.knowing([FuturePlay(p.track.track_id, p.listened_s) for p in session.plays])
         self._session, self._policy, self._world, self._watch = session, policy, world, watch
-        tracks = [*(play.track for play in session.plays), *session.continuation]
-        self._queue = [self._upcoming(track, predictions) for track in tracks]
-        self._storage_class_of = {track.track_id: track.storage_class for track in tracks}
+        self._tracks = [*(play.track for play in session.plays), *session.continuation]
+        self._predictions = predictions
+        self._storage_class_of = {track.track_id: track.storage_class for track in self._tracks}
         self._cache = ClientCache(world.cache_bytes, world.eviction)
         self._link = Link(world.delivery, f"{world.seed}/{session.session_id}")
         self._prefetching = Prefetching(self._cache, self._asked_ready_s)
         self._result = SessionResult()
-        recent = session.context.recent_plays
-        self._plays, self._played_through = len(recent), sum(not play.skipped for play in recent)
+        self._listener = session.listener
         self._now_s = 0.0
 
     def run(self) -> SessionResult:
         """Returns what happened."""
         for position, recorded in enumerate(self._session.plays):
             self._play(position, recorded)
-            self._plays += 1
-            self._played_through += recorded.listened_s >= recorded.track.duration_s
+            self._listener = self._listener.after(heard_out=recorded.heard_out)
             self._pause(recorded.pause_s)
         self._cache.clear()
         self._result.downloaded_bytes += self._prefetching.downloaded_bytes
@@ -147,15 +135,15 @@ class SessionReplay:
             self._now_s = until_s
 
     def _play(self, position: int, recorded: RecordedPlay) -> None:
-        playing = self._queue[position]
         delivery, result = self._world.delivery, self._result
+        playing, *queue = self._visible(position)
         entry = self._cache.entry(playing.track_id)
         listened_bytes = min(recorded.listened_s * delivery.audio_bytes_per_s, float(playing.size_bytes))
         result.hits += entry.downloaded_bytes >= min(delivery.chunk_bytes, playing.size_bytes)
         result.hit_bytes += min(entry.downloaded_bytes, listened_bytes)
         heard_before_bytes, asked_s = entry.heard_bytes, self._now_s
         ready_s = self._ready_s(playing.track_id)
-        plan = self._plan(position)
+        plan = self._plan(position, playing, queue)
         self._prefetching.follow(plan.fetches, self._now_s)
         player = Player(entry, playing.size_bytes, delivery, self._link, self._now_s)
         player.follow(plan)
@@ -182,23 +170,18 @@ class SessionReplay:
         first_byte_s = self._world.delivery.first_byte_s(self._storage_class_of[track_id])
         return self._link.sent_s(asked_s) + first_byte_s
 
-    def _plan(self, position: int) -> Plan:
+    def _visible(self, position: int) -> list[UpcomingTrack]:
+        """Returns the playing track and, each once, what follows it as far as policies see."""
+        said = self._predictions[position] if self._predictions else {}
+        tracks = self._tracks[position : position + 1 + self._world.horizon]
+        return [self._upcoming(track, said) for track in dict.fromkeys(tracks)]
+
+    def _plan(self, position: int, playing: UpcomingTrack, queue: Sequence[UpcomingTrack]) -> Plan:
         """Asks the policy, holds it to its contract, and makes room for what it wants."""
-        playing = self._with_cached(self._queue[position])
-        upcoming = {
-            track.track_id: self._with_cached(track)
-            for track in self._queue[position + 1 : position + 1 + self._world.horizon]
-            if track.track_id != playing.track_id
-        }
+        upcoming = [track.track_id for track in queue]
         free_bytes = self._cache.free_bytes(upcoming, playing.size_bytes)
-        request = PrefetchRequest(
-            playing,
-            tuple(upcoming.values()),
-            free_bytes,
-            self._world.delivery,
-            ListenerRecord(self._plays, self._played_through),
-            position,
-        )
+        delivery, listener = self._world.delivery, self._listener
+        request = PrefetchRequest(playing, tuple(queue), free_bytes, delivery, listener, position)
         plan = self._policy.plan(request)
         planned_bytes = sum(fetch.size_bytes for fetch in plan.fetches)
         if planned_bytes > free_bytes or any(fetch.track_id not in upcoming for fetch in plan.fetches):
@@ -206,21 +189,18 @@ class SessionReplay:
                 f"{type(self._policy).__name__} plans more bytes than are free, or unknown tracks"
             )
         missing_bytes = playing.size_bytes - playing.cached_bytes
-        self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, list(upcoming))
+        self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, upcoming)
         return plan
 
-    def _with_cached(self, track: UpcomingTrack) -> UpcomingTrack:
-        cached_bytes = min(int(self._cache.cached_bytes(track.track_id)), track.size_bytes)
-        return track._replace(cached_bytes=cached_bytes) if cached_bytes else track
-
-    def _upcoming(self, track: Track, predictions: Mapping[str, TrackPrediction]) -> UpcomingTrack:
+    def _upcoming(self, track: Track, said: Mapping[str, TrackPrediction]) -> UpcomingTrack:
         size_bytes = self._world.delivery.size_bytes(track.duration_s)
-        known = (track.track_id, track.duration_s, size_bytes, track.storage_class, 0)
-        return UpcomingTrack(*known, *predictions.get(track.track_id, _UNKNOWN), track.popularity)
+        cached_bytes = min(int(self._cache.cached_bytes(track.track_id)), size_bytes)
+        known = (track.track_id, track.duration_s, size_bytes, track.storage_class, cached_bytes)
+        return UpcomingTrack(*known, *said.get(track.track_id, UNKNOWN), track.popularity)
 
 
 def replay_session(
-    session: RecordedSession, policy: Policy, predictions: Mapping[str, TrackPrediction], world: World
+    session: RecordedSession, policy: Policy, predictions: SessionPredictions, world: World
 ) -> SessionResult:
     """Returns what happens in one session under one policy; depends on nothing else."""
     return SessionReplay(session, policy, predictions, world).run()

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 from cache_client.policies import Policy
 from cache_client.score import ScoreWeights
+from cache_client.simulator.edge import replay_edge
 from cache_client.simulator.metrics import Comparison, PolicyFigures, compare, figures
-from cache_client.simulator.session import SessionResult, TrackPrediction, World, replay_session
+from cache_client.simulator.session import SessionPredictions, SessionResult, World, replay_session
 from cache_client.simulator.trace import RecordedSession
 
 BASELINE = "next-n-full"
@@ -18,7 +19,6 @@ BASELINE = "next-n-full"
 _SESSIONS_A_TASK = 16
 _PLAYS_WORTH_A_PROCESS = 50_000
 
-Predictions = Mapping[str, TrackPrediction]
 Results = dict[str, list[SessionResult]]
 
 
@@ -45,25 +45,30 @@ class SimulationReport:
 def simulate(
     sessions: Sequence[RecordedSession],
     policies: Mapping[str, Policy],
-    predictions: Sequence[Predictions],
+    predictions: Sequence[SessionPredictions],
     world: World,
     weights: ScoreWeights,
     advance: Callable[[int], None] = lambda replays: None,
     *,
     jobs: int | None = None,
+    edge: bool = False,
 ) -> SimulationReport:
     """Replays every session under every policy.
 
     Args:
         sessions: At least one.
         policies: By name.
-        predictions: For each session, what the server says by track id.
+        predictions: For each session, what the server says at each play.
         world: Link, storage, cache and horizon.
         weights: Prices of a wait and of a wasted byte.
         advance: Called with the number of sessions replayed since, for a progress bar.
         jobs: Processes; None for as many as the work is worth.
+        edge: Whether all sessions share one edge cache, instead of each having its client's.
     """
-    results = replay_all(sessions, policies, predictions, world, advance, jobs=jobs)
+    if edge:
+        results = replay_edge(sessions, policies, predictions, world, advance)
+    else:
+        results = replay_all(sessions, policies, predictions, world, advance, jobs=jobs)
     return report(sessions, results, world, weights)
 
 
@@ -89,7 +94,7 @@ def report(
 def replay_all(
     sessions: Sequence[RecordedSession],
     policies: Mapping[str, Policy],
-    predictions: Sequence[Predictions],
+    predictions: Sequence[SessionPredictions],
     world: World,
     advance: Callable[[int], None] = lambda replays: None,
     *,
@@ -98,8 +103,10 @@ def replay_all(
     """Returns each policy's results in the sessions' order, the same for any number of processes."""
     replays = sum(len(session.plays) for session in sessions) * len(policies)
     jobs = jobs or (1 if replays < _PLAYS_WORTH_A_PROCESS else _cores())
+    # Contexts are for the server: nothing in a replay reads them, and they are most of a session's size.
+    bare = [replace(session, contexts=()) for session in sessions]
     tasks = [
-        (sessions[i : i + _SESSIONS_A_TASK], policies, predictions[i : i + _SESSIONS_A_TASK], world)
+        (bare[i : i + _SESSIONS_A_TASK], policies, predictions[i : i + _SESSIONS_A_TASK], world)
         for i in range(0, len(sessions), _SESSIONS_A_TASK)
     ]
     results: Results = {name: [] for name in policies}
@@ -111,13 +118,16 @@ def replay_all(
     return results
 
 
-_Task = tuple[Sequence[RecordedSession], Mapping[str, Policy], Sequence[Predictions], World]
+_Task = tuple[Sequence[RecordedSession], Mapping[str, Policy], Sequence[SessionPredictions], World]
 
 
 def _replay(task: _Task) -> Results:
     sessions, policies, predictions, world = task
     return {
-        name: [replay_session(session, policy, said, world) for session, said in zip(sessions, predictions, strict=True)]
+        name: [
+            replay_session(session, policy, said, world)
+            for session, said in zip(sessions, predictions, strict=True)
+        ]
         for name, policy in policies.items()
     }
 

@@ -29,7 +29,7 @@ def demo(data: Path, folder: Path) -> str:
 
 def test_the_demo_runs_to_its_end_on_generated_data(trained: Any, tmp_path: Path) -> None:
     printed = demo(trained.data, tmp_path / "demo")
-    for expected in ("listening on 127.0.0.1:", "mongodb://127.0.0.1:", "next-n", "advisor", "Done."):
+    for expected in ("listening on 127.0.0.1:", "mongodb://127.0.0.1:", "next-n-full", "advisor", "Done."):
         assert expected in printed
     manifests = [
         json.loads(path.read_text()) for path in (tmp_path / "demo" / "models").rglob("manifest.json")
