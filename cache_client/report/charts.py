@@ -22,7 +22,17 @@ def pareto_svg(policies: Mapping[str, PolicyFigures], waited_s: Mapping[str, flo
         for name, found in policies.items():
             x, y = max(found.wasted_bytes / 1e6, 0.1), waited_s[name] * 1000
             axes.plot([x], [y], "o", color=_COLOUR_OF.get(name, MUTED), markersize=6)
-            axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7, color=INK)
+            # The two that follow the advisor's rule lie side by side: their names go to either side.
+            below = name == "advisor"
+            axes.annotate(
+                name,
+                (x, y),
+                xytext=(-4, -9) if below else (4, 4),
+                ha="right" if below else "left",
+                textcoords="offset points",
+                fontsize=7,
+                color=INK,
+            )
         axes.set_xscale("log")
         axes.margins(0.18)
         axes.set_xlabel("wasted, MB")
@@ -38,20 +48,12 @@ def sweep_svg(sweep: Sweep, name: str, title: str) -> str:
             colour = _COLOUR_OF.get(policy, MUTED)
             style = "--" if policy == "oracle" else "-" if policy in _COLOUR_OF else ":"
             axes.plot(sweep.values, scores, style, color=colour, label=policy, marker="o", markersize=3)
-            axes.annotate(
-                policy,
-                (sweep.values[-1], scores[-1]),
-                xytext=(4, 0),
-                textcoords="offset points",
-                fontsize=7,
-                color=INK,
-            )
         axes.set_xscale("log")
         axes.set_xticks(sweep.values, [f"{value:g}" for value in sweep.values], minor=False)
         axes.minorticks_off()
-        axes.margins(x=0.25)
         axes.set_xlabel(sweep.name)
         axes.set_ylabel("score a session")
+        axes.legend(fontsize=7, ncols=2)
         lay_out(figure)
         return as_svg(figure, title)
 

@@ -164,6 +164,7 @@ class Player:
                 # The plan expected the listener to leave here.
                 self._stream_bytes = self._size_bytes
             self._needed_bytes = min(self._heard_bytes + self._chunk_bytes, self._size_bytes)
+            self._stream_bytes = max(self._stream_bytes, self._needed_bytes)
 
     def _there(self, exact_bytes: float) -> None:
         """Sets what is there to an exact figure, and counts the difference as downloaded."""

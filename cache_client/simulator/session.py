@@ -188,7 +188,8 @@ class SessionReplay:
             raise PlanError(
                 f"{type(self._policy).__name__} plans more bytes than are free, or unknown tracks"
             )
-        missing_bytes = playing.size_bytes - playing.cached_bytes
+        stream_bytes = playing.size_bytes if plan.stream_bytes is None else plan.stream_bytes
+        missing_bytes = max(0, stream_bytes - playing.cached_bytes)
         self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, upcoming)
         return plan
 
