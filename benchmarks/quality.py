@@ -1,14 +1,14 @@
-"""Quality of the models on a data set, for each recipe and split, beside the majority class.
+"""Quality of every recipe's models on both splits, beside the baselines and boosted trees on the same inputs.
 
 Example: python benchmarks/quality.py --data ../shared/data/v2 --json quality.json
 """
 
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -20,15 +20,19 @@ from trainer.errors import TrainingError
 from trainer.recipes import RECIPES
 from trainer.settings import wait_passively
 
+if TYPE_CHECKING:
+    from trainer.run import Options
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-Row = dict[str, str | int | float | None]
+Row = dict[str, Any]
 
 
 @app.command(epilog="Example: python benchmarks/quality.py --data ../shared/data/v2 --json quality.json")
 def quality(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
     recipe: Annotated[list[str] | None, typer.Option(help="Recipes to train; all by default.")] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Splits to measure on; both by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything but the split.")] = 42,
     epochs: Annotated[int | None, typer.Option(min=1, help="Fewer epochs, for a quick try.")] = None,
@@ -38,12 +42,18 @@ def quality(
 ) -> None:
     """Trains every model on both splits and measures it on the test parts."""
     wait_passively()
+    from trainer.device import choose_device
+    from trainer.run import Options
+    from trainer.splitting import Split, parse_split
+
     console = Console(stderr=json_file == Path("-"))
+    rows: list[Row] = []
     try:
         dataset = read_dataset(data)
-        rows = [
-            row for name in recipe or RECIPES for row in measure_recipe(dataset, name, device, seed, epochs)
-        ]
+        chosen = choose_device(device)
+        for name in split or Split:
+            options = Options("", parse_split(name), chosen, seed, epochs)
+            rows.extend(measure_split(dataset, recipe or list(RECIPES), options))
     except (DataError, TrainingError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -55,57 +65,65 @@ def quality(
         json_file.write_text(text + "\n")
 
 
-def measure_recipe(dataset: Dataset, recipe: str, device: str, seed: int, epochs: int | None) -> list[Row]:
-    """Returns one row a model and split, trained into a registry that is thrown away."""
-    from models import Registry
-    from trainer.device import choose_device
-    from trainer.progress import EpochBars
-    from trainer.run import Options, choose_models, train_models
-    from trainer.splitting import Split
+def measure_split(dataset: Dataset, recipes: list[str], options: "Options") -> Iterator[Row]:
+    """Yields a row for each baseline and each model of each recipe; the models go to a passing registry."""
+    from trainer.run import split_dataset
+    from trainer.scores import baseline_scores
 
-    rows: list[Row] = []
-    for split in Split:
-        options = Options(recipe, split, choose_device(device), seed, epochs)
-        with TemporaryDirectory() as folder, EpochBars(Console(stderr=True)) as bars:
-            models = choose_models([], recipe)
-            for trained in train_models(dataset, Registry(Path(folder)), models, options, bars.start):
-                rows.append(
-                    {
-                        "split": split.value,
-                        "recipe": recipe,
-                        "model": trained.name,
-                        **asdict(trained.metrics),
-                        "n_train": trained.n_train,
-                        "n_test": trained.n_test,
-                        "train_seconds": round(trained.train_seconds, 3),
-                        "device": options.device.type,
-                    }
-                )
-    return rows
+    split, parts = options.split.value, split_dataset(dataset, options)
+    for score in baseline_scores(parts):
+        yield {"split": split, "recipe": "-", "model": score.name, **score.as_json()}
+    for recipe in recipes:
+        yield from measure_recipe(dataset, recipe, options)
+
+
+def measure_recipe(dataset: Dataset, recipe: str, options: "Options") -> Iterator[Row]:
+    """Yields a row for each model of a recipe and, for the tuned one, for LightGBM on its inputs."""
+    from dataclasses import replace
+
+    from models import Registry
+    from trainer.progress import EpochBars
+    from trainer.run import choose_models, split_dataset, train_models
+    from trainer.scores import model_scores, tree_scores, without_context_score
+
+    options = replace(options, recipe=recipe)
+    parts, common = split_dataset(dataset, options), {"split": options.split.value, "recipe": recipe}
+    with TemporaryDirectory() as folder, EpochBars(Console(stderr=True)) as bars:
+        registry = Registry(Path(folder))
+        results = list(train_models(dataset, registry, choose_models([], recipe), options, bars.start))
+        for result, score in zip(results, model_scores(results, parts), strict=True):
+            sizes = {"n_train": result.n_train, "n_test": result.n_test, "device": options.device.type}
+            seconds = {"train_seconds": round(result.train_seconds, 3)}
+            yield {**common, "model": score.name, **score.as_json(), **sizes, **seconds}
+            bare = without_context_score(result, parts, registry)
+            if bare is not None:
+                yield {**common, "recipe": "no context", "model": score.name, **bare.as_json()}
+        if recipe == "tuned":
+            trees = tree_scores(results, parts, registry)
+            for result, score in zip(results, trees, strict=False):  # No trees without LightGBM.
+                yield {**common, "recipe": "LightGBM", "model": result.name, **score.as_json()}
 
 
 def quality_table(rows: list[Row], title: str) -> Table:
-    """Returns the rows as a table, the majority class first in each split."""
+    """Returns the rows as a table, a section a split."""
     table = Table(title=f"{title}, test part", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for heading in ("split", "model", "recipe"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("accuracy", "AUC", "log loss", "Brier", "ECE", "s"):
+    for heading in ("acc.", "AUC", "log loss", "Brier", "ECE", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     last_split = None
-    for row in sorted(rows, key=lambda row: str(row["split"])):  # Stable: recipes stay in their order.
-        split = str(row["split"])
-        if split != last_split:
+    for row in rows:
+        if row["split"] != last_split:
             table.add_section()
-            table.add_row(split, "majority", "-", f"{row['majority_accuracy']:.2%}")
-            last_split = split
+            last_split = row["split"]
         table.add_row(
-            split,
-            str(row["model"]),
-            str(row["recipe"]),
+            row["split"],
+            row["model"],
+            row["recipe"],
             f"{row['accuracy']:.2%}",
             "-" if row["roc_auc"] is None else f"{row['roc_auc']:.3f}",
             *(f"{row[name]:.3f}" for name in ("log_loss", "brier", "ece")),
-            f"{row['train_seconds']:.1f}",
+            f"{row['train_seconds']:.1f}" if "train_seconds" in row else "",
         )
     return table
 

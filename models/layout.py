@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.numpy import load, save
 
 from models.features import ContextEncoder, GenreEncoder, InputEncoder, NormalScores
-from models.features.context import N_GENERAL_HISTORY
+from models.features.context import HISTORY
 from models.listening import SkipTimes
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -119,10 +119,10 @@ def _unpack_scores(arrays: Mapping[str, NDArray[Any]], n_audio: int) -> NormalSc
 def _unpack_context(arrays: Mapping[str, NDArray[Any]], n_audio: int) -> ContextEncoder | None:
     if "context_prior" not in arrays:
         return None
-    n_history = N_GENERAL_HISTORY + n_audio
     relevance = _checked(arrays, "context_relevance", (n_audio,), np.float64)
     mean, scale, weight = (
-        _checked(arrays, f"context_{name}", (n_history,), np.float64) for name in ("mean", "scale", "weight")
+        _checked(arrays, f"context_{name}", (len(HISTORY),), np.float64)
+        for name in ("mean", "scale", "weight")
     )
     (prior,) = _checked(arrays, "context_prior", (1,), np.float64)
     (situation_weight,) = _checked(arrays, "context_situation_weight", (1,), np.float64)

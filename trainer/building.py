@@ -3,6 +3,7 @@
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from data import Dataset
 from models import Artifact, Manifest
 from models.features import GenreEncoder, InputEncoder, track_views
-from models.features.fitting import fit_inputs, fit_weighted_inputs
+from models.features.fitting import fit_inputs, fit_weighted_inputs, single_out
 from models.features.fitting_context import fit_context
 from models.listening import fit_skip_times
 from trainer.contexts import contexts_at
@@ -120,6 +121,7 @@ def _build_tuned(
 ) -> tuple[InputEncoder, Fitted]:
     catalogue, plays = parts.dataset.catalogue, parts.training.sort_index()
     validation = validation_rows(plays, options.split, options.seed)
+    genres = single_out(genres, chain(*plays["favourite_genres"]))
     encoder = _fit_encoder(recipe, genres, parts, plays[~validation])
     contexts = contexts_at(parts.plays, plays.index.to_numpy())
     examples = make_examples(encoder, catalogue, plays, contexts, options.device)
@@ -136,7 +138,6 @@ def _fit_encoder(
     if not recipe.context_weights:
         return encoder
     context = fit_context(
-        recipe.audio,
         track_views(encoder, catalogue.tracks),
         rows,
         ~plays["skipped"].to_numpy(dtype=bool),

@@ -11,8 +11,7 @@ _BOUNDS = (0.5, 4.0)
 def fit_temperature(logits: NDArray[np.float64], played_through: NDArray[np.bool_]) -> float:
     """Returns the number that the logits are best divided by.
 
-    It cannot change a ranking, and one number is about all that a small validation part can bear: isotonic
-    regression there fitted the part's noise (see the lab log in docs/models.md).
+    It cannot change a ranking, and one number is about all that a small validation part can bear.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 

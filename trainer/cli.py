@@ -15,6 +15,9 @@ from trainer.recipes import DEFAULT_RECIPE, RECIPES
 from trainer.settings import TrainerSettings, wait_passively
 
 if TYPE_CHECKING:
+    from data import Dataset
+    from models import Registry
+    from trainer.building import Options
     from trainer.run import Trained
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -48,6 +51,16 @@ def train(
     data_licence: Annotated[str, typer.Option(help="Licence of the data set, noted in the artifacts.")] = (
         "unspecified"
     ),
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Keep the models that this very run exported before it was interrupted."
+        ),
+    ] = False,
+    html_file: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a report of the run as one HTML page."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is stdout.")
     ] = None,
@@ -62,14 +75,14 @@ def train(
         registry = models_dir or settings.models
         wanted = device or settings.device
         named = (models or [], directory, lenient, registry)
-        _run(*named, split, recipe, wanted, seed, epochs, data_licence, json_file)
+        _run(*named, split, recipe, wanted, seed, epochs, data_licence, resume, html_file, json_file)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         _fail(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
     except TrainingError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        _fail("interrupted: the models exported before stay, no other was written", _INTERRUPTED)
+        _fail("interrupted: the models exported so far stay; --resume trains the others only", _INTERRUPTED)
 
 
 def _run(
@@ -83,6 +96,8 @@ def _run(
     seed: int,
     epochs: int | None,
     data_licence: str,
+    resume: bool,
+    html_file: Path | None,
     json_file: Path | None,
 ) -> None:
     """Trains, shows and writes the results; whatever a person can mend becomes a `TrainingError`."""
@@ -97,7 +112,7 @@ def _run(
     from trainer.tables import results_json, results_table
 
     recipes = choose_models(names, recipe)
-    options = Options(recipe, parse_split(split), choose_device(device), seed, epochs, data_licence)
+    options = Options(recipe, parse_split(split), choose_device(device), seed, epochs, data_licence, resume)
     _check_writable(models_directory)
     errors = Console(stderr=True)
     results: list[Trained] = []
@@ -107,6 +122,11 @@ def _run(
         print_repairs(dataset.repairs)
         with EpochBars(errors) as bars:
             results.extend(train_models(dataset, Registry(models_directory), recipes, options, bars.start))
+        if html_file is not None:
+            with errors.status(f"writing {html_file}"):
+                _write_report(
+                    html_file, results, dataset, Registry(models_directory), options, str(directory)
+                )
     except (DataError, ArtifactError) as error:
         raise TrainingError(str(error)) from error
     title = f"{recipe} recipe, {split} split, {options.device.type}"
@@ -114,6 +134,21 @@ def _run(
     if json_file is not None:
         content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": options.device.type}
         _write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
+
+
+def _write_report(
+    file: Path,
+    results: list["Trained"],
+    dataset: "Dataset",
+    registry: "Registry",
+    options: "Options",
+    name: str,
+) -> None:
+    from trainer.report import write_report
+    from trainer.run import split_dataset
+
+    title = f"Models of {name}"
+    write_report(file, results, split_dataset(dataset, options), registry, options, title)
 
 
 def _check_writable(directory: Path) -> None:

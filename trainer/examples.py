@@ -78,14 +78,18 @@ class Examples:
         )
 
     def varying(self) -> NDArray[np.bool_]:
-        """Returns which inputs differ among the plays, (n_inputs,); the others can teach nothing."""
+        """Returns which inputs differ among the plays, (n_inputs,): the others can teach nothing.
+
+        All of them where none does: a network needs inputs, even to learn no more than the outcomes' rate.
+        """
         tables = (
             self.tracks[_distinct(self.track_of)],
             self.listeners[_distinct(self.listener_of)],
             self.context,
         )
         found = [(table.amax(dim=0) > table.amin(dim=0)).cpu().numpy() for table in tables if table.shape[1]]
-        return np.concatenate(found)
+        varies = np.concatenate(found)
+        return varies if varies.any() else np.ones_like(varies)
 
 
 def _distinct(rows: torch.Tensor) -> torch.Tensor:

@@ -117,12 +117,12 @@ TUNED: Mapping[str, Recipe] = {
         network="Contextual",
         audio=AUDIO,
         learning_rate=2e-3,
-        epochs=20,
+        epochs=25,
         weights=BlockWeights(track_genres=0.1, audio=0.2, listener_genres=5.0),
         dropout=0.5,
         context_weights={
-            "rate": 1.0, "outcome_within_0.3": 0.5, "outcome_within_1": 0.5, "outcome_linear": 0.5,
-            "affinity": 0.3, "situation": 0.1, "*": 0.2,
+            "rate": 0.7, "outcome_within_0.3": 0.3, "outcome_within_1": 0.3, "outcome_linear": 0.3,
+            "situation": 0.1, "*": 0.15,
         },
     ),
 }  # fmt: skip

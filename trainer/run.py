@@ -36,6 +36,7 @@ class Trained:
         n_train: Plays in the training part.
         n_test: Plays in the test part.
         train_seconds: Time for features and training.
+        threshold: Probability below which the model expects a skip.
         probabilities: Of the test part's plays, (n_test,).
         fitted: How the training went; None for a model that was kept from an earlier run.
     """
@@ -46,6 +47,7 @@ class Trained:
     n_train: int
     n_test: int
     train_seconds: float
+    threshold: float
     probabilities: NDArray[np.float64] = field(repr=False, compare=False)
     fitted: Fitted | None = field(repr=False, compare=False)
 
@@ -107,7 +109,8 @@ def train_models(
         metrics, probabilities = _evaluate(artifact, parts)
         version = export(artifact, metrics, registry)
         sizes = len(parts.training), len(parts.test)
-        yield Trained(name, version, metrics, *sizes, train_seconds, probabilities, fitted)
+        threshold = artifact.manifest.threshold
+        yield Trained(name, version, metrics, *sizes, train_seconds, threshold, probabilities, fitted)
 
 
 def split_dataset(dataset: Dataset, options: Options) -> Parts:
@@ -146,7 +149,8 @@ def _kept(artifact: Artifact, parts: Parts) -> Trained:
     manifest: Manifest = artifact.manifest
     seconds = float(str(manifest.training.get("seconds", 0.0)))
     sizes = len(parts.training), len(parts.test)
-    return Trained(manifest.name, manifest.version, metrics, *sizes, seconds, probabilities, None)
+    named = manifest.name, manifest.version
+    return Trained(*named, metrics, *sizes, seconds, manifest.threshold, probabilities, None)
 
 
 def _evaluate(artifact: Artifact, parts: Parts) -> tuple[Metrics, NDArray[np.float64]]:

@@ -18,6 +18,7 @@ OnEpoch = Callable[[float], None]
 """Called after each epoch with its training loss."""
 
 _EVALUATION_BATCH = 8192
+_FEWEST_STEPS, _SMALLEST_BATCH = 20, 16
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def _epochs(
         network = getattr(networks, recipe.network)(int(varies.sum()), recipe.dropout).to(device)
         columns = torch.from_numpy(np.flatnonzero(varies)).to(device)
         optimizer = _optimizer(network, recipe)
-        n_batches = -(-len(examples) // recipe.batch_size)
+        batch_size = _batch_size(len(examples), recipe)
+        n_batches = -(-len(examples) // batch_size)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_batches * recipe.epochs)
         state = torch.random.get_rng_state()
     for _ in range(recipe.epochs):
@@ -105,11 +107,16 @@ def _epochs(
             torch.random.set_rng_state(state)
             network.train()
             total = torch.zeros((), device=device)
-            for plays in torch.split(torch.randperm(len(examples)).to(device), recipe.batch_size):
+            for plays in torch.split(torch.randperm(len(examples)).to(device), batch_size):
                 total += _step(network, examples, plays, columns, recipe, optimizer) * len(plays)
                 scheduler.step()
             state = torch.random.get_rng_state()
         yield network, float(total) / len(examples)
+
+
+def _batch_size(n_plays: int, recipe: TunedRecipe) -> int:
+    """Returns the recipe's batch size, or less where an epoch would be a step or two."""
+    return min(recipe.batch_size, max(_SMALLEST_BATCH, n_plays // _FEWEST_STEPS))
 
 
 def _optimizer(network: nn.Module, recipe: TunedRecipe) -> torch.optim.Optimizer:

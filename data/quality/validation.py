@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from data.contract import hold_to_contract
+from data.contract import VALUE_RULES, hold_to_contract
 from data.errors import DataError
 from data.faults import FILE_RULES, MAX_EXAMPLES, FaultLog, Severity
 from data.jsonl import RawTable, read_raw
@@ -47,7 +47,7 @@ def validate(directory: Path, progress: Callable[[str], None] = lambda step: Non
             continue
         findings[contract.name], rows[contract.name] = _file_findings(table), table.n_rows
         if table.n_rows:
-            frames[contract.name] = table.frame
+            frames[contract.name] = _usable(table)
     tables = Tables(frames)
     for rule in TABLE_RULES.values():
         if rule.needs <= frames.keys():
@@ -68,6 +68,15 @@ def _read(directory: Path, contract: FileContract) -> RawTable | Finding:
         return read_raw(path, contract, FaultLog(path), hashlib.sha256(), note_strays=True)
     except DataError as error:
         return _of_file("unreadable-file", f": {error.problem}")
+
+
+def _usable(table: RawTable) -> pd.DataFrame:
+    """Returns a table's frame with null for the values that break their contract and are reported already."""
+    frame = table.frame
+    for (rule, column), group in table.log.groups.items():
+        if column is not None and rule in VALUE_RULES:
+            frame = frame.assign(**{column: frame[column].mask(frame.index.isin(group.lines))})
+    return frame
 
 
 def _of_file(rule: str, detail: str = "") -> Finding:

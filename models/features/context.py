@@ -16,17 +16,18 @@ SITUATION = ("premium", "advertisement_before", "position")
 _RATE_PRIOR_PLAYS = 4.0
 _LATEST_PLAYS = 20
 # As many recent plays as weigh as much as the favourite genres in telling who listens.
-_GENRES_WORTH_PLAYS = 5.0
+_GENRES_WORTH_PLAYS = 2.0
 # Squared bandwidths of the kernels over standardised audio, from "almost the same track" to "this kind".
 _SQUARED_BANDWIDTHS = (0.1, 0.3, 1.0)
-_GENERAL_HISTORY = (
+HISTORY = (
     "rate", "latest_rate", "n_plays",
     *(f"outcome_within_{bandwidth:g}" for bandwidth in _SQUARED_BANDWIDTHS),
     "outcome_linear", "outcome_of_genre", "outcome_of_track",
 )  # fmt: skip
-N_GENERAL_HISTORY = len(_GENERAL_HISTORY)
+"""The history features in order: the listener's rates, then how recent plays like the candidate ended (by
+audio at three bandwidths, by a linear model, by shared genres, of the same track)."""
+
 _RIDGE = 10.0
-_AFFINITY_PRIOR_PLAYS = 10.0
 _BOUND = 3.0
 _SITUATION_CENTRES = (0.5, 0.5, 0.5)
 _POSITION_SCALE = 20.0
@@ -49,7 +50,7 @@ class TrackViews:
 class ContextEncoder:
     """Turns a listener's context and candidate tracks into a network's inputs.
 
-    The block is: whether any history is known, the history features (see `history_names`), then premium,
+    The block is: whether any history is known, the features of `HISTORY`, then premium,
     advertisement before and position. Whatever is unknown is 0.
 
     Attributes:
@@ -109,16 +110,6 @@ def genre_share(context: ListenerContext | None) -> float:
     return _GENRES_WORTH_PLAYS / (_GENRES_WORTH_PLAYS + n_plays)
 
 
-def history_names(audio: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the names of the history features in order, for a model of these audio attributes.
-
-    The listener's rates come first, then how recent plays like the candidate ended (by audio at three
-    bandwidths, by a linear model, by shared genres, of the same track), then the listener's affinity to
-    each audio attribute: the covariance of outcome and attribute over the recent plays.
-    """
-    return (*_GENERAL_HISTORY, *(f"affinity_{name}" for name in audio))
-
-
 def history_features(
     tracks: TrackViews,
     candidates: NDArray[np.int64],
@@ -140,13 +131,11 @@ def history_features(
     rows = np.array([row_of.get(play.track_id, -1) for play in recent], dtype=np.int64)
     outcomes, rows = (played_through - rate)[rows >= 0].astype(np.float32), rows[rows >= 0]
     audio = tracks.audio[rows]  # (n_recent, n_audio)
-    affinity = outcomes @ audio / (len(rows) + _AFFINITY_PRIOR_PLAYS)  # (n_audio,)
     columns = [
         _logit(rate), _logit(latest_rate) - _logit(rate), np.log1p(len(recent)),
         *_outcomes_near(tracks.audio[candidates], audio, outcomes, relevance),
         _outcome_of_genre(tracks.clusters[candidates], tracks.clusters[rows], outcomes),
         _outcome_of_track(candidates, rows, outcomes),
-        *affinity,
     ]  # fmt: skip
     features = np.empty((len(candidates), len(columns)))
     for number, column in enumerate(columns):

@@ -1,6 +1,8 @@
 """Fits the feature encoders with scikit-learn; only training needs this module."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from models.features.weights import BlockWeights
 
 N_COMPONENTS = 50
 N_CLUSTERS = 200
+N_SINGLE = 300
 
 
 def fit_genres(names: Iterable[str], *, seed: int) -> GenreEncoder:
@@ -60,6 +63,31 @@ def _without_words(vocabulary: Sequence[str]) -> GenreEncoder:
     """Returns an encoder for names without words: all of them share one cluster, other names have none."""
     cluster_of = dict.fromkeys(vocabulary, 0)
     return GenreEncoder(cluster_of, (), np.zeros(0), np.zeros(0), np.zeros((1, 0)), np.zeros((1, 1)))
+
+
+def single_out(encoder: GenreEncoder, names: Iterable[str]) -> GenreEncoder:
+    """Gives the commonest of some genre names a cluster of their own, after the clusters that there are.
+
+    KMeans puts genres that share no word with many others into one large cluster, and listeners whose
+    favourites fall there could not be told apart.
+
+    Args:
+        encoder: Fitted encoder.
+        names: Favourite genres of the training part's listeners, each as often as it counts.
+
+    Returns:
+        The encoder with at most 300 clusters more; unknown names may go to one of them if it is nearer.
+    """
+    counts = Counter(normalise(name) for name in names)
+    # By name where they are as common, so that the order of the plays has no say.
+    commonest = sorted(counts, key=lambda name: (-counts[name], name))[:N_SINGLE]
+    placed = [(name, point) for name in commonest if (point := encoder.point(name)) is not None]
+    if not placed:
+        return encoder
+    first = encoder.n_clusters
+    own = {name: first + number for number, (name, _) in enumerate(placed)}
+    centroids = np.vstack([encoder.centroids, *(point for _, point in placed)])
+    return replace(encoder, cluster_of={**encoder.cluster_of, **own}, centroids=centroids)
 
 
 def fit_inputs(

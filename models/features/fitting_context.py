@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.context import ListenerContext
-from models.features.context import ContextEncoder, TrackViews, history_features, history_names
+from models.features.context import HISTORY, ContextEncoder, TrackViews, history_features
 
 _FEWEST_PLAYS = 30
 _LEAST_RELEVANCE = 0.05
@@ -15,7 +15,6 @@ _SAMPLE_PLAYS = 4000
 
 
 def fit_context(
-    audio: tuple[str, ...],
     views: TrackViews,
     rows: NDArray[np.int64],
     played_through: NDArray[np.bool_],
@@ -27,15 +26,14 @@ def fit_context(
     """Fits the encoder.
 
     Args:
-        audio: Audio attributes of the model.
         views: Views of the catalogue's tracks.
         rows: Row of each play's track, (n_plays,).
         played_through: What became of each play, (n_plays,).
         listener_ids: Listener of each play, (n_plays,).
         contexts: Context of each play; may be a generator.
         row_of: Row of each track of the catalogue.
-        weights: Size of the features by name; `affinity` and `situation` stand for those groups, `*` for the
-            rest.
+        weights: Size of the features by name; `situation` stands for the inputs that are no history, `*` for
+            the features that are not named.
 
     Returns:
         The encoder.
@@ -48,13 +46,9 @@ def fit_context(
         for number, (row, context) in enumerate(zip(rows, contexts, strict=True))
         if number % step == 0 and context.recent_plays
     ]
-    names = history_names(audio)
-    features = np.array(sample) if sample else np.zeros((1, len(names)))  # (n_sample, n_history)
+    features = np.array(sample) if sample else np.zeros((1, len(HISTORY)))  # (n_sample, n_history)
     deviation = features.std(axis=0)
-    default = weights["*"]
-    sizes = [
-        weights["affinity"] if name.startswith("affinity_") else weights.get(name, default) for name in names
-    ]
+    sizes = [weights.get(name, weights["*"]) for name in HISTORY]
     return ContextEncoder(
         prior,
         relevance,

@@ -60,6 +60,11 @@ class GenreEncoder:
 
     def nearest(self, genre: str) -> int | None:
         """Returns the cluster whose centre is nearest to a name; None when it shares no word."""
+        point = self.point(genre)
+        return None if point is None else int(np.argmin(np.square(self.centroids - point).sum(axis=1)))
+
+    def point(self, genre: str) -> NDArray[np.float64] | None:
+        """Returns a name's place among the principal axes, (n_components,); None when it shares no word."""
         counts = np.zeros(len(self.terms))  # (n_terms,)
         for term in _TERM.findall(genre.lower()):
             column = self._column_of.get(term)
@@ -69,5 +74,5 @@ class GenreEncoder:
         length = float(np.linalg.norm(weighted))
         if length == 0:
             return None
-        point = self.components @ (weighted / length - self.mean)  # (n_components,)
-        return int(np.argmin(np.square(self.centroids - point).sum(axis=1)))
+        place: NDArray[np.float64] = self.components @ (weighted / length - self.mean)
+        return place

@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -219,25 +220,33 @@ def count_spooled(path: Path) -> tuple[int, int]:
 
     Returns:
         How many predictions wait for MongoDB, and how many are dead letters.
+
+    Raises:
+        StartError: When the file cannot be read.
     """
     if not path.exists():
         return 0, 0
-    connection = _open(path)
+    query = "SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM dead_letters)"
     try:
-        query = "SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM dead_letters)"
-        waiting, dead = connection.execute(query).fetchone()
-        return int(waiting), int(dead)
-    finally:
-        connection.close()
+        with closing(_open(path)) as connection:
+            waiting, dead = connection.execute(query).fetchone()
+    except sqlite3.Error as error:
+        raise StartError(f"cannot read the spool {path}: {error}") from error
+    return int(waiting), int(dead)
 
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    # FULL makes each commit in WAL mode wait for the disk; NORMAL would lose answered records to a power cut.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(_SCHEMA)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL makes each commit in WAL mode wait for the disk; NORMAL would lose answered records to a
+        # power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

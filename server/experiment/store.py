@@ -1,10 +1,10 @@
 """The experiment log in MongoDB."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from beanie import init_beanie
 from bson.errors import BSONError
@@ -53,7 +53,6 @@ class MongoStore:
             raise StartError(
                 "the MongoDB URI is not usable: it has to begin with mongodb:// or mongodb+srv://"
             )
-        self.address = _describe(uri)
         try:
             self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
                 uri,
@@ -66,7 +65,8 @@ class MongoStore:
                 journal=True,
             )
         except (PyMongoError, ValueError) as error:
-            raise StartError(f"the MongoDB URI is not usable: {_without(uri, str(error))}") from None
+            raise StartError(f"the MongoDB URI is not usable: {_reason(uri, str(error))}") from None
+        self.address = _describe(uri)
         self._database = self._client.get_default_database(default=DEFAULT_DATABASE)
         self._initialised = False
         self._initialising = asyncio.Lock()
@@ -176,9 +176,13 @@ class MongoStore:
 
 
 def _describe(uri: str) -> str:
-    """Returns a MongoDB URI as it may be logged: without user and password, and without options."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{parts.path.strip('/') or DEFAULT_DATABASE}"
+    """Returns a usable MongoDB URI as it may be logged: without user and password, and without options.
+
+    It is taken apart as the driver does it: a password may hold a `#`, where `urlsplit` would end.
+    """
+    scheme, _, rest = uri.partition("?")[0].partition("://")
+    hosts, _, database = rest.partition("/")
+    return f"{scheme}://{hosts.rpartition('@')[2]}/{database or DEFAULT_DATABASE}"
 
 
 def _documents(rows: Sequence[SpooledRow]) -> tuple[list[PredictionDocument], list[Refusal]]:
@@ -214,8 +218,9 @@ def _join(prediction_id: str, outcome: OutcomeDocument) -> tuple[dict[str, Any],
     return {"_id": prediction_id, "outcome": None}, {"$set": {"outcome": outcome.model_dump()}}
 
 
-def _without(uri: str, message: str) -> str:
-    """Takes the URI, and what stands before its hosts, out of a driver's message."""
-    secret = urlsplit(uri).netloc.rpartition("@")[0]
-    cleaned = message.replace(uri, "<uri>")
-    return " ".join((cleaned.replace(secret, "<user>") if secret else cleaned).split())
+def _reason(uri: str, message: str) -> str:
+    """Returns what the driver says of a URI, unless that quotes any of what stands before its hosts."""
+    secret = uri.partition("://")[2].rpartition("@")[0]
+    if any(part in message for part in re.split(r"[/?#@:]", secret) if part):
+        return "perhaps its user or password has to be percent-encoded"
+    return " ".join(message.replace(uri, "<uri>").split())

@@ -35,6 +35,7 @@ class SpoolWriter:
         self._spool = spool
         self._store = store
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self) -> None:
         """Begins to deliver in the background."""
@@ -46,13 +47,17 @@ class SpoolWriter:
         Args:
             within_s: How long that may take, in seconds; what is left waits for the next start.
         """
+        # The flag, because PyMongo can swallow a cancellation; the cancellation, because a flag ends no wait.
+        self._stopping = True
         if self._task is not None:
             # Safe at any point: a batch cut off is delivered again, and duplicates count as stored.
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
         try:
-            async with asyncio.timeout(within_s):
-                while await self._deliver_batch():
+            async with asyncio.timeout_at(deadline):
+                while loop.time() < deadline and await self._deliver_batch():
                     pass
         except (StorageUnavailableError, TimeoutError):
             _log.warning("spool_not_flushed", waiting=self._spool.depth)
@@ -60,7 +65,7 @@ class SpoolWriter:
     async def _run(self) -> None:
         """Delivers batch after batch; waits longer and longer while MongoDB is away."""
         failures = 0
-        while True:
+        while not self._stopping:
             await self._spool.filled.wait()
             try:
                 await self._deliver_batch()

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pymongo
+import pytest
 from pymongo.collection import Collection
 
 from playthrough.v1 import prediction_service_pb2 as pb
@@ -38,7 +39,7 @@ def test_each_prediction_is_a_document_and_both_models_are_among_them(
             documents = {document["_id"]: document for document in predictions.find()}
 
     assert set(documents) == {answer.prediction_id for answer in answers}
-    assert {document["model"] for document in documents.values()} == {"simple", "advanced"}
+    assert {document["model"] for document in documents.values()} == {"simple", "advanced", "contextual"}
     for answer in answers:
         document = documents[answer.prediction_id]
         assert document["model"] == answer.model
@@ -47,7 +48,7 @@ def test_each_prediction_is_a_document_and_both_models_are_among_them(
         assert document["skipped"] == answer.skipped
         assert document["track_id"] == track_id
         assert document["favourite_genres"] == ["rock"]
-        assert document["arm_probability"] == 0.5
+        assert document["arm_probability"] == pytest.approx(1 / 3)
     assert documents[answers[0].prediction_id]["outcome"]["listened_ms"] == 9
 
 

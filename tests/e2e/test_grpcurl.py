@@ -45,7 +45,7 @@ def test_predicts_for_known_and_unknown_genres(
     probability = answer["play_through_probability"]
     assert 0 < probability < 1
     assert answer["skipped"] is (probability < 0.5), "shown even when it is false"
-    assert answer["model"] in {"simple", "advanced"}
+    assert answer["model"] in {"simple", "advanced", "contextual"}
 
 
 def test_an_outcome_is_recorded_for_a_logged_prediction(call: Callable[..., Any], track_id: str) -> None:

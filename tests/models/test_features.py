@@ -15,7 +15,7 @@ from data import Catalogue
 from models import Artifact
 from models.artifact import load
 from models.features import GenreEncoder
-from models.features.fitting import fit_genres, fit_inputs
+from models.features.fitting import fit_genres, fit_inputs, single_out
 
 WORDS = ["rock", "pop", "jazz", "metal", "indie", "desi", "dance", "folk", "soul", "house"]
 MANY_GENRES = [f"{first} {second}" for first in WORDS for second in WORDS]
@@ -113,3 +113,13 @@ def test_the_encoder_read_back_encodes_the_same(
     )
     for favourites in (["rock", "acid rock"], ["nothing known"], [], ["POP"]):
         np.testing.assert_array_equal(after.encode_listener(favourites), before.encode_listener(favourites))
+
+
+def test_a_favourite_genre_gets_a_cluster_of_its_own() -> None:
+    encoder = fit_genres(["rock", "hard rock", "soft rock", "jazz"], seed=1)
+    wider = single_out(encoder, ["Soft  Rock", "soft rock", "jazz", "???"])
+    assert wider.n_clusters == encoder.n_clusters + 2
+    assert wider.cluster("soft rock") == encoder.n_clusters, "the commonest comes first"
+    assert wider.cluster("jazz") == encoder.n_clusters + 1
+    assert wider.cluster("hard rock") == encoder.cluster("hard rock")
+    assert single_out(encoder, []) is encoder

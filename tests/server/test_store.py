@@ -103,14 +103,31 @@ async def test_a_mongodb_that_is_away_is_unavailable(make_record: MakeRecord) ->
     await store.close()
 
 
-async def test_the_address_may_be_logged() -> None:
-    store = MongoStore("mongodb://user:secret@db:27018,other/?appName=x")
-    assert store.address == "mongodb://db:27018,other/playthrough"
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("mongodb://user:secret@db:27018,other/?appName=x", "mongodb://db:27018,other/playthrough"),
+        ("mongodb://user:se#cret@db/log", "mongodb://db/log"),
+        ("mongodb://[::1]:27018", "mongodb://[::1]:27018/playthrough"),
+    ],
+)
+async def test_the_address_may_be_logged(uri: str, address: str) -> None:
+    store = MongoStore(uri)
+    assert store.address == address
     await store.close()
 
 
 @pytest.mark.parametrize(
-    "uri", ["secret", "http://user:secret@db", "mongodb://user:secret@", "mongodb://user:se:cret@db"]
+    "uri",
+    [
+        "secret",
+        "http://user:secret@db",
+        "mongodb://user:secret@",
+        "mongodb://user:se:cret@db",
+        "mongodb://user:se/cret@db/log",
+        "mongodb://user:se?cret@db/log",
+        "mongodb://[::1/log",
+    ],
 )
 def test_a_bad_uri_is_refused_without_its_password(uri: str) -> None:
     with pytest.raises(StartError, match="not usable") as caught:

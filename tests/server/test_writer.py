@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -93,6 +94,27 @@ async def test_stopping_while_the_store_is_away_keeps_the_records(
     await spool.append(make_record(1))
     await SpoolWriter(spool, store).stop(within_s=5)
     assert spool.depth == 1
+
+
+async def test_stopping_ends_although_the_driver_swallows_the_cancellation(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    reached = asyncio.Event()
+
+    class Swallowing(FakeStore):
+        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+            reached.set()
+            with contextlib.suppress(asyncio.CancelledError):  # as PyMongo's network layer now and then does
+                await asyncio.sleep(3600)
+            return await super().add(rows)
+
+    writer = SpoolWriter(spool, Swallowing())
+    writer.start()
+    await spool.append(make_record(1))
+    await reached.wait()
+    async with asyncio.timeout(30):
+        await writer.stop(within_s=0.1)
+    assert spool.depth == 0
 
 
 def test_the_wait_grows_to_a_bound_and_is_never_nothing() -> None:

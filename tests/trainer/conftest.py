@@ -42,7 +42,7 @@ def tiny_dataset(tiny_data: Path) -> Dataset:
     return read_dataset(tiny_data)
 
 
-@pytest.fixture
-def few_epochs() -> Options:
+@pytest.fixture(params=["published", "tuned"])
+def few_epochs(request: pytest.FixtureRequest) -> Options:
     """A temporal run that ends at once."""
-    return Options("published", Split.TEMPORAL, torch.device("cpu"), epochs=3)
+    return Options(request.param, Split.TEMPORAL, torch.device("cpu"), epochs=3)

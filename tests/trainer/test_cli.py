@@ -39,10 +39,10 @@ def test_json_on_stdout_is_the_agreed_shape_and_nothing_else(tiny_data: Path, tm
     assert {key: content[key] for key in ("dataset", "split", "recipe", "device")} == {
         "dataset": str(tiny_data),
         "split": "random",
-        "recipe": "published",
+        "recipe": "tuned",
         "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
-    assert list(content["models"]) == ["simple", "advanced"]
+    assert list(content["models"]) == ["simple", "advanced", "contextual"]
     for name, model in content["models"].items():
         assert set(model) == METRICS
         assert Registry(tmp_path / "m").versions(name) == [model["version"]] == ["1"]
@@ -63,7 +63,7 @@ def test_named_models_json_file_and_table(tiny_data: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["clever"], "unknown model 'clever': choose from simple, advanced"),
+        (["clever"], "unknown model 'clever': choose from simple, advanced, contextual"),
         (["--recipe", "secret"], "unknown recipe 'secret'"),
         (["--split", "sideways"], "unknown split 'sideways'"),
         (["--device", "tpu"], "unknown device 'tpu'"),

@@ -12,9 +12,9 @@ from models.layout import Layer
 from trainer.device import choose_device
 from trainer.errors import TrainingError
 from trainer.fitting import fit, oversample
-from trainer.recipes import RECIPES, Recipe
+from trainer.recipes import RECIPES, PublishedRecipe
 
-SHORT = Recipe("A short one.", "Advanced", (), learning_rate=0.01, plateau_patience=5, epochs=40)
+SHORT = PublishedRecipe("A short one.", "Advanced", (), learning_rate=0.01, plateau_patience=5, epochs=40)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def separable() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def train(
-    examples: tuple[NDArray[np.float32], NDArray[np.int64]], seed: int = 1, recipe: Recipe = SHORT
+    examples: tuple[NDArray[np.float32], NDArray[np.int64]], seed: int = 1, recipe: PublishedRecipe = SHORT
 ) -> tuple[tuple[Layer, ...], list[float]]:
     losses: list[float] = []
     layers = fit(*examples, recipe, device=torch.device("cpu"), seed=seed, on_epoch=losses.append)

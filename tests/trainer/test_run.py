@@ -13,6 +13,7 @@ from data import Dataset, plays, read_dataset
 from models import ArtifactError, Registry, load_predictor
 from models.artifact import load
 from trainer.evaluation import measure, predict_plays
+from trainer.recipes import RECIPES
 from trainer.run import Options, Trained, choose_models, export, train_models
 from trainer.splitting import Split, split_plays
 
@@ -36,13 +37,15 @@ def test_the_exported_model_is_the_measured_one(
     tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
 ) -> None:
     results = run(tiny_dataset, tmp_path, few_epochs)
-    assert [(result.name, result.version) for result in results] == [("simple", "1"), ("advanced", "1")]
+    names = list(RECIPES[few_epochs.recipe])
+    assert [(result.name, result.version) for result in results] == [(name, "1") for name in names]
     training, test = split_plays(plays(tiny_dataset), Split.TEMPORAL)
     outcomes = ~test["skipped"].to_numpy(dtype=bool)
     for result in results:
         predictor = load_predictor(tmp_path / result.name / "1", tiny_dataset.catalogue)
         majority = bool(training["skipped"].mean() < 0.5)
-        assert measure(predict_plays(predictor, test), outcomes, majority=majority) == result.metrics
+        probabilities = predict_plays(predictor, test, plays(tiny_dataset))
+        assert measure(probabilities, outcomes, majority=majority) == result.metrics
         assert predictor.metrics == result.metrics.known()
         assert (result.n_train, result.n_test) == (len(training), len(test)) == (320, 80)
 
@@ -55,7 +58,7 @@ def test_the_artifact_says_where_it_came_from(
     assert manifest.data_digest == tiny_dataset.digest
     assert manifest.data_licence == "CC-BY-4.0"
     assert manifest.split == {"kind": "temporal", "test_share": 0.2, "seed": 42}
-    assert manifest.recipe["name"] == "published"
+    assert manifest.recipe["name"] == few_epochs.recipe
     assert manifest.recipe["epochs"] == 3
     assert manifest.classes == ("skipped", "played_through")
     assert manifest.features["audio"] == list(choose_models(["advanced"], "published")["advanced"].audio)
@@ -82,10 +85,39 @@ def test_nothing_is_learnt_from_the_test_part(
     before = run(tiny_dataset, tmp_path / "before", few_epochs)
     after = run(other, tmp_path / "after", few_epochs)
     assert [result.metrics for result in before] != [result.metrics for result in after]
-    for model in ("simple", "advanced"):
-        for file in ("weights.safetensors", "encoder.safetensors", "genres.json"):
+    for model in RECIPES[few_epochs.recipe]:
+        for file in ("weights.safetensors", "encoder.safetensors", "genres.json", "skip_times.safetensors"):
             paths = [tmp_path / when / model / "1" / file for when in ("before", "after")]
             assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_resumed_run_keeps_what_it_exported_and_trains_the_rest(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    (first,) = run(tiny_dataset, tmp_path, few_epochs, "simple")
+    resumed = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True))
+    assert [result.version for result in resumed] == ["1"] * len(RECIPES[few_epochs.recipe])
+    assert resumed[0].metrics == first.metrics
+    assert (resumed[0].fitted, resumed[1].fitted is None) == (None, False)
+    (other,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True, seed=1), "simple")
+    assert other.version == "2"
+
+
+def test_a_stop_in_the_middle_leaves_no_half_artifact(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    def stop(name: str, epochs: int) -> Callable[[float], None]:
+        def on_epoch(loss: float) -> None:
+            if name == "advanced":
+                raise KeyboardInterrupt
+
+        return on_epoch
+
+    registry = Registry(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        list(train_models(tiny_dataset, registry, choose_models([], few_epochs.recipe), few_epochs, stop))
+    assert registry.names() == ["simple"]
+    assert [path.name for path in tmp_path.iterdir()] == ["simple"]
 
 
 def test_plays_of_tracks_that_the_catalogue_lacks_are_left_out(

@@ -4,7 +4,7 @@ Every reading is a process of its own, ours and the line-by-line one in turn; ne
 memory and each one's peak is its own. "again" is a second reading in the same process: the first one pays for
 imports, which weigh in a small data set.
 
-Example: python benchmarks/data.py --data ../shared/data/v2 --json data.json
+Example: python benchmarks/data_room.py --data ../shared/data/v2 --json data.json
 """
 
 import json
@@ -69,7 +69,7 @@ print(json.dumps({**times, "peak_mib": peak_mib, "plays": n_plays}))
 """
 
 
-@app.command(epilog="Example: python benchmarks/data.py --data ../shared/data/v2 --json data.json")
+@app.command(epilog="Example: python benchmarks/data_room.py --data ../shared/data/v2 --json data.json")
 def measure(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
     plays: Annotated[int, typer.Option(min=1, help="Plays of the large generated data set.")] = 1_000_000,

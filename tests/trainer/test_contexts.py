@@ -1,0 +1,113 @@
+"""The context before a play: what a client would have sent, and the same numbers in training and serving."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from data import Dataset
+from models import ListenerContext, Predictor, RecentPlay, Registry
+from models.artifact import load
+from trainer.contexts import contexts_at, listener_contexts
+from trainer.examples import make_examples
+from trainer.run import Options, choose_models, known_plays, train_models
+from trainer.splitting import Split
+
+
+def client_contexts(plays: pd.DataFrame) -> list[ListenerContext]:
+    """Returns what a client that remembers its listeners' latest 200 plays sends before each play."""
+    memory: defaultdict[int, list[RecentPlay]] = defaultdict(list)
+    sent = []
+    for play in plays.to_dict("records"):
+        recent = memory[play["listener_id"]]
+        situation = play["advertisement_before"], play["position"]
+        sent.append(ListenerContext(play["premium"], tuple(recent[-200:]), *situation))
+        recent.append(RecentPlay(play["track_id"], play["skipped"]))
+    return sent
+
+
+def two_plays(second_starts_s: float, second_session: int) -> pd.DataFrame:
+    """Returns a play of 100 s of listener 1 in session 1, and another play of the same listener."""
+    starts = pd.to_datetime([0, second_starts_s], unit="s")
+    return pd.DataFrame(
+        {
+            "listener_id": [1, 1],
+            "session_id": [1, second_session],
+            "track_id": ["a", "b"],
+            "skipped": [True, False],
+            "premium": [True, True],
+            "advertisement_before": [False, True],
+            "position": [0, 1],
+            "started_at": starts,
+            "listened_s": [100.0, 10.0],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("second_starts_s", "second_session", "known"),
+    [(120, 2, 1), (50, 2, 0), (99, 1, 1)],
+    ids=["it has ended", "it still runs in another session", "its own session has moved on"],
+)
+def test_a_play_is_known_once_it_has_ended(second_starts_s: float, second_session: int, known: int) -> None:
+    first, second = listener_contexts(two_plays(second_starts_s, second_session))
+    assert first == ListenerContext(True, (), False, 0)
+    assert second.recent_plays == (RecentPlay("a", True),) * known
+    assert (second.advertisement_before, second.position) == (True, 1)
+
+
+def test_some_rows_contexts_are_those_of_all_rows(tiny_dataset: Dataset) -> None:
+    plays = known_plays(tiny_dataset)
+    rows = np.array([3, 50, 399])
+    everything = list(listener_contexts(plays))
+    assert list(contexts_at(plays, rows)) == [everything[row] for row in rows]
+
+
+def test_a_replayed_session_gives_training_and_serving_equal_numbers(
+    tiny_dataset: Dataset, tmp_path: Path
+) -> None:
+    options = Options("tuned", Split.TEMPORAL, torch.device("cpu"), epochs=2)
+    models, registry = choose_models(["contextual"], "tuned"), Registry(tmp_path)
+    list(train_models(tiny_dataset, registry, models, options, lambda name, epochs: lambda loss: None))
+    artifact = load(registry.path("contextual", "1"))
+    predictor, plays = Predictor(artifact, tiny_dataset.catalogue), known_plays(tiny_dataset)
+    sent = client_contexts(plays)
+    trained_on = list(listener_contexts(plays))
+    # A client of one listener in several sessions at once would know less: there are a few such plays.
+    same = [row for row, (ours, theirs) in enumerate(zip(trained_on, sent, strict=True)) if ours == theirs]
+    assert len(same) > 300
+    examples = make_examples(artifact.inputs, tiny_dataset.catalogue, plays, trained_on, torch.device("cpu"))
+    for row in same[::7]:
+        track_id, favourites = plays["track_id"][row], plays["favourite_genres"][row]
+        served = predictor.predict([track_id], favourites, sent[row])[0]
+        values = examples.inputs(torch.tensor([row])).numpy()[0]
+        for number, (weight, bias) in enumerate(artifact.layers):
+            values = weight @ (np.maximum(values, 0) if number else values) + bias
+        odds = (values[1] - values[0]) / artifact.manifest.temperature
+        assert served == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-5)
+        queue = predictor.predict([track_id, *plays["track_id"][:20]], favourites, sent[row])
+        assert queue[0] == pytest.approx(served, abs=1e-5)
+        bare = predictor.predict([track_id], favourites)
+        assert bare == pytest.approx(predictor.predict([track_id], favourites, ListenerContext()), abs=1e-6)
+
+
+def test_an_outcome_changes_only_later_contexts(tiny_dataset: Dataset) -> None:
+    plays = known_plays(tiny_dataset)
+    other = plays.assign(skipped=plays["skipped"].where(plays.index != 200, ~plays["skipped"]))
+    before, after = list(listener_contexts(plays)), list(listener_contexts(other))
+    assert before[:201] == after[:201]
+    assert before[201:] != after[201:]
+
+
+def test_recipes_of_models_without_context_read_none(tiny_dataset: Dataset, tmp_path: Path) -> None:
+    options = Options("tuned", Split.TEMPORAL, torch.device("cpu"), epochs=1)
+    models, registry = choose_models(["advanced"], "tuned"), Registry(tmp_path)
+    list(train_models(tiny_dataset, registry, models, options, lambda name, epochs: lambda loss: None))
+    predictor = Predictor(load(registry.path("advanced", "1")), tiny_dataset.catalogue)
+    tracks = predictor.track_ids[:5]
+    known = ListenerContext(True, tuple(RecentPlay(track, True) for track in tracks), True, 4)
+    assert not predictor.uses_context
+    assert (predictor.predict(tracks, ["rock"], known) == predictor.predict(tracks, ["rock"])).all()

@@ -1,0 +1,104 @@
+"""The tuned training learns, stops where it was best, calibrates, and repeats itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from models.features.weights import BlockWeights
+from trainer.examples import Examples
+from trainer.recipes import TUNED, TunedRecipe
+from trainer.tuned import Fitted, fit_tuned
+
+RECIPE = TunedRecipe(
+    "A short one.", "Simple", (), learning_rate=0.01, epochs=6, weights=BlockWeights(1, 1, 1), dropout=0.1
+)
+
+
+def made_examples(n_plays: int = 600, context: bool = False) -> Examples:
+    """Returns plays of 10 tracks, 4 sets of genres and, if asked, a context that decides all outcomes."""
+    random = np.random.default_rng(0)
+    tracks = random.normal(size=(10, 3)).astype(np.float32)
+    tracks[:, 2] = 1  # An input that never varies.
+    track_of, listener_of = random.integers(10, size=n_plays), random.integers(4, size=n_plays)
+    classes = (tracks[track_of, 0] > 0).astype(np.int64)
+    block = np.zeros((n_plays, 0), dtype=np.float32)
+    if context:
+        classes = random.integers(2, size=n_plays)
+        block = np.stack([np.ones(n_plays), 2 * classes - 1], axis=1).astype(np.float32)
+    arrays = tracks, np.eye(4, dtype=np.float32), block, np.ones(n_plays, dtype=np.float32)
+    return Examples(*map(torch.from_numpy, (*arrays, track_of, listener_of, classes)))
+
+
+def held_out(n_plays: int = 600, n_validation: int = 120) -> NDArray[np.bool_]:
+    return np.arange(n_plays) >= n_plays - n_validation
+
+
+def train(examples: Examples, recipe: TunedRecipe = RECIPE, seed: int = 1, validate: bool = True) -> Fitted:
+    validation = held_out() & validate
+    return fit_tuned(examples, validation, recipe, seed=seed, on_epoch=lambda loss: None)
+
+
+def odds(fitted: Fitted, inputs: torch.Tensor) -> NDArray[np.float32]:
+    values = inputs.numpy()
+    for number, (weight, bias) in enumerate(fitted.layers):
+        values = (np.maximum(values, 0) if number else values) @ weight.T + bias
+    difference: NDArray[np.float32] = values[:, 1] - values[:, 0]
+    return difference
+
+
+def test_it_learns_the_right_way_round() -> None:
+    examples = made_examples()
+    fitted = train(examples)
+    told = odds(fitted, examples.inputs(torch.arange(600))) > 0
+    assert np.mean(told == examples.classes.numpy()) > 0.95
+    assert len(fitted.training_loss) == len(fitted.validation_loss) == 6
+    assert fitted.validation_loss[-1] < fitted.validation_loss[0]
+
+
+def test_it_stops_where_the_validation_part_was_best() -> None:
+    examples = made_examples()
+    turned = torch.where(torch.from_numpy(held_out()), 1 - examples.classes, examples.classes)
+    misleading = replace(examples, classes=turned)
+    fitted = train(misleading)
+    assert fitted.best_epoch == np.argmin(fitted.validation_loss) + 1 < 6
+    assert train(examples, validate=False).best_epoch == 6
+
+
+def test_the_same_seed_gives_the_same_network_and_spares_the_process_its_randomness() -> None:
+    state = torch.random.get_rng_state()
+    first, again, other = (train(made_examples(), seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for (weight, bias), (same_weight, same_bias) in zip(first.layers, again.layers, strict=True):
+        assert np.array_equal(weight, same_weight)
+        assert np.array_equal(bias, same_bias)
+    assert not np.array_equal(first.layers[0][0], other.layers[0][0])
+
+
+def test_an_input_that_never_varied_has_no_say() -> None:
+    (weight, _), *_ = train(made_examples()).layers
+    assert not weight[:, 2].any()
+    assert weight[:, 0].any()
+
+
+def test_with_context_it_reads_it_and_without_it_stays_near_the_rate() -> None:
+    examples = made_examples(context=True)
+    fitted = train(examples, replace(RECIPE, context_weights={"*": 1.0}))
+    every = torch.arange(600)
+    assert np.mean((odds(fitted, examples.inputs(every)) > 0) == examples.classes.numpy()) > 0.95
+    assert np.abs(odds(fitted, examples.inputs(every, with_context=False))).max() < 1.5
+
+
+def test_genres_count_for_less_beside_a_context() -> None:
+    examples = replace(made_examples(context=True), genre_share=torch.full((600,), 0.25))
+    listener = slice(3, 7)
+    assert examples.inputs(torch.tensor([0]))[0, listener].sum() == pytest.approx(0.25)
+    assert examples.inputs(torch.tensor([0]), with_context=False)[0, listener].sum() == 1
+
+
+def test_every_tuned_recipe_keeps_the_published_sizes() -> None:
+    assert {name: recipe.network for name, recipe in TUNED.items()} == {
+        "simple": "Simple", "advanced": "Advanced", "contextual": "Contextual",
+    }  # fmt: skip

@@ -1,0 +1,97 @@
+"""Models and baselines side by side on one test part."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import Predictor, Registry
+from models.artifact import load
+from trainer.baselines import (
+    listener_rate_probabilities,
+    majority_probabilities,
+    tree_probabilities,
+    trees_available,
+)
+from trainer.building import Parts
+from trainer.evaluation import Metrics, measure, predict_plays
+from trainer.intervals import Intervals, bootstrap_intervals
+from trainer.run import Trained
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good one way of predicting is.
+
+    Attributes:
+        name: Model or baseline.
+        metrics: On the test part.
+        intervals: 95 % bootstrap intervals of the metrics.
+        probabilities: Of the test part's plays, (n_test,).
+    """
+
+    name: str
+    metrics: Metrics
+    intervals: Intervals
+    probabilities: NDArray[np.float64] = field(repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the metrics, and the intervals as `ci95`."""
+        return {**asdict(self.metrics), "ci95": {name: list(pair) for name, pair in self.intervals.items()}}
+
+
+def outcomes_of(parts: Parts) -> NDArray[np.bool_]:
+    """Returns which plays of the test part were played through, (n_test,)."""
+    return ~parts.test["skipped"].to_numpy(dtype=bool)
+
+
+def score(
+    name: str,
+    probabilities: NDArray[np.float64],
+    parts: Parts,
+    *,
+    threshold: float = 0.5,
+    intervals: bool = True,
+) -> Score:
+    """Measures probabilities on the test part."""
+    outcomes = outcomes_of(parts)
+    majority = bool(parts.training["skipped"].mean() < 0.5)
+    metrics = measure(probabilities, outcomes, majority=majority, threshold=threshold)
+    found = bootstrap_intervals(probabilities, outcomes, threshold=threshold) if intervals else {}
+    return Score(name, metrics, found, probabilities)
+
+
+def baseline_scores(parts: Parts) -> list[Score]:
+    """Returns the majority's and the listener's own past rate's scores."""
+    return [
+        score("majority", majority_probabilities(parts), parts),
+        score("listener's past rate", listener_rate_probabilities(parts), parts),
+    ]
+
+
+def model_scores(results: Sequence[Trained], parts: Parts) -> list[Score]:
+    """Returns the scores of a run's models."""
+    return [score(result.name, result.probabilities, parts, threshold=result.threshold) for result in results]
+
+
+def without_context_score(result: Trained, parts: Parts, registry: Registry) -> Score | None:
+    """Returns how good a model that reads the context is when it is given none; None for any other model."""
+    artifact = load(registry.path(result.name, result.version))
+    if artifact.inputs.context is None:
+        return None
+    probabilities = predict_plays(Predictor(artifact, parts.dataset.catalogue), parts.test)
+    return score(f"{result.name}, no context", probabilities, parts, threshold=result.threshold)
+
+
+def tree_scores(results: Sequence[Trained], parts: Parts, registry: Registry) -> list[Score]:
+    """Returns LightGBM's scores on each model's inputs; none where it is not installed."""
+    if not trees_available():
+        return []
+    scores = []
+    for result in results:
+        encoder = load(registry.path(result.name, result.version)).inputs
+        probabilities = tree_probabilities(encoder, parts)
+        scores.append(score(f"LightGBM, {result.name} inputs", probabilities, parts))
+    return scores
