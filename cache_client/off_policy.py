@@ -100,7 +100,9 @@ def _estimate(counts: NDArray[np.float64]) -> OffPolicyEstimate:
         ranked: NDArray[np.float64], recorded: NDArray[np.float64], axis: int = -1
     ) -> NDArray[np.float64]:
         total: NDArray[np.float64] = recorded.sum(axis=axis)
-        fall: NDArray[np.float64] = 1.0 - ranked.sum(axis=axis) / np.where(total > 0, total, np.nan)
+        # A draw of sessions without a skip has nothing to reduce.
+        share = np.divide(ranked.sum(axis=axis), total, out=np.ones_like(total), where=total > 0)
+        fall: NDArray[np.float64] = 1.0 - share
         return fall
 
     return OffPolicyEstimate(

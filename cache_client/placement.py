@@ -1,12 +1,13 @@
 """Which storage class each track should have, for a budget a day: the shortest expected wait that it buys.
 
-A track's wait a day is its expected plays times its class's latency; its cost a day is what its class charges
-for its minutes. Moves to a faster class are bought by seconds spared per unit of cost, best first, along each
-track's lower hull of (cost, wait): the greedy solution of a multiple-choice knapsack, at most one
-track's step short of the best one.
+A track's wait a day is its expected plays, each by the share of it that is heard, times its class's latency;
+its cost a day is what its class charges for its minutes. Moves to a faster class are bought by seconds spared
+per unit of cost, best first, along each track's lower hull of (cost, wait): the greedy solution of a
+multiple-choice knapsack, at most one track's step short of the best one.
 """
 
 import heapq
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,6 +19,9 @@ CLASSES = ("SLOW", "MEDIUM", "FAST")
 
 COST_PER_MINUTE = {"SLOW": 0.003, "MEDIUM": 0.006, "FAST": 0.030}
 """What a class costs a day for a minute of track (v2's `daily_cost`)."""
+
+_CENT = 1e-9
+"""Sums of costs closer than this are the same."""
 
 
 class TrackDemand(NamedTuple):
@@ -49,7 +53,8 @@ class Placement:
     Attributes:
         classes: For each track, in order.
         cost_per_day: What they cost.
-        wait_s_per_day: Expected seconds of storage latency that listeners wait in a day.
+        wait_s_per_day: Expected seconds of storage latency that listeners wait in a day, each play by the
+            share of it that is heard.
     """
 
     classes: tuple[str, ...]
@@ -69,22 +74,41 @@ def place(tracks: Sequence[TrackDemand], budget_per_day: float, latency_s: dict[
         UsageError: Not even the cheapest class for every track is within the budget.
     """
     left = budget_per_day - sum(track.cost("SLOW") for track in tracks)
-    if left < -1e-9:
+    if left < -_CENT:
         least = budget_per_day - left
         raise UsageError(f"a budget of {budget_per_day:g} a day is below {least:.2f}, all tracks in SLOW")
+    # Greedy alone may spend a small budget on small things: the one move that spares most is tried first too.
+    affordable = [
+        (step.spared_s, at)
+        for at, it in enumerate(tracks)
+        if (step := next(_steps(it, latency_s), None)) and step.cost <= left + _CENT
+    ]
+    starts = [None, max(affordable)[1] if affordable else None]
+    found = [measured(tracks, _greedy(tracks, left, latency_s, start), latency_s) for start in starts]
+    return min(found, key=lambda placement: placement.wait_s_per_day)
+
+
+def _greedy(
+    tracks: Sequence[TrackDemand], left: float, latency_s: dict[str, float], start: int | None
+) -> list[str]:
+    """Returns classes bought by worth, after the first move of one track (none: of no track)."""
     classes = ["SLOW"] * len(tracks)
     steps = [_steps(track, latency_s) for track in tracks]
-    heap = [(-step.worth, place, step) for place, it in enumerate(steps) if (step := next(it, None))]
+    heap = [
+        (-math.inf if at == start else -step.worth, at, step)
+        for at, it in enumerate(steps)
+        if (step := next(it, None))
+    ]
     heapq.heapify(heap)
     while heap:
-        _, place_, step = heapq.heappop(heap)
-        if step.cost > left:
+        _, at, step = heapq.heappop(heap)
+        if step.cost > left + _CENT:
             continue
         left -= step.cost
-        classes[place_] = step.storage_class
-        if following := next(steps[place_], None):
-            heapq.heappush(heap, (-following.worth, place_, following))
-    return measured(tracks, classes, latency_s)
+        classes[at] = step.storage_class
+        if following := next(steps[at], None):
+            heapq.heappush(heap, (-following.worth, at, following))
+    return classes
 
 
 def measured(tracks: Sequence[TrackDemand], classes: Sequence[str], latency_s: dict[str, float]) -> Placement:
@@ -93,7 +117,7 @@ def measured(tracks: Sequence[TrackDemand], classes: Sequence[str], latency_s: d
     return Placement(
         tuple(classes),
         sum(track.cost(it) for track, it in pairs),
-        sum(track.plays_per_day * latency_s[it] for track, it in pairs),
+        sum(track.plays_per_day * track.play_through * latency_s[it] for track, it in pairs),
     )
 
 
@@ -103,11 +127,13 @@ class _Step(NamedTuple):
     Attributes:
         storage_class: Where to.
         cost: What it costs more a day.
-        worth: Expected seconds spared, weighed by how much of a play is heard, per unit of cost.
+        spared_s: Expected seconds spared a day.
+        worth: The same per unit of cost.
     """
 
     storage_class: str
     cost: float
+    spared_s: float
     worth: float
 
 
@@ -126,4 +152,4 @@ def _steps(track: TrackDemand, latency_s: dict[str, float]) -> Iterator[_Step]:
 def _step(track: TrackDemand, here: str, there: str, latency_s: dict[str, float]) -> _Step:
     cost = track.cost(there) - track.cost(here)
     spared_s = track.plays_per_day * track.play_through * (latency_s[here] - latency_s[there])
-    return _Step(there, cost, spared_s / cost if cost > 0 else 0.0)
+    return _Step(there, cost, spared_s, spared_s / cost if cost > 0 else 0.0)

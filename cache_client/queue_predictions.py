@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from cache_client.client import PredictionClient
 from cache_client.listening import fitted_to_listener, listener_record
 from cache_client.messages import ListenerContext
-from cache_client.prefetch import TrackPrediction
+from cache_client.prefetch import CurvePoint, TrackPrediction
+
+CURVE_AT_S = (10.0, 30.0, 60.0, 90.0, 120.0, 160.0, 200.0, 240.0, 300.0)
+"""The moments of a track whose listening curve is asked for, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,13 @@ async def predict_queue(
     Raises:
         ServerError: The call failed.
     """
-    ranking = await client.rank_tracks(track_ids, favourite_genres, model=model, context=context)
-    tracks = {it.track_id: TrackPrediction(it.play_through_probability) for it in ranking.tracks}
+    ranking = await client.rank_tracks(
+        track_ids, favourite_genres, model=model, context=context, listening_curve_at_s=CURVE_AT_S
+    )
+    tracks = {
+        it.track_id: TrackPrediction(it.play_through_probability, _curve(it.listening_curve))
+        for it in ranking.tracks
+    }
     if not follows_listener:
         tracks = fitted_to_listener(tracks, listener_record(context))
     return QueuePredictions(tracks, ranking.unknown_track_ids, ranking.model, ranking.version)
@@ -66,3 +74,8 @@ async def follows_listener(client: PredictionClient, model: str) -> bool:
     return any(
         "context" in it.required_inputs for it in served if (it.name == model if model else it.is_default)
     )
+
+
+def _curve(heard: Sequence[float]) -> tuple[CurvePoint, ...]:
+    """Returns the curve's points; none when the server gave no curve."""
+    return tuple(map(CurvePoint, CURVE_AT_S, heard)) if len(heard) == len(CURVE_AT_S) else ()

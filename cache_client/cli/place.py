@@ -67,7 +67,7 @@ def _show(today: "Placement", recommended: "Placement") -> None:
     for name in ("FAST", "MEDIUM", "SLOW"):
         table.add_row(f"tracks in {name}", *(f"{it.classes.count(name):,}" for it in both))
     table.add_row("cost a day", *(f"{it.cost_per_day:,.2f}" for it in both))
-    table.add_row("expected wait for storage, s/day", *(f"{it.wait_s_per_day:,.1f}" for it in both))
+    table.add_row("expected wait, s a day", *(f"{it.wait_s_per_day:,.1f}" for it in both))
     moved = sum(a != b for a, b in zip(today.classes, recommended.classes, strict=True))
     console = Console()
     console.print(table)

@@ -1,7 +1,6 @@
 """`python -m cache_client recommend`."""
 
 import asyncio
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, write_json
 from cache_client.cli.options import JsonFile, Model, Server
+from cache_client.cli.rank import ranking_to_json
 from cache_client.client import PredictionClient
 from cache_client.messages import Ranking
 from data import Catalogue, read_catalogue
@@ -42,7 +42,7 @@ def recommend(
         ranking = asyncio.run(ask())
         if json_file != STANDARD_OUTPUT:
             _show(ranking, catalogue)
-        write_json(asdict(ranking), json_file)
+        write_json(ranking_to_json(ranking), json_file)
 
 
 def _show(ranking: Ranking, catalogue: Catalogue | None) -> None:

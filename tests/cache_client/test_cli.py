@@ -160,7 +160,7 @@ def test_place_compares_today_with_what_the_budget_buys(data: Path, tmp_path: Pa
     rows = file.read_text().splitlines()
     assert rows[0] == "track_id,storage_class,recommended_class,plays_per_day,daily_cost"
     assert len(rows) == 61
-    assert "expected wait for storage" in run("place", "--data", data).stdout
+    assert "expected wait, s a day" in run("place", "--data", data).stdout
 
 
 def test_place_refuses_a_budget_that_buys_nothing(data: Path) -> None:

@@ -46,6 +46,7 @@ CATALOGUE = Catalogue(
             "id": list("abcde"),
             "duration_ms": [60_000] * 5,
             "storage_class": ["SLOW", "FAST", None, "MEDIUM", "SLOW"],
+            "popularity": [50] * 5,
         }
     )
 )
