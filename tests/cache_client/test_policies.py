@@ -154,7 +154,8 @@ def test_listener_rate_follows_the_listener_and_no_prediction() -> None:
     likely, unlikely = _queue(("a", 0.9, 0.0)), _queue(("a", 0.1, 0.0))
     policy = ListenerRate(ScoreWeights())
     assert policy.plan(likely) == policy.plan(unlikely)
-    patient, impatient = (replace(likely, listener=ListenerRecord(200, n)) for n in (190, 10))
+    long = replace(likely, playing=UpcomingTrack("playing", 200.0, 4_000_000, "SLOW", 0, 0.5))
+    patient, impatient = (replace(long, listener=ListenerRecord(200, n)) for n in (190, 10))
     assert policy.plan(patient).ahead != policy.plan(impatient).ahead
 
 
