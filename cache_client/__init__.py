@@ -2,5 +2,6 @@
 
 from cache_client.client import PredictionClient, RetryPolicy
 from cache_client.errors import CacheClientError
+from cache_client.prefetch_client import Advice, PrefetchClient, QueuedTrack
 
-__all__ = ["CacheClientError", "PredictionClient", "RetryPolicy"]
+__all__ = ["Advice", "CacheClientError", "PredictionClient", "PrefetchClient", "QueuedTrack", "RetryPolicy"]

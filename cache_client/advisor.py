@@ -8,7 +8,7 @@ spares, and whether there will be time to fetch it later:
     cost = (1 - P(reached) · P(heard | started)) · price of its bytes
 
 - **P(reached)** falls by the session's chance to end with every play.
-- **P(heard | started)** = p + (1 - p) · S(place in the track), S being the survival curve of skips.
+- **P(heard | started)** is the track's listening curve; without one, skips spread evenly over it.
 - **The wait**: a track's first chunks spare the whole way to its first byte (round trip and storage) and
   their own transfer; later chunks spare a wait only where the link is slower than the audio.
 - **Too late**: the next track has no later chance, since plans are made when plays start. A deeper track can
@@ -31,13 +31,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cache_client.delivery import Delivery
-from cache_client.listening import (
-    SkipSurvival,
-    heard_probability,
-    uniform_skip_survival,
-)
-from cache_client.prefetch import Fetch, PrefetchRequest, UpcomingTrack
+from cache_client.listening import heard_probability
+from cache_client.prefetch import AheadStep, Fetch, Plan, PrefetchRequest, UpcomingTrack
 from cache_client.score import ScoreWeights
+from cache_client.streaming import stream_ahead
 
 SESSION_END_PROBABILITY = 0.055
 """Share of plays that are the last of their session (v2: 659 sessions of 11,986 plays)."""
@@ -76,21 +73,28 @@ def advise(
     weights: ScoreWeights,
     *,
     session_end_probability: float = SESSION_END_PROBABILITY,
-    skip_survival: SkipSurvival = uniform_skip_survival,
-) -> list[Fetch]:
-    """Returns an ordered fetch plan.
+) -> Plan:
+    """Returns what to fetch, in which order, and how far to stream the playing track ahead.
 
     Args:
         request: The playing track, the queue with its predictions, the free bytes, link and storage.
         weights: Prices of a wait and of a wasted byte.
         session_end_probability: P(a play is the last of its session).
-        skip_survival: How skips spread over a track.
 
     Returns:
         Ranges to fetch, most worth per byte first; adjoining ranges of one track are one.
     """
-    outlooks = list(_outlooks(request, session_end_probability, skip_survival))
-    pieces = [_pieces(outlook, request.delivery, weights, skip_survival) for outlook in outlooks]
+    ahead = stream_ahead(request.playing, request.delivery, weights)
+    if not request.queue or request.free_bytes <= 0:
+        return Plan((), ahead)
+    outlooks = list(_outlooks(request, session_end_probability, ahead))
+    fetches = _greedy(outlooks, request, weights)
+    return Plan(tuple(fetches), ahead)
+
+
+def _greedy(outlooks: list[_Outlook], request: PrefetchRequest, weights: ScoreWeights) -> list[Fetch]:
+    """Returns the pieces most worth per byte that fit, each track's in order."""
+    pieces = [_pieces(outlook, request.delivery, weights) for outlook in outlooks]
     # The heads of all tracks' pieces, the most worth per byte on top; the queue's order breaks ties.
     heap = [
         (-head.worth_per_byte, depth, head) for depth, it in enumerate(pieces) if (head := next(it, None))
@@ -120,29 +124,32 @@ def _append(plan: list[Fetch], track_id: str, piece: _Piece) -> None:
 
 
 def _outlooks(
-    request: PrefetchRequest, session_end_probability: float, skip_survival: SkipSurvival
+    request: PrefetchRequest, session_end_probability: float, ahead: tuple[AheadStep, ...] | None
 ) -> Iterator[_Outlook]:
     """Yields the queue's tracks with what their place means."""
     delivery = request.delivery
+    own_ahead_s = ahead[0].ahead_s if ahead else delivery.buffer_ahead_s
     reached = too_late = 1.0
     before = request.playing
     for depth, track in enumerate(request.queue):
         reached *= 1.0 - session_end_probability
         if depth > 0:
-            fraction = _fetched_after_s(before, track, delivery) / before.duration_s
-            too_late *= 1.0 - heard_probability(before.play_through_probability, fraction, skip_survival)
+            fetched_s = _fetched_after_s(before, track, delivery, own_ahead_s)
+            too_late *= 1.0 - heard_probability(before, min(fetched_s, before.duration_s))
         yield _Outlook(track, reached, too_late)
         before = track
 
 
-def _fetched_after_s(playing: UpcomingTrack, track: UpcomingTrack, delivery: Delivery) -> float:
+def _fetched_after_s(
+    playing: UpcomingTrack, track: UpcomingTrack, delivery: Delivery, ahead_s: float
+) -> float:
     """Returns how long into a play a plan made at its start has the first chunks of another track, in s."""
     spare_bytes_per_s = delivery.bandwidth_bytes_per_s - delivery.audio_bytes_per_s
     if spare_bytes_per_s <= 0:
         return playing.duration_s
     # The player's own streaming goes first, until it is as far ahead as it wants to be.
-    ahead_s = delivery.buffer_ahead_s * delivery.audio_bytes_per_s / spare_bytes_per_s
-    own_s = min(ahead_s, playing.size_bytes / delivery.bandwidth_bytes_per_s)
+    filled_s = ahead_s * delivery.audio_bytes_per_s / spare_bytes_per_s
+    own_s = min(filled_s, playing.size_bytes / delivery.bandwidth_bytes_per_s)
     start_s = _start_bytes(track, delivery) / spare_bytes_per_s
     return max(own_s, delivery.first_byte_s(track.storage_class)) + start_s
 
@@ -153,28 +160,19 @@ def _start_bytes(track: UpcomingTrack, delivery: Delivery) -> int:
     return min(chunks * delivery.chunk_bytes, track.size_bytes)
 
 
-def _pieces(
-    outlook: _Outlook, delivery: Delivery, weights: ScoreWeights, skip_survival: SkipSurvival
-) -> Iterator[_Piece]:
+def _pieces(outlook: _Outlook, delivery: Delivery, weights: ScoreWeights) -> Iterator[_Piece]:
     """Yields a track's missing pieces, first byte first, while they are worth more than they cost."""
     track = outlook.track
     start_bytes = _start_bytes(track, delivery)
-    bytes_per_s = delivery.bandwidth_bytes_per_s
     # Of a byte past the start only the part of its transfer counts that is longer than its audio.
-    late_s_per_byte = max(0.0, 1 / bytes_per_s - 1 / delivery.audio_bytes_per_s)
+    late_s_per_byte = max(0.0, 1 / delivery.bandwidth_bytes_per_s - 1 / delivery.audio_bytes_per_s)
     first_byte = track.cached_bytes
     while first_byte < track.size_bytes:
         is_start = first_byte < start_bytes
         end_byte = start_bytes if is_start else min(first_byte + delivery.chunk_bytes, track.size_bytes)
         size_bytes = end_byte - first_byte
-        if is_start:
-            cached_s = first_byte / delivery.audio_bytes_per_s
-            spared_s = max(0.0, delivery.first_byte_s(track.storage_class) - cached_s)
-            spared_s += max(0, min(delivery.chunk_bytes, track.size_bytes) - first_byte) / bytes_per_s
-        else:
-            spared_s = size_bytes * late_s_per_byte
-        middle = (first_byte + end_byte) / 2 / track.size_bytes
-        heard = heard_probability(track.play_through_probability, middle, skip_survival)
+        spared_s = _start_spared_s(track, delivery) if is_start else size_bytes * late_s_per_byte
+        heard = heard_probability(track, (first_byte + end_byte) / 2 / delivery.audio_bytes_per_s)
         # A play that starts waits for its first chunks whether or not they are heard out.
         felt = outlook.reached * outlook.too_late * (1.0 if is_start else heard)
         gain = felt * weights.wait_cost(spared_s)
@@ -183,3 +181,11 @@ def _pieces(
             return
         yield _Piece(first_byte, size_bytes, (gain - cost) / size_bytes)
         first_byte = end_byte
+
+
+def _start_spared_s(track: UpcomingTrack, delivery: Delivery) -> float:
+    """Returns the wait that the rest of a track's first chunks spares, in seconds."""
+    cached_s = track.cached_bytes / delivery.audio_bytes_per_s
+    to_first_byte_s = max(0.0, delivery.first_byte_s(track.storage_class) - cached_s)
+    missing_bytes = max(0, min(delivery.chunk_bytes, track.size_bytes) - track.cached_bytes)
+    return to_first_byte_s + missing_bytes / delivery.bandwidth_bytes_per_s

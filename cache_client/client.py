@@ -187,6 +187,7 @@ class PredictionClient:
         model: str = "",
         context: ListenerContext | None = None,
         top_k: int = 0,
+        listening_curve_at_s: Sequence[float] = (),
     ) -> Ranking:
         """Returns tracks by falling play-through probability, in one call.
 
@@ -196,6 +197,7 @@ class PredictionClient:
             model: The model to ask; empty for the default one.
             context: What else is known about the listener.
             top_k: How many tracks to return at most; 0 for all.
+            listening_curve_at_s: Seconds from a track's start at which to give its listening curve.
 
         Raises:
             NotFound: Unknown model. (Unknown tracks come back in the ranking.)
@@ -208,6 +210,7 @@ class PredictionClient:
             favourite_genres=favourite_genres,
             context=context_to_wire(context),
             top_k=top_k,
+            listening_curve_at_s=listening_curve_at_s,
         )
         call = next(self._stubs).RankTracks(request, timeout=self._deadline_s)
         return ranking_from_wire(await self._answer(call))

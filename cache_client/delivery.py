@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Delivery:
     """A client's link, the storage behind it, and how the player uses them.
 
-    The storage latencies are assumptions (the data names classes, not times); sweep them.
+    Storage latencies and dropouts are assumptions (the data names classes, not times); sweep them.
 
     Attributes:
         bandwidth_bit_per_s: What the link carries, in bit/s.
@@ -18,7 +18,10 @@ class Delivery:
         medium_ms: The same for MEDIUM.
         slow_ms: The same for SLOW, and for a track whose class is unknown.
         chunk_s: Audio in one chunk, in seconds. A play starts when its first chunk is there.
-        buffer_ahead_s: How far the player streams the playing track ahead of what is heard, in seconds.
+        buffer_ahead_s: How far the player streams the playing track ahead of what is heard, in seconds,
+            where a plan does not say otherwise.
+        dropouts_per_hour: How often the link carries nothing for a moment: a radio link lost and set up anew.
+        dropout_s: How long such a moment lasts on average (exponential), in seconds.
     """
 
     bandwidth_bit_per_s: float = 2_000_000.0
@@ -29,6 +32,8 @@ class Delivery:
     slow_ms: float = 500.0
     chunk_s: float = 2.0
     buffer_ahead_s: float = 30.0
+    dropouts_per_hour: float = 6.0
+    dropout_s: float = 1.5
 
     @property
     def bandwidth_bytes_per_s(self) -> float:

@@ -73,11 +73,14 @@ class RankedTrack:
         track_id: The track.
         play_through_probability: Probability in [0, 1] that the listener hears it out.
         skipped: Whether the model expects a skip.
+        listening_curve: P(each asked second is heard | the track starts); empty when none was asked for, or
+            the server does not say.
     """
 
     track_id: str
     play_through_probability: float
     skipped: bool
+    listening_curve: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

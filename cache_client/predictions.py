@@ -1,25 +1,26 @@
 """Predictions for recorded sessions, asked for once and shared by all policies."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cache_client.client import MAX_TRACK_IDS, PredictionClient
-from cache_client.simulator import RecordedSession
+from cache_client.client import PredictionClient
+from cache_client.queue_predictions import follows_listener, predict_queue
+from cache_client.simulator import RecordedSession, SessionPredictions
 
 
 @dataclass(frozen=True, slots=True)
-class SessionPredictions:
+class Predictions:
     """What the server says about sessions' tracks.
 
     Attributes:
-        probabilities: For each session, play-through probability by track id.
+        by_session: For each session, what it says at each play, by track id.
         unknown_track_ids: Tracks that the server does not know.
         model: The model that answered; empty when nothing was asked.
         version: Its version.
     """
 
-    probabilities: list[dict[str, float]]
+    by_session: list[SessionPredictions]
     unknown_track_ids: frozenset[str] = frozenset()
     model: str = ""
     version: str = ""
@@ -29,19 +30,21 @@ async def predict_sessions(
     client: PredictionClient,
     sessions: Sequence[RecordedSession],
     *,
+    horizon: int,
     model: str = "",
     concurrency: int = 16,
-    advance: Callable[[], None] = lambda: None,
-) -> SessionPredictions:
-    """Asks for every track that a session's queue can show, with what was known when the session began.
+    advance: Callable[[int], None] = lambda sessions: None,
+) -> Predictions:
+    """Asks at each play what a client would ask: one call, the visible queue, what was known then.
 
-    Answers do not depend on simulated time, so one call serves all plays of a session and all policies.
+    Answers do not depend on simulated time, so they serve all policies.
 
     Args:
         client: The prediction server.
         sessions: The sessions.
+        horizon: How many upcoming tracks are visible at a play.
         model: The model to ask; empty for the default one.
-        concurrency: How many calls may be under way at once.
+        concurrency: How many sessions may be under way at once.
         advance: Called after each session, for a progress bar.
 
     Raises:
@@ -50,20 +53,26 @@ async def predict_sessions(
     limit = asyncio.Semaphore(concurrency)
     unknown: set[str] = set()
     answered_by = ("", "")
+    follows = await follows_listener(client, model)
 
-    async def predict(session: RecordedSession) -> dict[str, float]:
+    async def predict(session: RecordedSession) -> SessionPredictions:
         nonlocal answered_by
-        found: dict[str, float] = {}
+        said = []
         async with limit:
-            for track_ids in _parts(session.track_ids()):
-                ranking = await client.rank_tracks(
-                    track_ids, session.favourite_genres, model=model, context=session.context
+            for position, context in enumerate(session.contexts):
+                found = await predict_queue(
+                    client,
+                    session.visible_track_ids(position, horizon),
+                    session.favourite_genres,
+                    context,
+                    model=model,
+                    follows_listener=follows,
                 )
-                found |= {track.track_id: track.play_through_probability for track in ranking.tracks}
-                unknown.update(ranking.unknown_track_ids)
-                answered_by = ranking.model, ranking.version
-        advance()
-        return found
+                said.append(found.tracks)
+                unknown.update(found.unknown_track_ids)
+                answered_by = found.model, found.version
+        advance(1)
+        return said
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -71,10 +80,4 @@ async def predict_sessions(
     except ExceptionGroup as failed:
         # The first failure says it all; the group has cancelled the rest.
         raise failed.exceptions[0] from failed
-    return SessionPredictions([task.result() for task in tasks], frozenset(unknown), *answered_by)
-
-
-def _parts(track_ids: list[str]) -> Iterator[list[str]]:
-    """Yields the ids in parts that one call may carry (only a session of over 1,000 tracks has several)."""
-    for start in range(0, len(track_ids), MAX_TRACK_IDS):
-        yield track_ids[start : start + MAX_TRACK_IDS]
+    return Predictions([task.result() for task in tasks], frozenset(unknown), *answered_by)

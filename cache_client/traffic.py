@@ -39,7 +39,7 @@ async def replay_traffic(
     holdout: float,
     limit: int | None = None,
     concurrency: int = 16,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda plays: None,
 ) -> TrafficReport:
     """Sends the held-out plays, listeners side by side, each listener's in order.
 
@@ -51,7 +51,7 @@ async def replay_traffic(
         holdout: Share of the plays, by time, whose sessions are sent.
         limit: How many plays to send at most, the earliest; None for all.
         concurrency: How many listeners may be under way at once.
-        advance: Called after each play, for a progress bar.
+        advance: Called with the number of plays sent since, for a progress bar.
 
     Raises:
         ServerError: A call failed.
@@ -65,7 +65,7 @@ async def replay_traffic(
         async with slots:
             for play in group.itertuples(index=False):
                 await _send(client, play, history, report)
-                advance()
+                advance(1)
 
     sent = held_out(plays, holdout)[:limit]
     try:

@@ -49,7 +49,8 @@ def logged_prediction_from_wire(track_id: str, answer: pb.PredictRandomResponse)
 def ranking_from_wire(answer: pb.RankTracksResponse) -> Ranking:
     """Returns what `RankTracks` answered."""
     tracks = tuple(
-        RankedTrack(track.track_id, track.play_through_probability, track.skipped) for track in answer.tracks
+        RankedTrack(it.track_id, it.play_through_probability, it.skipped, tuple(it.listening_curve))
+        for it in answer.tracks
     )
     return Ranking(tracks, tuple(answer.unknown_track_ids), answer.model, answer.version)
 

@@ -1,8 +1,10 @@
-"""The room's commands: `rank`, `simulate` and `replay`."""
+"""The room's commands."""
 
 import typer
 
+from cache_client.cli.place import place
 from cache_client.cli.rank import rank
+from cache_client.cli.recommend import recommend
 from cache_client.cli.replay import replay
 from cache_client.cli.simulate import simulate
 
@@ -21,3 +23,7 @@ app.command(epilog="Example: python -m cache_client simulate --data data/sample 
 app.command(
     epilog="Example: python -m cache_client replay --data data/sample --server 127.0.0.1:50051 --limit 1000"
 )(replay)
+app.command(
+    epilog="Example: python -m cache_client place --data data/sample --budget-per-day 120 --csv placement.csv"
+)(place)
+app.command(epilog="Example: python -m cache_client recommend --favourite-genre jazz --top-k 10")(recommend)

@@ -43,12 +43,12 @@ def load_settings() -> CacheClientSettings:
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Shows a bar on stderr; yields what advances it by one."""
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows a bar on stderr; yields what advances it."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda done: bar.advance(task, done)
 
 
 def write_json(value: Any, file: Path | None) -> None:

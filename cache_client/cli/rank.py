@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -52,7 +52,15 @@ def rank(
         ranking = asyncio.run(ask())
         if json_file != STANDARD_OUTPUT:
             _show(ranking)
-        write_json(asdict(ranking), json_file)
+        write_json(ranking_to_json(ranking), json_file)
+
+
+def ranking_to_json(ranking: Ranking) -> dict[str, Any]:
+    """Returns a ranking as JSON; no curve was asked for."""
+    tracks = [asdict(track) for track in ranking.tracks]
+    for track in tracks:
+        del track["listening_curve"]
+    return asdict(ranking) | {"tracks": tracks}
 
 
 def _show(ranking: Ranking) -> None:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, progress_bar, write_json
-from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Model, Server, number
+from cache_client.cli.options import Data, Holdout, JsonFile, Model, Server, number
 from cache_client.delivery import Delivery
 from cache_client.errors import UsageError
 from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_named
 from cache_client.score import ScoreWeights
 from cache_client.settings import CacheClientSettings
+from cache_client.simulator.cache import Eviction
 
 if TYPE_CHECKING:
-    from cache_client.predictions import SessionPredictions
+    from cache_client.off_policy import OffPolicyEstimate
+    from cache_client.predictions import Predictions
     from cache_client.simulator import RecordedSession
 
 
@@ -44,22 +46,33 @@ def simulate(
     ] = None,
     model: Model = "",
     json_file: JsonFile = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a report with pictures there.")] = None,
+    edge: Annotated[bool, typer.Option("--edge", help="One cache that all listeners share.")] = False,
     holdout: Holdout = 0.2,
     horizon: Annotated[int, typer.Option(min=1, max=900, help="Upcoming tracks that a policy sees.")] = 10,
-    next_n: Annotated[int, typer.Option(min=1, help="Tracks that next-n fetches.")] = 3,
+    next_n: Annotated[int, typer.Option(min=1, help="Whole tracks that a policy fetches.")] = 3,
     bandwidth_mbit: Annotated[float, number("Link, Mbit/s.", 0.01)] = 2.0,
     rtt_ms: Annotated[float, number("Round trip, ms.", 0.0)] = 50.0,
-    bit_rate_kbit: Annotated[float, number("Audio, kbit/s.", 1.0)] = 160.0,
+    bit_rate_kbit: Annotated[float, number("Audio, kbit/s: 96, 160, 320.", 1.0)] = 160.0,
     fast_ms: Annotated[float, number("First byte from FAST storage, ms.", 0.0)] = 5.0,
     medium_ms: Annotated[float, number("First byte from MEDIUM storage, ms.", 0.0)] = 50.0,
     slow_ms: Annotated[float, number("First byte from SLOW storage, ms.", 0.0)] = 500.0,
     chunk_s: Annotated[float, number("Audio in a chunk; a play starts with one, s.", 0.1)] = 2.0,
-    buffer_ahead_s: Annotated[float, number("The player streams so far ahead, s.", 0.0)] = 30.0,
-    cache_mb: Annotated[float, number("The client's cache, MB (10⁶ bytes).", 0.0)] = 64.0,
+    buffer_ahead_s: Annotated[
+        float, number("The player streams so far ahead where no plan says otherwise, s.", 0.0)
+    ] = 30.0,
+    dropouts_per_hour: Annotated[
+        float, number("How often the link carries nothing for a moment.", 0.0)
+    ] = 6.0,
+    dropout_s: Annotated[float, number("How long such a moment lasts on average, s.", 0.0)] = 1.5,
+    cache_mb: Annotated[float, number("The cache, MB (10⁶ bytes).", 0.0)] = 64.0,
+    eviction: Annotated[Eviction, typer.Option(help="What leaves a full cache first.")] = Eviction.LRU,
     wait_weight: Annotated[float, number("Score: price of a second waited.", 0.0)] = 1.85,
     waste_weight: Annotated[float, number("Score: price of a Mbit never heard.", 0.0)] = 0.5,
-    seed: Annotated[int, typer.Option(help="Of the tracks put behind a session's end.")] = 42,
-    lenient: Lenient = False,
+    seed: Annotated[int, typer.Option(help="Of dropouts, and of the tracks behind a session's end.")] = 42,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes.", show_default="as the work is worth")
+    ] = None,
 ) -> None:
     """Replay recorded sessions over a simulated link, and compare prefetch policies.
 
@@ -74,49 +87,60 @@ def simulate(
         slow_ms=slow_ms,
         chunk_s=chunk_s,
         buffer_ahead_s=buffer_ahead_s,
+        dropouts_per_hour=dropouts_per_hour,
+        dropout_s=dropout_s,
     )
     with one_line_errors():
         if server is not None and models is not None:
             raise UsageError("give --server or --models, not both")
         if models is not None and not models.is_dir():
             raise UsageError(f"no such folder: {models}")
+        if html is not None and not html.parent.is_dir():
+            raise UsageError(f"cannot write {html}: no such folder")
         settings = load_settings()
         weights = ScoreWeights(wait_weight, waste_weight)
-        policies = policies_named(policy or [], PolicyOptions(next_n, weights))
+        policies = policies_named(policy or [], PolicyOptions(next_n, weights, seed))
         source = _Source(data or settings.data_directory, server or settings.server, models, model)
         # Needed from here on only, and slow to import.
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
         from cache_client.simulator import simulate as run
-        from data import plays, print_repairs, read_dataset
+        from data import plays, read_dataset
 
-        dataset = read_dataset(source.data, lenient=lenient)
-        print_repairs(dataset.repairs)
+        dataset = read_dataset(source.data)
         sessions = recorded_sessions(
             plays(dataset), dataset.catalogue, holdout=holdout, continuation=horizon, seed=seed
         )
-        predictions = asyncio.run(_predictions(policies, sessions, source, settings))
-        world = World(delivery, round(cache_mb * 1e6), horizon)
+        predictions, estimate = asyncio.run(_ask(policies, sessions, source, settings, horizon))
+        world = World(delivery, round(cache_mb * 1e6), horizon, eviction, seed)
         with progress_bar("simulating", len(sessions) * len(policies)) as advance:
-            report = run(sessions, policies, predictions.probabilities, world, weights, advance)
+            said = predictions.by_session
+            report = run(sessions, policies, said, world, weights, advance, jobs=jobs, edge=edge)
         if json_file != STANDARD_OUTPUT:
-            show_report(report, predictions)
-        write_json(to_json(report, predictions, weights, holdout), json_file)
+            show_report(report, predictions, estimate)
+        write_json(to_json(report, predictions, weights, holdout, estimate), json_file)
+        if html is not None:
+            from cache_client.report import n_steps, write_report
+
+            with progress_bar("drawing", n_steps()) as advance:
+                write_report(html, sessions, policies, predictions, weights, report, estimate, advance)
 
 
-async def _predictions(
+async def _ask(
     policies: dict[str, Policy],
     sessions: "list[RecordedSession]",
     source: _Source,
     settings: CacheClientSettings,
-) -> "SessionPredictions":
+    horizon: int,
+) -> "tuple[Predictions, OffPolicyEstimate | None]":
     """Asks a server, when any policy reads predictions; without one, no server is needed."""
     from cache_client.client import PredictionClient
-    from cache_client.predictions import SessionPredictions, predict_sessions
+    from cache_client.off_policy import estimate_skips
+    from cache_client.predictions import Predictions, predict_sessions
     from cache_client.server_process import running_server, server_command
 
     if not any(policy.needs_predictions for policy in policies.values()):
-        return SessionPredictions([{} for _ in sessions])
+        return Predictions([() for _ in sessions]), None
     async with AsyncExitStack() as stack:
         target = source.target
         if source.models is not None:
@@ -125,7 +149,16 @@ async def _predictions(
         client = await stack.enter_async_context(
             PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
         )
-        with progress_bar("predicting", len(sessions)) as advance:
-            return await predict_sessions(
+        with progress_bar("predicting", 2 * len(sessions)) as advance:
+            predictions = await predict_sessions(
+                client,
+                sessions,
+                horizon=horizon,
+                model=source.model,
+                concurrency=settings.concurrency,
+                advance=advance,
+            )
+            estimate = await estimate_skips(
                 client, sessions, model=source.model, concurrency=settings.concurrency, advance=advance
             )
+        return predictions, estimate

@@ -1,18 +1,25 @@
 """A simulation's report as a table and as JSON."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from cache_client.predictions import SessionPredictions
+from cache_client.off_policy import OffPolicyEstimate
+from cache_client.predictions import Predictions
 from cache_client.score import ScoreWeights
 from cache_client.simulator import Comparison, SimulationReport
 
 
 def to_json(
-    report: SimulationReport, predictions: SessionPredictions, weights: ScoreWeights, holdout: float
+    report: SimulationReport,
+    predictions: Predictions,
+    weights: ScoreWeights,
+    holdout: float,
+    estimate: OffPolicyEstimate | None,
 ) -> dict[str, Any]:
     """Returns the report in the shape that others rely on, with what it was made from."""
     world = report.world
@@ -26,30 +33,43 @@ def to_json(
         "version": predictions.version,
         "unknown_tracks": len(predictions.unknown_track_ids),
         "policies": {name: asdict(figures) for name, figures in report.policies.items()},
+        "skips": asdict(estimate) if estimate is not None else None,
         "comparisons": [asdict(comparison) for comparison in report.comparisons],
     }
 
 
-def show_report(report: SimulationReport, predictions: SessionPredictions) -> None:
+def show_report(
+    report: SimulationReport, predictions: Predictions, estimate: OffPolicyEstimate | None
+) -> None:
     """Prints the policies side by side, and what sets them apart."""
     console = Console()
     link = report.world.delivery
     table = Table(
         title=f"{report.sessions:,} held-out sessions, {report.plays:,} plays, "
-        f"{link.bandwidth_bit_per_s / 1e6:g} Mbit/s link, {link.bit_rate_bit_per_s / 1e3:g} kbit/s audio"
+        f"{link.bandwidth_bit_per_s / 1e6:g} Mbit/s link, {link.bit_rate_bit_per_s / 1e3:g} kbit/s audio",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("")
-    for name in report.policies:
-        table.add_column(name, justify="right")
-    for label, cell in _ROWS:
-        table.add_row(label, *(cell(asdict(figures)) for figures in report.policies.values()))
+    table.add_column("policy", no_wrap=True)
+    for heading, _ in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for name, figures in report.policies.items():
+        table.add_row(name, *(cell(asdict(figures)) for _, cell in _COLUMNS))
     console.print(table)
     if predictions.model:
         unknown = len(predictions.unknown_track_ids)
         known = f"; {unknown:,} tracks unknown to it" if unknown else ""
         console.print(f"predictions: {predictions.model} {predictions.version}{known}")
     for comparison in report.comparisons:
-        console.print(_sentence(comparison))
+        if comparison.policy == "advisor":
+            console.print(_sentence(comparison))
+    if estimate is not None:
+        low, high = estimate.reduction_ci95
+        console.print(
+            f"following the ranking: skips {estimate.recorded_skip_rate:.1%} → "
+            f"{estimate.ranked_skip_rate:.1%}, "
+            f"{estimate.reduction:+.1%} fewer ({low:+.1%} to {high:+.1%}), see docs/cache.md"
+        )
 
 
 def _sentence(comparison: Comparison) -> str:
@@ -66,21 +86,13 @@ def _mb(size_bytes: float) -> str:
     return f"{size_bytes / 1e6:+,.1f}"
 
 
-def _interval(figures: dict[str, Any]) -> str:
-    low, high = figures["score_ci95"]
-    return f"{low:.2f} to {high:.2f}"
-
-
-_ROWS = (
-    ("start delay p50, ms", lambda f: f"{f['startup_delay_p50_ms']:,.0f}"),
-    ("start delay p95, ms", lambda f: f"{f['startup_delay_p95_ms']:,.0f}"),
-    ("first play p50, ms", lambda f: f"{f['first_play_delay_p50_ms']:,.0f}"),
-    ("stalls, ms/hour", lambda f: f"{f['stall_ms_per_hour']:,.0f}"),
-    ("hit ratio", lambda f: f"{f['hit_ratio']:.1%}"),
-    ("byte hit ratio", lambda f: f"{f['byte_hit_ratio']:.1%}"),
-    ("downloaded, MB", lambda f: f"{f['downloaded_bytes'] / 1e6:,.0f}"),
-    ("wasted, MB", lambda f: f"{f['wasted_bytes'] / 1e6:,.0f}"),
-    ("wasted share", lambda f: f"{f['wasted_ratio']:.1%}"),
-    ("score/session", lambda f: f"{f['score']:.2f}"),
-    ("95 % interval", _interval),
+_COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("start p50\nms", lambda f: f"{f['startup_delay_p50_ms']:,.0f}"),
+    ("p95\nms", lambda f: f"{f['startup_delay_p95_ms']:,.0f}"),
+    ("stalls\nms/h", lambda f: f"{f['stall_ms_per_hour']:,.0f}"),
+    ("hits", lambda f: f"{f['hit_ratio']:.0%}"),
+    ("down\nMB", lambda f: f"{f['downloaded_bytes'] / 1e6:,.0f}"),
+    ("wasted\nMB", lambda f: f"{f['wasted_bytes'] / 1e6:,.0f}"),
+    ("wasted\nshare", lambda f: f"{f['wasted_ratio']:.1%}"),
+    ("score a\nsession", lambda f: f"{f['score']:.2f}"),
 )

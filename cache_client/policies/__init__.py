@@ -5,15 +5,27 @@ from collections.abc import Callable, Sequence
 from cache_client.errors import UnknownPolicyError
 from cache_client.policies.advisor import AdvisorPolicy
 from cache_client.policies.base import Policy, PolicyOptions
-from cache_client.policies.next_n import NextN
+from cache_client.policies.listener_rate import ListenerRate
+from cache_client.policies.next_1_prefix import Next1Prefix
+from cache_client.policies.next_n_full import NextNFull
 from cache_client.policies.none import NoPrefetch
+from cache_client.policies.oracle import FuturePlay, Oracle
+from cache_client.policies.popularity import Popularity
+from cache_client.policies.random_tracks import RandomTracks
+from cache_client.policies.rank import Rank
 
-__all__ = ["POLICIES", "Policy", "PolicyOptions", "policies_named"]
+__all__ = ["POLICIES", "FuturePlay", "Oracle", "Policy", "PolicyOptions", "policies_named"]
 
 POLICIES: dict[str, Callable[[PolicyOptions], Policy]] = {
     "none": lambda options: NoPrefetch(),
-    "next-n": lambda options: NextN(options.next_n),
+    "random": lambda options: RandomTracks(options.next_n, options.seed),
+    "next-1-prefix": lambda options: Next1Prefix(),
+    "next-n-full": lambda options: NextNFull(options.next_n),
+    "popularity": lambda options: Popularity(options.next_n),
+    "rank": lambda options: Rank(options.next_n),
+    "listener-rate": lambda options: ListenerRate(options.weights),
     "advisor": lambda options: AdvisorPolicy(options.weights),
+    "oracle": lambda options: Oracle(),
 }
 
 

@@ -1,7 +1,7 @@
-"""The advisor as a policy."""
+"""The advisor as a policy, for any model that the server has."""
 
 from cache_client.advisor import advise
-from cache_client.prefetch import Fetch, PrefetchRequest
+from cache_client.prefetch import Plan, PrefetchRequest
 from cache_client.score import ScoreWeights
 
 
@@ -14,6 +14,6 @@ class AdvisorPolicy:
         """Takes what a wait and a wasted byte cost."""
         self._weights = weights
 
-    def plan(self, request: PrefetchRequest) -> list[Fetch]:
+    def plan(self, request: PrefetchRequest) -> Plan:
         """Returns the advisor's plan."""
         return advise(request, self._weights)

@@ -1,9 +1,10 @@
 """What every prefetch policy is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cache_client.prefetch import Fetch, PrefetchRequest
+from cache_client.prefetch import Fetch, Plan, PrefetchRequest, UpcomingTrack
 from cache_client.score import ScoreWeights
 
 
@@ -12,12 +13,14 @@ class PolicyOptions:
     """What policies can be told.
 
     Attributes:
-        next_n: How many tracks `next-n` fetches.
+        next_n: How many whole tracks `random`, `next-n-full`, `popularity` and `rank` fetch.
         weights: What a wait and a wasted byte cost, for policies that weigh them.
+        seed: Of `random`.
     """
 
     next_n: int = 3
     weights: ScoreWeights = field(default_factory=ScoreWeights)
+    seed: int = 42
 
 
 class Policy(Protocol):
@@ -29,10 +32,26 @@ class Policy(Protocol):
 
     needs_predictions: bool
 
-    def plan(self, request: PrefetchRequest) -> list[Fetch]:
-        """Returns what to fetch, in order.
+    def plan(self, request: PrefetchRequest) -> Plan:
+        """Returns what to fetch, in order, and how far to stream the playing track ahead.
 
         The plan replaces the one before it. Its ranges add up to at most `free_bytes`; each begins where the
         track's cached bytes, or the plan's range of it before, end; all lie within tracks of the queue.
         """
         ...
+
+
+def whole_tracks(tracks: Iterable[UpcomingTrack], free_bytes: int) -> Plan:
+    """Returns the plan that fetches what is missing of tracks, in order, cut where the cache is full."""
+    return first_parts(((track, track.size_bytes) for track in tracks), free_bytes)
+
+
+def first_parts(parts: Iterable[tuple[UpcomingTrack, int]], free_bytes: int) -> Plan:
+    """Returns the plan that fetches tracks up to some byte (not included), cut where the cache is full."""
+    fetches = []
+    for track, end_byte in parts:
+        take_bytes = min(end_byte - track.cached_bytes, free_bytes)
+        if take_bytes > 0:
+            fetches.append(Fetch(track.track_id, track.cached_bytes, track.cached_bytes + take_bytes - 1))
+            free_bytes -= take_bytes
+    return Plan(tuple(fetches))

@@ -1,6 +1,6 @@
 """No prefetching: the floor that every policy is measured against."""
 
-from cache_client.prefetch import Fetch, PrefetchRequest
+from cache_client.prefetch import Plan, PrefetchRequest
 
 
 class NoPrefetch:
@@ -8,6 +8,6 @@ class NoPrefetch:
 
     needs_predictions = False
 
-    def plan(self, request: PrefetchRequest) -> list[Fetch]:
+    def plan(self, request: PrefetchRequest) -> Plan:
         """Returns an empty plan."""
-        return []
+        return Plan()

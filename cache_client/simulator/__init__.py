@@ -5,15 +5,18 @@ streams the track with the link's first claim, the plan under way (`prefetching`
 everything lands in the client's cache (`cache`). `metrics` turns the results into figures.
 """
 
+from cache_client.simulator.cache import Eviction
 from cache_client.simulator.metrics import Comparison
-from cache_client.simulator.session import SessionResult, World, replay_session
+from cache_client.simulator.session import SessionPredictions, SessionResult, World, replay_session
 from cache_client.simulator.simulation import SimulationReport, simulate
 from cache_client.simulator.trace import RecordedPlay, RecordedSession, Track, held_out, recorded_sessions
 
 __all__ = [
     "Comparison",
+    "Eviction",
     "RecordedPlay",
     "RecordedSession",
+    "SessionPredictions",
     "SessionResult",
     "SimulationReport",
     "Track",

@@ -1,8 +1,11 @@
-"""The client's cache: the first bytes of tracks, least recently played out first."""
+"""The client's cache: the first bytes of tracks. `cachetools` says which track leaves first."""
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+from cachetools import Cache, LFUCache, LRUCache
 
 
 @dataclass(slots=True)
@@ -25,6 +28,19 @@ class CachedTrack:
         return max(0.0, self.downloaded_bytes - self.heard_bytes)
 
 
+class Eviction(StrEnum):
+    """Which track leaves a full cache first."""
+
+    LRU = "lru"
+    LFU = "lfu"
+
+
+_CACHES: dict[Eviction, Callable[[float], "Cache[str, CachedTrack]"]] = {
+    Eviction.LRU: LRUCache,
+    Eviction.LFU: LFUCache,
+}
+
+
 class ClientCache:
     """Holds tracks' first bytes up to a capacity.
 
@@ -32,25 +48,31 @@ class ClientCache:
         wasted_bytes: Bytes that left the cache unheard.
     """
 
-    def __init__(self, capacity_bytes: int) -> None:
+    def __init__(self, capacity_bytes: int, eviction: Eviction = Eviction.LRU) -> None:
         """Starts empty."""
         self._capacity_bytes = capacity_bytes
-        self._tracks: OrderedDict[str, CachedTrack] = OrderedDict()
+        # Entries grow while they are in: room is made ahead of that, and the library's own limit stays open.
+        self._tracks = _CACHES[eviction](math.inf)
         self.wasted_bytes = 0.0
 
     def cached_bytes(self, track_id: str) -> float:
-        """Returns how many of a track's first bytes are here."""
-        track = self._tracks.get(track_id)
+        """Returns how many of a track's first bytes are here. No play: the order of eviction stays."""
+        track = Cache.__getitem__(self._tracks, track_id) if track_id in self._tracks else None
         return track.downloaded_bytes if track is not None else 0.0
 
+    def unheard_bytes(self, track_id: str) -> float:
+        """Returns how many bytes of a track are here that nobody has heard."""
+        return self.entry(track_id).wasted_bytes if track_id in self._tracks else 0.0
+
     def entry(self, track_id: str) -> CachedTrack:
-        """Returns a track's entry, made when there is none."""
-        return self._tracks.setdefault(track_id, CachedTrack())
+        """Returns a track's entry, made when there is none. No play either."""
+        if track_id not in self._tracks:
+            self._tracks[track_id] = CachedTrack()
+        return Cache.__getitem__(self._tracks, track_id)
 
     def played(self, track_id: str) -> None:
-        """Marks a track as the most recently played."""
-        if track_id in self._tracks:
-            self._tracks.move_to_end(track_id)
+        """Counts a play of a track."""
+        self._tracks.get(track_id)
 
     def free_bytes(self, kept: Iterable[str], reserved_bytes: float) -> int:
         """Returns how much may be fetched: what is neither reserved nor taken by tracks to keep."""
@@ -58,7 +80,7 @@ class ClientCache:
         return max(0, int(self._capacity_bytes - reserved_bytes - held_bytes))
 
     def make_room(self, wanted_bytes: float, playing: str, upcoming: Sequence[str]) -> None:
-        """Evicts until so many bytes fit: what was played longest ago first, then what is needed last.
+        """Evicts until so many bytes fit: by the rule of eviction first, then what is needed last.
 
         The playing track stays: one larger than the cache streams through it.
 
@@ -68,19 +90,23 @@ class ClientCache:
             upcoming: The queue, next first.
         """
         excess_bytes = wanted_bytes - self._capacity_bytes
-        excess_bytes += sum(track.downloaded_bytes for track in self._tracks.values())
+        excess_bytes += sum(Cache.__getitem__(self._tracks, it).downloaded_bytes for it in self._tracks)
         if excess_bytes <= 0:
             return
-        needed_later = {playing, *upcoming}
-        played = [track_id for track_id in self._tracks if track_id not in needed_later]
-        for track_id in [*played, *reversed(upcoming)]:
-            if excess_bytes <= 0:
-                return
-            evicted = self._tracks.pop(track_id, CachedTrack())
-            self.wasted_bytes += evicted.wasted_bytes
-            excess_bytes -= evicted.downloaded_bytes
+        kept = {it: self._tracks.pop(it) for it in (playing, *upcoming) if it in self._tracks}
+        while excess_bytes > 0 and self._tracks:
+            excess_bytes -= self._evict(self._tracks.popitem()[1])
+        for track_id in reversed(upcoming):
+            if excess_bytes > 0 and track_id in kept:
+                excess_bytes -= self._evict(kept.pop(track_id))
+        for track_id in reversed(kept):
+            self._tracks[track_id] = kept[track_id]
+
+    def _evict(self, track: CachedTrack) -> float:
+        self.wasted_bytes += track.wasted_bytes
+        return track.downloaded_bytes
 
     def clear(self) -> None:
         """Ends the session: what was never heard is wasted."""
-        self.wasted_bytes += sum(track.wasted_bytes for track in self._tracks.values())
-        self._tracks.clear()
+        while self._tracks:
+            self._evict(self._tracks.popitem()[1])

@@ -1,7 +1,8 @@
 """From sessions' results to the figures that policies are compared by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ class PolicyFigures:
         startup_delay_p95_ms: Its 95th percentile.
         first_play_delay_p50_ms: The median for sessions' first plays, which nothing can be fetched ahead for.
         stall_ms_per_hour: Silence after the start, per hour heard.
+        waited_s_per_play: Mean wait of a play, first ones and stalls included, in seconds.
         hit_ratio: Share of the plays (first ones too) whose first chunk was cached when they were asked for.
         byte_hit_ratio: Share of the bytes heard that were.
         downloaded_bytes: All bytes over the link.
@@ -35,6 +37,7 @@ class PolicyFigures:
     startup_delay_p95_ms: float
     first_play_delay_p50_ms: float
     stall_ms_per_hour: float
+    waited_s_per_play: float
     hit_ratio: float
     byte_hit_ratio: float
     downloaded_bytes: int
@@ -74,19 +77,20 @@ def figures(results: Sequence[SessionResult], weights: ScoreWeights) -> PolicyFi
     downloaded_bytes = sum(result.downloaded_bytes for result in results)
     wasted_bytes = sum(result.wasted_bytes for result in results)
     stall_s, heard_s = sum(r.stall_s for r in results), sum(r.heard_s for r in results)
-    session_scores = _scores(results, weights)
+    scores = session_scores(results, weights)
     return PolicyFigures(
         startup_delay_p50_ms=_percentile_ms(following_s, 50),
         startup_delay_p95_ms=_percentile_ms(following_s, 95),
         first_play_delay_p50_ms=_percentile_ms(first_s, 50),
         stall_ms_per_hour=_ratio(stall_s * 1000, heard_s / 3600),
+        waited_s_per_play=_ratio(sum(result.waited_s for result in results), plays),
         hit_ratio=_ratio(sum(result.hits for result in results), plays),
         byte_hit_ratio=_ratio(sum(result.hit_bytes for result in results), heard_bytes),
         downloaded_bytes=round(downloaded_bytes),
         wasted_bytes=round(wasted_bytes),
         wasted_ratio=_ratio(wasted_bytes, downloaded_bytes),
-        score=float(session_scores.mean()),
-        score_ci95=_mean_ci95(session_scores),
+        score=float(scores.mean()),
+        score_ci95=_mean_ci95(scores),
     )
 
 
@@ -98,7 +102,7 @@ def compare(
     weights: ScoreWeights,
 ) -> Comparison:
     """Returns the paired differences of two policies over the same sessions in the same order."""
-    scores = _scores(results, weights) - _scores(against_results, weights)
+    scores = session_scores(results, weights) - session_scores(against_results, weights)
     wasted = np.array(
         [a.wasted_bytes - b.wasted_bytes for a, b in zip(results, against_results, strict=True)]
     )
@@ -112,7 +116,7 @@ def compare(
     )
 
 
-def _scores(results: Sequence[SessionResult], weights: ScoreWeights) -> NDArray[np.float64]:
+def session_scores(results: Sequence[SessionResult], weights: ScoreWeights) -> NDArray[np.float64]:
     """Returns each session's score, shape (n_sessions,)."""
     return np.array([weights.score(r.heard_s, r.waited_s, r.wasted_bytes) for r in results])
 
@@ -127,12 +131,24 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def _mean_ci95(values: NDArray[np.float64]) -> Interval:
-    """Returns the percentile bootstrap interval of the mean over sessions; one session has no spread."""
-    if len(values) < 2:
-        return float(values.mean()), float(values.mean())
+    """Returns the interval of the mean over sessions."""
+    return bootstrap_ci95((values,), np.mean)
+
+
+def bootstrap_ci95(samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Any]) -> Interval:
+    """Returns the percentile bootstrap interval of a statistic over sessions; one session has no spread.
+
+    Args:
+        samples: One value a session each, drawn together; (n_sessions,).
+        statistic: Takes the samples and `axis`.
+    """
+    if len(samples[0]) < 2:
+        alone = float(statistic(*samples, axis=-1))
+        return alone, alone
     drawn = bootstrap(
-        (values,),
-        np.mean,
+        samples,
+        statistic,
+        paired=True,
         confidence_level=0.95,
         n_resamples=2_000,
         method="percentile",

@@ -1,10 +1,13 @@
 """One play: the player's own stream goes first, and what the link has left goes to the fetch plan."""
 
 import math
+from collections import deque
 from enum import Enum, auto
 
 from cache_client.delivery import Delivery
+from cache_client.prefetch import AheadStep, Plan
 from cache_client.simulator.cache import CachedTrack
+from cache_client.simulator.link import Link
 from cache_client.simulator.prefetching import Prefetching
 
 _SAME_BYTES = 0.5
@@ -20,6 +23,8 @@ class _Event(Enum):
     COMPLETE = auto()  # the whole track is there
     LEFT = auto()  # the listener has heard what they heard
     EMPTY = auto()  # nothing left to play
+    STEP = auto()  # the plan has another distance from here on
+    LINK = auto()  # the link drops out, or is back
 
 
 class Player:
@@ -34,26 +39,43 @@ class Player:
         downloaded_bytes: What the player itself has fetched.
     """
 
-    def __init__(self, entry: CachedTrack, size_bytes: int, delivery: Delivery, asked_s: float) -> None:
+    def __init__(
+        self, entry: CachedTrack, size_bytes: int, delivery: Delivery, link: Link, asked_s: float
+    ) -> None:
         """Takes the track at the moment when it is asked for.
 
         Args:
             entry: What the cache holds of the track; grows with the stream.
             size_bytes: The track's size.
             delivery: Link and player.
+            link: The link in this session's time.
             asked_s: That moment.
         """
-        self._entry = entry
+        self._entry, self._link = entry, link
         self._size_bytes = float(size_bytes)
-        self._link, self._audio = delivery.bandwidth_bytes_per_s, delivery.audio_bytes_per_s
+        self._audio = delivery.audio_bytes_per_s
         self._chunk_bytes = float(delivery.chunk_bytes)
         self._ahead_bytes = max(delivery.buffer_ahead_s * self._audio, self._chunk_bytes)
+        self._stream_bytes = self._size_bytes
+        self._steps: deque[AheadStep] = deque()
         self._heard_bytes = 0.0
         self._needed_bytes = min(self._chunk_bytes, self._size_bytes)
         self._sounding = entry.downloaded_bytes >= self._needed_bytes
         self._started = self._sounding
         self.now_s = asked_s
         self.startup_delay_s = self.stall_s = self.downloaded_bytes = 0.0
+
+    def follow(self, plan: Plan) -> None:
+        """Takes from a plan how far to stream."""
+        if plan.ahead is not None:
+            self._steps = deque(plan.ahead)
+            self._step()
+        if plan.stream_bytes is not None:
+            self._stream_bytes = min(max(float(plan.stream_bytes), self._needed_bytes), self._size_bytes)
+
+    def _step(self) -> None:
+        """Takes the distance that holds from here on."""
+        self._ahead_bytes = max(self._steps.popleft().ahead_s * self._audio, self._chunk_bytes)
 
     def play(self, listened_bytes: float, ready_s: float, prefetching: Prefetching) -> None:
         """Plays until the listener leaves.
@@ -64,46 +86,53 @@ class Player:
             prefetching: The fetch plan, which gets what the stream leaves of the link.
         """
         while not self._sounding or self._heard_bytes < listened_bytes:
-            rate = self._stream_rate(ready_s)
+            bytes_per_s = self._link.bytes_per_s(self.now_s)
+            rate = self._stream_rate(ready_s, bytes_per_s)
             wait_s, event = self._next_event(listened_bytes, ready_s, rate)
-            self._pass(wait_s, rate, prefetching)
+            change_s = self._link.change_s(self.now_s) - self.now_s
+            if change_s < wait_s:
+                wait_s, event = change_s, _Event.LINK
+            self._pass(wait_s, rate, bytes_per_s, prefetching)
             self._apply(event, listened_bytes, ready_s)
         self._entry.heard_bytes = max(self._entry.heard_bytes, self._heard_bytes)
 
-    def _stream_rate(self, ready_s: float) -> float:
+    def _stream_rate(self, ready_s: float, bytes_per_s: float) -> float:
         """Returns what the stream takes of the link now, in bytes/s."""
-        if self.now_s < ready_s or self._entry.downloaded_bytes >= self._size_bytes:
+        if self.now_s < ready_s or self._entry.downloaded_bytes >= self._stream_bytes:
             return 0.0
         over_bytes = self._entry.downloaded_bytes - self._heard_bytes - self._ahead_bytes
         if not self._sounding or over_bytes < -_SAME_BYTES:
-            return self._link
-        return min(self._link, self._audio) if over_bytes <= _SAME_BYTES else 0.0
+            return bytes_per_s
+        return min(bytes_per_s, self._audio) if over_bytes <= _SAME_BYTES else 0.0
 
     def _next_event(self, listened_bytes: float, ready_s: float, rate: float) -> tuple[float, _Event]:
         """Returns in how many seconds what happens."""
         there_bytes = self._entry.downloaded_bytes
-        streaming = there_bytes < self._size_bytes
+        streaming = there_bytes < self._stream_bytes
         wait_s, event = math.inf, _Event.LEFT
         if self._sounding:
             wait_s = (listened_bytes - self._heard_bytes) / self._audio
             buffered_bytes, growth = there_bytes - self._heard_bytes, rate - self._audio
             over_bytes = buffered_bytes - self._ahead_bytes
-            if streaming and growth < 0 and buffered_bytes / -growth < wait_s:
+            if self._steps and (to_bytes := self._steps[0].from_s * self._audio) < listened_bytes:
+                step_s = max(0.0, to_bytes - self._heard_bytes) / self._audio
+                wait_s, event = (step_s, _Event.STEP) if step_s < wait_s else (wait_s, event)
+            if there_bytes < self._size_bytes and growth < 0 and buffered_bytes / -growth < wait_s:
                 wait_s, event = buffered_bytes / -growth, _Event.EMPTY
             # The buffer moves towards its mark when it is over it and shrinks, or under it and grows.
             if abs(over_bytes) > _SAME_BYTES and over_bytes * growth < 0 and -over_bytes / growth < wait_s:
                 wait_s, event = -over_bytes / growth, _Event.FULL
         elif rate > 0:
             wait_s, event = (self._needed_bytes - there_bytes) / rate, _Event.SOUND
-        if rate > 0 and (self._size_bytes - there_bytes) / rate < wait_s:
-            wait_s, event = (self._size_bytes - there_bytes) / rate, _Event.COMPLETE
+        if rate > 0 and (self._stream_bytes - there_bytes) / rate < wait_s:
+            wait_s, event = (self._stream_bytes - there_bytes) / rate, _Event.COMPLETE
         if streaming and self.now_s < ready_s and ready_s - self.now_s < wait_s:
             wait_s, event = ready_s - self.now_s, _Event.READY
         return wait_s, event
 
-    def _pass(self, wait_s: float, rate: float, prefetching: Prefetching) -> None:
+    def _pass(self, wait_s: float, rate: float, bytes_per_s: float, prefetching: Prefetching) -> None:
         """Lets so many seconds go by."""
-        prefetching.run(self.now_s, self.now_s + wait_s, self._link - rate)
+        prefetching.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
         self.now_s += wait_s
         self._entry.downloaded_bytes += rate * wait_s
         self.downloaded_bytes += rate * wait_s
@@ -122,13 +151,20 @@ class Player:
             self._there(self._needed_bytes)
             self._sounding = self._started = True
         elif event is _Event.COMPLETE:
-            self._there(self._size_bytes)
+            self._there(self._stream_bytes)
+        elif event is _Event.STEP:
+            self._heard_bytes = max(self._heard_bytes, self._steps[0].from_s * self._audio)
+            self._step()
         elif event is _Event.LEFT:
             self._heard_bytes = listened_bytes
         elif event is _Event.EMPTY:
             self._heard_bytes = self._entry.downloaded_bytes
             self._sounding = False
+            if self._heard_bytes >= self._stream_bytes:
+                # The plan expected the listener to leave here.
+                self._stream_bytes = self._size_bytes
             self._needed_bytes = min(self._heard_bytes + self._chunk_bytes, self._size_bytes)
+            self._stream_bytes = max(self._stream_bytes, self._needed_bytes)
 
     def _there(self, exact_bytes: float) -> None:
         """Sets what is there to an exact figure, and counts the difference as downloaded."""

@@ -26,15 +26,15 @@ class _Transfer:
 class Prefetching:
     """Works off a plan in order, one range at a time, asking for the next one while one flows."""
 
-    def __init__(self, cache: ClientCache, first_byte_s: Callable[[str], float]) -> None:
+    def __init__(self, cache: ClientCache, ready_s: Callable[[str, float], float]) -> None:
         """Starts with nothing to do.
 
         Args:
             cache: Where the bytes go.
-            first_byte_s: Time from asking for a track to its first byte, in seconds.
+            ready_s: When the first byte of a track can be there that is asked for at some moment, in seconds.
         """
         self._cache = cache
-        self._first_byte_s = first_byte_s
+        self._ready_s = ready_s
         self._transfers: deque[_Transfer] = deque()
         self.downloaded_bytes = 0.0
 
@@ -84,8 +84,8 @@ class Prefetching:
 
     def _ask_for_first(self, now_s: float) -> None:
         if self._transfers and self._transfers[0].ready_s is None:
-            self._transfers[0].ready_s = now_s + self._first_byte_s(self._transfers[0].track_id)
+            self._transfers[0].ready_s = self._ready_s(self._transfers[0].track_id, now_s)
 
     def _ask_for_second(self, now_s: float) -> None:
         if len(self._transfers) > 1 and self._transfers[1].ready_s is None:
-            self._transfers[1].ready_s = now_s + self._first_byte_s(self._transfers[1].track_id)
+            self._transfers[1].ready_s = self._ready_s(self._transfers[1].track_id, now_s)

@@ -1,19 +1,24 @@
 """One session, closed loop: a delay in one play puts off all that follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cache_client.delivery import Delivery
 from cache_client.errors import PlanError
-from cache_client.policies import Policy
-from cache_client.prefetch import Fetch, PrefetchRequest, UpcomingTrack
-from cache_client.simulator.cache import ClientCache
+from cache_client.listening import PLAY_THROUGH_RATE
+from cache_client.policies import FuturePlay, Oracle, Policy
+from cache_client.prefetch import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
+from cache_client.simulator.cache import ClientCache, Eviction
+from cache_client.simulator.link import Link
 from cache_client.simulator.player import Player
 from cache_client.simulator.prefetching import Prefetching
 from cache_client.simulator.trace import RecordedPlay, RecordedSession, Track
 
-PLAY_THROUGH_RATE = 0.66
-"""Probability assumed for a track without a prediction: the data's rate."""
+SessionPredictions = Sequence[Mapping[str, TrackPrediction]]
+"""What the server says at each play of a session, by track id; empty when it was not asked."""
+
+UNKNOWN = TrackPrediction(PLAY_THROUGH_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +29,15 @@ class World:
         delivery: Link, storage and player.
         cache_bytes: Capacity of the client's cache; every session starts with an empty one.
         horizon: How many upcoming tracks a policy sees.
+        eviction: Which track leaves a full cache first.
+        seed: Of the link's dropouts, together with the session's id.
     """
 
     delivery: Delivery = field(default_factory=Delivery)
     cache_bytes: int = 64_000_000
     horizon: int = 10
+    eviction: Eviction = Eviction.LRU
+    seed: int = 42
 
 
 @dataclass(slots=True)
@@ -63,53 +72,81 @@ class SessionResult:
         return sum(self.startup_delays_s) + self.stall_s
 
 
+class Watch(Protocol):
+    """Is told of each play of a session when it has ended."""
+
+    def __call__(
+        self, position: int, asked_s: float, startup_delay_s: float, ended_s: float, cache: ClientCache
+    ) -> None:
+        """Takes the play's place, its moments in simulated seconds, and the cache as it then is."""
+        ...
+
+
 class SessionReplay:
     """Replays one recorded session under one policy."""
 
     def __init__(
-        self, session: RecordedSession, policy: Policy, probabilities: Mapping[str, float], world: World
+        self,
+        session: RecordedSession,
+        policy: Policy,
+        predictions: SessionPredictions,
+        world: World,
+        watch: Watch | None = None,
     ) -> None:
         """Sets the session's beginning up.
 
         Args:
             session: What the listener did.
             policy: Decides what to fetch ahead.
-            probabilities: Play-through probability by track id.
+            predictions: What the server says at each play.
             world: Link, storage, cache and horizon.
+            watch: Told of each play, for a picture of the session.
         """
-        self._session, self._policy, self._world = session, policy, world
-        tracks = [*(play.track for play in session.plays), *session.continuation]
-        self._queue = [self._upcoming(track, probabilities) for track in tracks]
-        self._storage_class_of = {track.track_id: track.storage_class for track in tracks}
-        self._cache = ClientCache(world.cache_bytes)
-        self._prefetching = Prefetching(self._cache, self._first_byte_s)
+        if isinstance(policy, Oracle):
+            policy = policy.knowing([FuturePlay(p.track.track_id, p.listened_s) for p in session.plays])
+        self._session, self._policy, self._world, self._watch = session, policy, world, watch
+        self._tracks = [*(play.track for play in session.plays), *session.continuation]
+        self._predictions = predictions
+        self._storage_class_of = {track.track_id: track.storage_class for track in self._tracks}
+        self._cache = ClientCache(world.cache_bytes, world.eviction)
+        self._link = Link(world.delivery, f"{world.seed}/{session.session_id}")
+        self._prefetching = Prefetching(self._cache, self._asked_ready_s)
         self._result = SessionResult()
+        self._listener = session.listener
         self._now_s = 0.0
 
     def run(self) -> SessionResult:
         """Returns what happened."""
         for position, recorded in enumerate(self._session.plays):
             self._play(position, recorded)
-            # An advertisement's own bytes are not simulated: it leaves the link to the plan.
-            end_s = self._now_s + recorded.pause_s
-            self._prefetching.run(self._now_s, end_s, self._world.delivery.bandwidth_bytes_per_s)
-            self._now_s = end_s
+            self._listener = self._listener.after(heard_out=recorded.heard_out)
+            self._pause(recorded.pause_s)
         self._cache.clear()
         self._result.downloaded_bytes += self._prefetching.downloaded_bytes
         self._result.wasted_bytes = self._cache.wasted_bytes
         return self._result
 
+    def _pause(self, pause_s: float) -> None:
+        """Lets a pause go by. An advertisement's own bytes are not simulated: the link is the plan's."""
+        end_s = self._now_s + pause_s
+        while self._now_s < end_s:
+            until_s = min(end_s, self._link.change_s(self._now_s))
+            self._prefetching.run(self._now_s, until_s, self._link.bytes_per_s(self._now_s))
+            self._now_s = until_s
+
     def _play(self, position: int, recorded: RecordedPlay) -> None:
-        playing = self._queue[position]
         delivery, result = self._world.delivery, self._result
+        playing, *queue = self._visible(position)
         entry = self._cache.entry(playing.track_id)
         listened_bytes = min(recorded.listened_s * delivery.audio_bytes_per_s, float(playing.size_bytes))
         result.hits += entry.downloaded_bytes >= min(delivery.chunk_bytes, playing.size_bytes)
         result.hit_bytes += min(entry.downloaded_bytes, listened_bytes)
-        heard_before_bytes = entry.heard_bytes
+        heard_before_bytes, asked_s = entry.heard_bytes, self._now_s
         ready_s = self._ready_s(playing.track_id)
-        self._prefetching.follow(self._plan(position), self._now_s)
-        player = Player(entry, playing.size_bytes, delivery, self._now_s)
+        plan = self._plan(position, playing, queue)
+        self._prefetching.follow(plan.fetches, self._now_s)
+        player = Player(entry, playing.size_bytes, delivery, self._link, self._now_s)
+        player.follow(plan)
         player.play(listened_bytes, ready_s, self._prefetching)
         self._now_s = player.now_s
         self._cache.played(playing.track_id)
@@ -119,53 +156,52 @@ class SessionReplay:
         result.heard_bytes += listened_bytes
         result.downloaded_bytes += player.downloaded_bytes
         result.used_bytes += entry.heard_bytes - heard_before_bytes
+        if self._watch is not None:
+            self._watch(position, asked_s, player.startup_delay_s, self._now_s, self._cache)
 
     def _ready_s(self, track_id: str) -> float:
         """Returns when missing bytes can flow: sooner where a fetch of the track is already under way."""
-        asked_now_s = self._now_s + self._first_byte_s(track_id)
+        asked_now_s = self._asked_ready_s(track_id, self._now_s)
         under_way_s = self._prefetching.ready_s(track_id)
         return asked_now_s if under_way_s is None else max(self._now_s, min(under_way_s, asked_now_s))
 
-    def _plan(self, position: int) -> list[Fetch]:
+    def _asked_ready_s(self, track_id: str, asked_s: float) -> float:
+        """Returns when the first byte of a track can be there that is asked for at some moment."""
+        first_byte_s = self._world.delivery.first_byte_s(self._storage_class_of[track_id])
+        return self._link.sent_s(asked_s) + first_byte_s
+
+    def _visible(self, position: int) -> list[UpcomingTrack]:
+        """Returns the playing track and, each once, what follows it as far as policies see."""
+        said = self._predictions[position] if self._predictions else {}
+        tracks = self._tracks[position : position + 1 + self._world.horizon]
+        return [self._upcoming(track, said) for track in dict.fromkeys(tracks)]
+
+    def _plan(self, position: int, playing: UpcomingTrack, queue: Sequence[UpcomingTrack]) -> Plan:
         """Asks the policy, holds it to its contract, and makes room for what it wants."""
-        playing = self._with_cached(self._queue[position])
-        upcoming = {
-            track.track_id: self._with_cached(track)
-            for track in self._queue[position + 1 : position + 1 + self._world.horizon]
-            if track.track_id != playing.track_id
-        }
+        upcoming = [track.track_id for track in queue]
         free_bytes = self._cache.free_bytes(upcoming, playing.size_bytes)
-        request = PrefetchRequest(playing, tuple(upcoming.values()), free_bytes, self._world.delivery)
+        delivery, listener = self._world.delivery, self._listener
+        request = PrefetchRequest(playing, tuple(queue), free_bytes, delivery, listener, position)
         plan = self._policy.plan(request)
-        planned_bytes = sum(fetch.size_bytes for fetch in plan)
-        if planned_bytes > free_bytes or any(fetch.track_id not in upcoming for fetch in plan):
+        planned_bytes = sum(fetch.size_bytes for fetch in plan.fetches)
+        if planned_bytes > free_bytes or any(fetch.track_id not in upcoming for fetch in plan.fetches):
             raise PlanError(
                 f"{type(self._policy).__name__} plans more bytes than are free, or unknown tracks"
             )
-        missing_bytes = playing.size_bytes - playing.cached_bytes
-        self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, list(upcoming))
+        stream_bytes = playing.size_bytes if plan.stream_bytes is None else plan.stream_bytes
+        missing_bytes = max(0, stream_bytes - playing.cached_bytes)
+        self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, upcoming)
         return plan
 
-    def _first_byte_s(self, track_id: str) -> float:
-        return self._world.delivery.first_byte_s(self._storage_class_of[track_id])
-
-    def _with_cached(self, track: UpcomingTrack) -> UpcomingTrack:
-        cached_bytes = min(int(self._cache.cached_bytes(track.track_id)), track.size_bytes)
-        return track._replace(cached_bytes=cached_bytes) if cached_bytes else track
-
-    def _upcoming(self, track: Track, probabilities: Mapping[str, float]) -> UpcomingTrack:
-        return UpcomingTrack(
-            track.track_id,
-            track.duration_s,
-            self._world.delivery.size_bytes(track.duration_s),
-            track.storage_class,
-            0,
-            probabilities.get(track.track_id, PLAY_THROUGH_RATE),
-        )
+    def _upcoming(self, track: Track, said: Mapping[str, TrackPrediction]) -> UpcomingTrack:
+        size_bytes = self._world.delivery.size_bytes(track.duration_s)
+        cached_bytes = min(int(self._cache.cached_bytes(track.track_id)), size_bytes)
+        known = (track.track_id, track.duration_s, size_bytes, track.storage_class, cached_bytes)
+        return UpcomingTrack(*known, *said.get(track.track_id, UNKNOWN), track.popularity)
 
 
 def replay_session(
-    session: RecordedSession, policy: Policy, probabilities: Mapping[str, float], world: World
+    session: RecordedSession, policy: Policy, predictions: SessionPredictions, world: World
 ) -> SessionResult:
     """Returns what happens in one session under one policy; depends on nothing else."""
-    return SessionReplay(session, policy, probabilities, world).run()
+    return SessionReplay(session, policy, predictions, world).run()

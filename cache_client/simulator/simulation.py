@@ -1,16 +1,25 @@
-"""All sessions under all policies."""
+"""All sessions under all policies, on as many processes as are given."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
 from cache_client.policies import Policy
 from cache_client.score import ScoreWeights
+from cache_client.simulator.edge import replay_edge
 from cache_client.simulator.metrics import Comparison, PolicyFigures, compare, figures
-from cache_client.simulator.session import SessionResult, World, replay_session
+from cache_client.simulator.session import SessionPredictions, SessionResult, World, replay_session
 from cache_client.simulator.trace import RecordedSession
 
-BASELINE = "next-n"
+BASELINE = "next-n-full"
 """The policy that the others are compared with."""
+
+_SESSIONS_A_TASK = 16
+_PLAYS_WORTH_A_PROCESS = 50_000
+
+Results = dict[str, list[SessionResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,8 @@ class SimulationReport:
         plays: How many plays they hold.
         world: Link, storage, cache and horizon.
         policies: Figures by policy.
-        comparisons: Each policy but `none` against `next-n`, where that took part.
+        comparisons: Each policy but `none` against `next-n-full`, where that took part; and `advisor` against
+            the best of the others.
     """
 
     sessions: int
@@ -35,34 +45,98 @@ class SimulationReport:
 def simulate(
     sessions: Sequence[RecordedSession],
     policies: Mapping[str, Policy],
-    probabilities: Sequence[Mapping[str, float]],
+    predictions: Sequence[SessionPredictions],
     world: World,
     weights: ScoreWeights,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda replays: None,
+    *,
+    jobs: int | None = None,
+    edge: bool = False,
 ) -> SimulationReport:
     """Replays every session under every policy.
 
     Args:
         sessions: At least one.
         policies: By name.
-        probabilities: For each session, play-through probability by track id.
+        predictions: For each session, what the server says at each play.
         world: Link, storage, cache and horizon.
         weights: Prices of a wait and of a wasted byte.
-        advance: Called after each session of each policy, for a progress bar.
+        advance: Called with the number of sessions replayed since, for a progress bar.
+        jobs: Processes; None for as many as the work is worth.
+        edge: Whether all sessions share one edge cache, instead of each having its client's.
     """
-    results: dict[str, list[SessionResult]] = {name: [] for name in policies}
-    for session, predicted in zip(sessions, probabilities, strict=True):
-        for name, policy in policies.items():
-            results[name].append(replay_session(session, policy, predicted, world))
-            advance()
+    if edge:
+        results = replay_edge(sessions, policies, predictions, world, advance)
+    else:
+        results = replay_all(sessions, policies, predictions, world, advance, jobs=jobs)
+    return report(sessions, results, world, weights)
+
+
+def report(
+    sessions: Sequence[RecordedSession], results: Results, world: World, weights: ScoreWeights
+) -> SimulationReport:
+    """Returns the figures of a simulation's results."""
+    found = {name: figures(of_policy, weights) for name, of_policy in results.items()}
+    pairs = [(name, BASELINE) for name in results if BASELINE in results and name not in (BASELINE, "none")]
+    rivals = [name for name in results if name not in ("advisor", "oracle")]
+    if "advisor" in results and rivals:
+        next_best = max(rivals, key=lambda name: found[name].score)
+        pairs += [("advisor", next_best)] if next_best != BASELINE else []
     return SimulationReport(
         sessions=len(sessions),
         plays=sum(len(session.plays) for session in sessions),
         world=world,
-        policies={name: figures(found, weights) for name, found in results.items()},
-        comparisons=[
-            compare(name, BASELINE, found, results[BASELINE], weights)
-            for name, found in results.items()
-            if BASELINE in results and name not in (BASELINE, "none")
-        ],
+        policies=found,
+        comparisons=[compare(a, b, results[a], results[b], weights) for a, b in pairs],
     )
+
+
+def replay_all(
+    sessions: Sequence[RecordedSession],
+    policies: Mapping[str, Policy],
+    predictions: Sequence[SessionPredictions],
+    world: World,
+    advance: Callable[[int], None] = lambda replays: None,
+    *,
+    jobs: int | None = None,
+) -> Results:
+    """Returns each policy's results in the sessions' order, the same for any number of processes."""
+    replays = sum(len(session.plays) for session in sessions) * len(policies)
+    jobs = jobs or (1 if replays < _PLAYS_WORTH_A_PROCESS else _cores())
+    # Contexts are for the server: nothing in a replay reads them, and they are most of a session's size.
+    bare = [replace(session, contexts=()) for session in sessions]
+    tasks = [
+        (bare[i : i + _SESSIONS_A_TASK], policies, predictions[i : i + _SESSIONS_A_TASK], world)
+        for i in range(0, len(sessions), _SESSIONS_A_TASK)
+    ]
+    results: Results = {name: [] for name in policies}
+    parts = map(_replay, tasks) if jobs == 1 else _in_parallel(tasks, jobs)
+    for part in parts:
+        for name, found in part.items():
+            results[name] += found
+            advance(len(found))
+    return results
+
+
+_Task = tuple[Sequence[RecordedSession], Mapping[str, Policy], Sequence[SessionPredictions], World]
+
+
+def _replay(task: _Task) -> Results:
+    sessions, policies, predictions, world = task
+    return {
+        name: [
+            replay_session(session, policy, said, world)
+            for session, said in zip(sessions, predictions, strict=True)
+        ]
+        for name, policy in policies.items()
+    }
+
+
+def _in_parallel(tasks: Sequence[_Task], jobs: int) -> Iterator[Results]:
+    """Yields the tasks' results in order. Processes start afresh: a fork would copy gRPC's threads."""
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_replay, tasks)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

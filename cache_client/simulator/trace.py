@@ -3,13 +3,15 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from cache_client.errors import UsageError
 from cache_client.history import ListenerHistory
+from cache_client.listening import listener_record
 from cache_client.messages import ListenerContext
+from cache_client.prefetch import ListenerRecord
 from data import Catalogue
 
 
@@ -20,11 +22,13 @@ class Track(NamedTuple):
         track_id: The track.
         duration_s: Its length in seconds.
         storage_class: FAST, MEDIUM or SLOW; None when unknown.
+        popularity: The catalogue's, 0 to 100.
     """
 
     track_id: str
     duration_s: float
     storage_class: str | None
+    popularity: float = 0.0
 
 
 class RecordedPlay(NamedTuple):
@@ -40,6 +44,11 @@ class RecordedPlay(NamedTuple):
     listened_s: float
     pause_s: float
 
+    @property
+    def heard_out(self) -> bool:
+        """Returns whether the whole track was heard."""
+        return self.listened_s >= self.track.duration_s
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedSession:
@@ -48,22 +57,27 @@ class RecordedSession:
     Attributes:
         session_id: The session.
         favourite_genres: The listener's.
-        context: What was known of the listener when the session began.
+        listener: How many plays of the listener had ended when the session began, and how.
         plays: The plays in order.
         continuation: Tracks that the listener might have had next: the queue does not end where the recording
             does, so that looking too deep costs.
+        contexts: What was known at each play, for a server to be asked with.
+        started_s: When the session began, in seconds since 1970.
     """
 
     session_id: int
     favourite_genres: tuple[str, ...]
-    context: ListenerContext
+    listener: ListenerRecord
     plays: tuple[RecordedPlay, ...]
     continuation: tuple[Track, ...]
+    contexts: tuple[ListenerContext, ...] = ()
+    started_s: float = 0.0
 
-    def track_ids(self) -> list[str]:
-        """Returns every track that the session's queue can show, each once."""
+    def visible_track_ids(self, position: int, horizon: int) -> list[str]:
+        """Returns the track of a play and what follows it as far as policies see, each once."""
         tracks = [*(play.track for play in self.plays), *self.continuation]
-        return list(dict.fromkeys(track.track_id for track in tracks))
+        visible = tracks[position : position + 1 + horizon]
+        return list(dict.fromkeys(track.track_id for track in visible))
 
 
 def held_out(plays: pd.DataFrame, holdout: float) -> pd.DataFrame:
@@ -108,27 +122,41 @@ def recorded_sessions(
     drawn_from = (others if len(others) else plays["track_id"]).tolist()
     sessions = []
     for _, group in kept.groupby("session_id", sort=False):
-        first = group.iloc[0]
-        session_id = int(first["session_id"])
+        session_id = int(group["session_id"].iloc[0])
+        contexts = tuple(_contexts(group, history))
         draw = random.Random(f"{seed}/{session_id}")
-        context = ListenerContext(
-            premium=bool(first["premium"]),
-            recent_plays=history.known_at(first["listener_id"], first["started_at"]),
-        )
-        drawn = tuple(tracks[track_id] for track_id in draw.choices(drawn_from, k=continuation))
-        recorded = tuple(_recorded_plays(group, tracks))
         sessions.append(
-            RecordedSession(session_id, tuple(first["favourite_genres"]), context, recorded, drawn)
+            RecordedSession(
+                session_id,
+                tuple(group["favourite_genres"].iloc[0]),
+                listener_record(contexts[0]),
+                tuple(_recorded_plays(group, tracks)),
+                tuple(tracks[track_id] for track_id in draw.choices(drawn_from, k=continuation)),
+                contexts,
+                group["started_at"].iloc[0].timestamp(),
+            )
         )
     return sessions
 
 
+def _contexts(group: pd.DataFrame, history: ListenerHistory) -> Iterator[ListenerContext]:
+    """Yields what was known at each play of a session."""
+    row: Any
+    for row in group.itertuples(index=False):
+        yield ListenerContext(
+            premium=bool(row.premium),
+            recent_plays=history.known_at(row.listener_id, row.started_at),
+            advertisement_before=bool(row.advertisement_before),
+            position=int(row.position),
+        )
+
+
 def _tracks(catalogue: Catalogue) -> Iterator[tuple[str, Track]]:
     table = catalogue.tracks
-    columns = (table["id"], table["duration_ms"], table["storage_class"])
-    for track_id, duration_ms, storage_class in zip(*columns, strict=True):
+    columns = (table["id"], table["duration_ms"], table["storage_class"], table["popularity"])
+    for track_id, duration_ms, storage_class, popularity in zip(*columns, strict=True):
         known = storage_class if isinstance(storage_class, str) else None
-        yield track_id, Track(track_id, float(duration_ms) / 1000, known)
+        yield track_id, Track(track_id, float(duration_ms) / 1000, known, float(popularity))
 
 
 def _recorded_plays(group: pd.DataFrame, tracks: dict[str, Track]) -> Iterator[RecordedPlay]:

@@ -4,10 +4,15 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+from hypothesis import settings
 
 from cache_client.client import PredictionClient, RetryPolicy
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from tests.cache_client.scripted_server import ScriptedServicer
+
+# How long an example takes says nothing here: the machine may be busy.
+settings.register_profile("untimed", deadline=None, max_examples=50)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
     unavailable_for: int = 0
     delay_s: float = 0.0
     knows_everything: bool = False
+    required_inputs: list[str] = field(default_factory=lambda: ["favourite_genres"])
     requests: list[Any] = field(default_factory=list)
     outcomes: dict[str, tuple[bool, int]] = field(default_factory=dict)
     prediction_numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -48,7 +49,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
 
     async def ListModels(self, request, context):  # type: ignore[no-untyped-def]
         await self._misbehave(request, context)
-        model = pb.Model(name="simple", version="1", required_inputs=["favourite_genres"], is_default=True)
+        model = pb.Model(name="simple", version="1", required_inputs=self.required_inputs, is_default=True)
         model.metrics["accuracy"] = 0.71
         model.loaded_at.FromDatetime(datetime(2024, 1, 1, tzinfo=UTC))
         experiment = pb.Experiment(name="test", arms=[pb.Arm(name="simple", model="simple", probability=1.0)])

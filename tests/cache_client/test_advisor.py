@@ -1,14 +1,23 @@
 """The advisor's judgement: what is worth fetching, in which order, and what is not."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
 
 from cache_client.advisor import advise
 from cache_client.delivery import Delivery
-from cache_client.listening import heard_probability, uniform_skip_survival
-from cache_client.prefetch import Fetch, PrefetchRequest, UpcomingTrack
+from cache_client.listening import fitted_to_listener, heard_probability, listener_rate
+from cache_client.prefetch import (
+    CurvePoint,
+    Fetch,
+    ListenerRecord,
+    PrefetchRequest,
+    TrackPrediction,
+    UpcomingTrack,
+)
 from cache_client.score import ScoreWeights
+from cache_client.streaming import stream_ahead
 
 DELIVERY = Delivery()
 CHUNK_BYTES = 40_000  # 2 s at 160 kbit/s
@@ -32,7 +41,8 @@ def plan(
     session_end_probability: float = 0.055,
 ) -> list[Fetch]:
     request = PrefetchRequest(playing or track("playing"), tuple(queue), free_bytes, delivery)
-    return advise(request, weights or ScoreWeights(), session_end_probability=session_end_probability)
+    found = advise(request, weights or ScoreWeights(), session_end_probability=session_end_probability)
+    return list(found.fetches)
 
 
 def test_a_track_that_will_be_skipped_still_gets_its_first_chunk() -> None:
@@ -100,8 +110,66 @@ def test_dearer_waste_or_cheaper_waits_end_prefetching() -> None:
 
 
 def test_a_second_is_heard_by_those_who_stay_and_by_those_who_skip_later() -> None:
-    assert heard_probability(0.6, 0.0) == 1.0
-    assert heard_probability(0.6, 0.5) == pytest.approx(0.8)
-    assert heard_probability(0.6, 1.0) == pytest.approx(0.6)
-    assert heard_probability(0.0, 0.3, skip_survival=lambda fraction: 0.25) == 0.25
-    assert [uniform_skip_survival(x) for x in (-1.0, 0.0, 1.0, 2.0)] == [1.0, 1.0, 0.0, 0.0]
+    heard = track("any", probability=0.6)
+    assert [heard_probability(heard, at_s) for at_s in (0.0, 100.0, 200.0, 300.0)] == pytest.approx(
+        [1.0, 0.8, 0.6, 0.6]
+    )
+
+
+def test_a_listening_curve_beats_the_even_spread_of_skips() -> None:
+    curve = (CurvePoint(50.0, 0.7), CurvePoint(100.0, 0.65), CurvePoint(250.0, 0.0))
+    early = track("any", probability=0.6)._replace(listening_curve=curve)
+    # Points at or past the track's end say nothing of it: its end is the play-through probability.
+    assert [heard_probability(early, at_s) for at_s in (25.0, 50.0, 75.0, 150.0, 200.0)] == pytest.approx(
+        [0.85, 0.7, 0.675, 0.625, 0.6]
+    )
+
+
+def test_a_listeners_own_level_replaces_a_models_and_keeps_its_order() -> None:
+    curve = (CurvePoint(50.0, 0.9),)
+    said = {"a": TrackPrediction(0.8, curve), "b": TrackPrediction(0.6), "c": TrackPrediction(0.7)}
+    fitted = fitted_to_listener(said, ListenerRecord(200, 20))
+    assert fitted["a"].play_through_probability > fitted["c"].play_through_probability
+    assert fitted["c"].play_through_probability == pytest.approx(listener_rate(ListenerRecord(200, 20), 0.7))
+    assert fitted["a"].play_through_probability < fitted["a"].listening_curve[0].heard_probability < 0.9
+    assert fitted_to_listener(said, ListenerRecord()) == said
+
+
+def test_nothing_is_known_of_a_new_listener() -> None:
+    assert listener_rate(ListenerRecord()) == pytest.approx(0.66)
+    assert listener_rate(ListenerRecord(95, 95)) == pytest.approx((95 + 5 * 0.66) / 100)
+
+
+def ahead_s(probability: float, **delivery: float) -> float:
+    """Returns how far the middle of a track is streamed ahead."""
+    steps = stream_ahead(track("playing", probability), Delivery(**delivery), ScoreWeights())
+    assert steps is not None
+    return steps[len(steps) // 2].ahead_s
+
+
+def test_who_may_skip_is_streamed_less_ahead_and_who_stays_more() -> None:
+    assert 2.0 < ahead_s(0.2) < ahead_s(0.6) < ahead_s(0.95)
+
+
+def test_a_steadier_link_needs_less_ahead() -> None:
+    assert ahead_s(0.6, dropouts_per_hour=0.0) == 2.0
+    assert ahead_s(0.6, dropouts_per_hour=1.0) < ahead_s(0.6) < ahead_s(0.6, dropout_s=5.0)
+
+
+def test_the_distance_is_where_one_second_more_wastes_what_it_spares() -> None:
+    """In the middle of the track, against the sum itself, tried second by second."""
+    probability, heard = 0.4, 0.7
+    skips_per_s = (1.0 - probability) / DURATION_S / heard
+    restart_s = CHUNK_BYTES / 250_000
+
+    def price(distance_s: float) -> float:
+        stalled_s = 6 / 3600 * (1.5 + restart_s) * math.exp(-distance_s / 1.5)
+        return 1.85 * stalled_s + skips_per_s * distance_s * 0.5 * 0.16
+
+    best_s = min((step / 100 for step in range(200, 2_000)), key=price)
+    assert ahead_s(probability) == pytest.approx(best_s, abs=0.02)
+
+
+def test_a_link_hardly_faster_than_the_audio_streams_as_far_as_the_player_does() -> None:
+    barely = Delivery(bandwidth_bit_per_s=190_000.0)
+    assert stream_ahead(track("playing"), barely, ScoreWeights()) is None

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cache_client.cli import app
+from cache_client.policies import POLICIES
 from data import generate
 
 
@@ -82,37 +83,42 @@ def test_simulate_writes_the_figures_that_others_rely_on(server: str, data: Path
     assert report["sessions"] > 0
     assert report["plays"] >= report["sessions"]
     assert report["link"]["bandwidth_bit_per_s"] == 2_000_000.0
-    assert list(report["policies"]) == ["none", "next-n", "advisor"]
+    assert list(report["policies"]) == list(POLICIES)
     for figures in report["policies"].values():
         assert set(figures) == {
             "startup_delay_p50_ms", "startup_delay_p95_ms", "first_play_delay_p50_ms", "stall_ms_per_hour",
+            "waited_s_per_play",
             "hit_ratio", "byte_hit_ratio", "downloaded_bytes", "wasted_bytes", "wasted_ratio", "score",
             "score_ci95",
         }  # fmt: skip
-    (comparison,) = report["comparisons"]
-    assert (comparison["policy"], comparison["against"]) == ("advisor", "next-n")
+    (comparison,) = [
+        it for it in report["comparisons"] if (it["policy"], it["against"]) == ("advisor", "next-n-full")
+    ]
+    assert (comparison["policy"], comparison["against"]) == ("advisor", "next-n-full")
     assert report["model"] == "simple"
 
 
 def test_simulate_finds_the_advisor_ahead_of_next_n_with_fewer_wasted_bytes(server: str, data: Path) -> None:
     report = run_json("simulate", "--data", data, "--server", server, "--holdout", 1.0)
-    (comparison,) = report["comparisons"]
+    (comparison,) = [
+        it for it in report["comparisons"] if (it["policy"], it["against"]) == ("advisor", "next-n-full")
+    ]
     assert comparison["score_difference_ci95"][0] > 0.0
     assert comparison["wasted_bytes_difference_ci95"][1] < 0.0
-    advisor, next_n = report["policies"]["advisor"], report["policies"]["next-n"]
+    advisor, next_n = report["policies"]["advisor"], report["policies"]["next-n-full"]
     assert advisor["startup_delay_p95_ms"] <= next_n["startup_delay_p95_ms"]
 
 
 def test_simulate_shows_a_table_and_the_comparison(server: str, data: Path) -> None:
     done = run("simulate", "--data", data, "--server", server)
     assert done.exit_code == 0
-    for words in ("start delay p95, ms", "advisor against next-n", "predictions: simple 1"):
+    for words in ("start p50", "advisor against next-n-full", "predictions: simple 1"):
         assert words in done.stdout
 
 
 def test_simulate_needs_no_server_for_policies_that_do_not_predict(data: Path) -> None:
     done = run(
-        "simulate", "--data", data, "--server", "127.0.0.1:9", "--policy", "none", "--policy", "next-n"
+        "simulate", "--data", data, "--server", "127.0.0.1:9", "--policy", "none", "--policy", "next-n-full"
     )
     assert done.exit_code == 0
     assert "predictions:" not in done.stdout
@@ -126,6 +132,47 @@ def test_flags_shape_the_world(data: Path) -> None:
     # 10 ms + 90 ms to the first byte, then 1 s of audio (160 kbit) over 1 Mbit/s.
     latencies = ("--rtt-ms", 10, "--fast-ms", 90, "--medium-ms", 90, "--slow-ms", 90)
     assert wait_ms("--bandwidth-mbit", 1, "--chunk-s", 1, *latencies) == pytest.approx(260.0)
+
+
+def test_simulate_estimates_what_following_the_ranking_does_to_skips(server: str, data: Path) -> None:
+    flags = ("--data", data, "--server", server, "--policy", "advisor", "--holdout", 1.0)
+    skips = run_json("simulate", *flags)["skips"]
+    assert skips["reduction"] == pytest.approx(1 - skips["ranked_skip_rate"] / skips["recorded_skip_rate"])
+    low, high = skips["reduction_ci95"]
+    assert low <= skips["reduction"] <= high
+    assert "following the ranking: skips" in run("simulate", *flags).stdout
+
+
+def test_simulate_replays_a_shared_edge_cache(data: Path) -> None:
+    flags = ("--data", data, "--policy", "none", "--policy", "next-1-prefix", "--holdout", 1.0)
+    own, shared = (run_json("simulate", *flags, *edge)["policies"] for edge in ((), ("--edge",)))
+    # Many listeners' plays meet in one cache: even without prefetching more of them hit.
+    assert shared["none"]["hit_ratio"] > own["none"]["hit_ratio"]
+    assert shared["next-1-prefix"]["hit_ratio"] > shared["none"]["hit_ratio"]
+
+
+def test_place_compares_today_with_what_the_budget_buys(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "placement.csv"
+    found = run_json("place", "--data", data, "--csv", file)
+    today, recommended = found["today"], found["recommended"]
+    assert recommended["cost_per_day"] <= today["cost_per_day"] + 1e-9
+    assert recommended["wait_s_per_day"] <= today["wait_s_per_day"]
+    rows = file.read_text().splitlines()
+    assert rows[0] == "track_id,storage_class,recommended_class,plays_per_day,daily_cost"
+    assert len(rows) == 61
+    assert "expected wait, s a day" in run("place", "--data", data).stdout
+
+
+def test_place_refuses_a_budget_that_buys_nothing(data: Path) -> None:
+    assert_one_line(run("place", "--data", data, "--budget-per-day", 0.01), "a budget of 0.01 a day is below")
+
+
+def test_recommend_lists_the_least_likely_to_be_skipped(server: str, data: Path) -> None:
+    done = run("recommend", "--server", server, "--favourite-genre", "jazz", "--top-k", 2, "--data", data)
+    assert done.exit_code == 0
+    assert done.stdout.index("loved") < done.stdout.index("liked")
+    assert "0.100" in done.stdout
+    assert "disliked" not in done.stdout
 
 
 def test_replay_sends_traffic_and_shows_each_models_accuracy(server: str, data: Path, tmp_path: Path) -> None:
@@ -183,7 +230,7 @@ def test_the_environment_names_the_server_and_a_bad_value_is_one_line(
     assert_one_line(run("rank", "loved"), "PLAYTHROUGH_DEADLINE_S")
 
 
-@pytest.mark.parametrize("command", ["rank", "simulate", "replay"])
+@pytest.mark.parametrize("command", ["rank", "simulate", "replay", "place", "recommend"])
 def test_help_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.exit_code == 0

@@ -27,11 +27,11 @@ def test_the_advisor_beats_next_n_even_when_it_knows_only_the_average(
 ) -> None:
     world = World(Delivery(bandwidth_bit_per_s=bandwidth_mbit * 1e6))
     weights = ScoreWeights()
-    policies = policies_named(["none", "next-n", "advisor"], PolicyOptions(weights=weights))
-    report = simulate(sessions, policies, [{} for _ in sessions], world, weights)
-    none, next_n, advisor = (report.policies[name] for name in ("none", "next-n", "advisor"))
-    (comparison,) = report.comparisons
+    policies = policies_named(["none", "next-n-full", "advisor"], PolicyOptions(weights=weights))
+    report = simulate(sessions, policies, [() for _ in sessions], world, weights)
+    none, next_n_full, advisor = (report.policies[name] for name in ("none", "next-n-full", "advisor"))
+    comparison, *_ = report.comparisons
     assert comparison.score_difference_ci95[0] > 0.0
-    assert advisor.wasted_bytes <= 0.7 * next_n.wasted_bytes
-    assert advisor.startup_delay_p95_ms <= min(265.0, next_n.startup_delay_p95_ms)
+    assert advisor.wasted_bytes <= 0.7 * next_n_full.wasted_bytes
+    assert advisor.startup_delay_p95_ms <= min(265.0, next_n_full.startup_delay_p95_ms)
     assert advisor.score > none.score

@@ -9,6 +9,7 @@ import pytest
 from cache_client.errors import UsageError
 from cache_client.history import ListenerHistory
 from cache_client.messages import RecentPlay
+from cache_client.prefetch import ListenerRecord
 from cache_client.simulator import RecordedSession, held_out, recorded_sessions
 from data import Catalogue
 
@@ -45,6 +46,7 @@ CATALOGUE = Catalogue(
             "id": list("abcde"),
             "duration_ms": [60_000] * 5,
             "storage_class": ["SLOW", "FAST", None, "MEDIUM", "SLOW"],
+            "popularity": [50] * 5,
         }
     )
 )
@@ -99,10 +101,11 @@ def test_more_heard_than_the_track_lasts_counts_as_the_track() -> None:
 def test_what_is_known_at_a_sessions_start_holds_no_outcome_of_it_or_later() -> None:
     # Session 3 starts at minute 9; c, skipped at 8:10, was known; nothing of session 3 is.
     (third,) = sessions()
-    assert third.context.recent_plays == (
+    assert third.contexts[0].recent_plays == (
         RecentPlay("a", False), RecentPlay("b", True), RecentPlay("a", False), RecentPlay("c", True)
     )  # fmt: skip
-    assert (third.context.premium, third.context.position) == (True, None)
+    assert (third.contexts[0].premium, third.contexts[0].position) == (True, 0)
+    assert third.listener == ListenerRecord(4, 2)
 
 
 def test_a_play_is_known_only_once_it_has_ended() -> None:

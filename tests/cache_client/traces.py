@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cache_client.messages import ListenerContext
+from cache_client.prefetch import ListenerRecord
 from cache_client.simulator import RecordedPlay, RecordedSession, Track
 
 
@@ -12,10 +13,15 @@ def session(
     pause_s: float = 0.0,
     storage_class: str | None = "SLOW",
     continuation: Sequence[Track] = (),
+    session_id: int = 1,
+    started_s: float = 0.0,
 ) -> RecordedSession:
     """Returns a session of (track_id, duration_s, listened_s)."""
     recorded = tuple(
         RecordedPlay(Track(track_id, duration_s, storage_class), listened_s, pause_s)
         for track_id, duration_s, listened_s in plays
     )
-    return RecordedSession(1, ("jazz",), ListenerContext(), recorded, tuple(continuation))
+    contexts = tuple(ListenerContext() for _ in plays)
+    return RecordedSession(
+        session_id, ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts, started_s
+    )

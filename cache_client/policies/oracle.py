@@ -1,0 +1,53 @@
+"""The upper bound: fetches exactly what will be heard, in the order in which it is needed."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cache_client.policies.base import Policy, first_parts
+from cache_client.prefetch import AheadStep, Plan, PrefetchRequest
+
+
+class FuturePlay(NamedTuple):
+    """A play as only hindsight knows it.
+
+    Attributes:
+        track_id: The track.
+        heard_s: How much of it is heard, in seconds.
+    """
+
+    track_id: str
+    heard_s: float
+
+
+class Oracle:
+    """Knows what the listener does. Without a future to know it fetches nothing."""
+
+    needs_predictions = False
+
+    def __init__(self, future: Sequence[FuturePlay] = ()) -> None:
+        """Takes the session's plays, the first one included."""
+        self._future = future
+
+    def knowing(self, future: Sequence[FuturePlay]) -> Policy:
+        """Returns the oracle of one session."""
+        return Oracle(future)
+
+    def plan(self, request: PrefetchRequest) -> Plan:
+        """Returns all of the visible queue that will be heard, soonest first, and nothing else."""
+        heard_bytes: dict[str, int] = {}
+        for play in self._future[request.position :]:
+            # A play starts with a whole chunk, however short it is.
+            size_bytes = max(request.delivery.size_bytes(play.heard_s), request.delivery.chunk_bytes)
+            heard_bytes[play.track_id] = max(heard_bytes.get(play.track_id, 0), size_bytes)
+        visible = {play.track_id for play in self._future[request.position + 1 :]}
+        parts = (
+            (track, min(heard_bytes[track.track_id], track.size_bytes))
+            for track in request.queue
+            if track.track_id in visible
+        )
+        fetches = first_parts(parts, request.free_bytes).fetches
+        if not self._future:
+            return Plan(fetches)
+        playing_bytes = heard_bytes.get(request.playing.track_id, 0)
+        ahead = (AheadStep(0.0, request.playing.duration_s),)
+        return Plan(fetches, ahead, min(playing_bytes, request.playing.size_bytes))

@@ -1,0 +1,152 @@
+"""Puts the report together: figures, what they say in a sentence, the numbers behind them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from cache_client.errors import UsageError
+from cache_client.off_policy import OffPolicyEstimate
+from cache_client.policies import Policy
+from cache_client.predictions import Predictions
+from cache_client.report.charts import pareto_svg, sweep_svg, timeline_svg
+from cache_client.report.sweeps import AXES, sweep
+from cache_client.report.timeline import timeline
+from cache_client.score import ScoreWeights
+from cache_client.simulator import RecordedSession, SimulationReport, World
+from data.analysis.page import Chart, Fact, Page, Section, Table, render
+
+_SWEPT_SESSIONS = 40
+"""Sweeps replay the first sessions only: their shape shows, and a report stays a matter of seconds."""
+
+_TIMELINE_PLAYS = 25
+
+
+def write_report(
+    file: Path,
+    sessions: Sequence[RecordedSession],
+    policies: Mapping[str, Policy],
+    predictions: Predictions,
+    weights: ScoreWeights,
+    report: SimulationReport,
+    estimate: OffPolicyEstimate | None,
+    advance: Callable[[int], None] = lambda charts: None,
+) -> None:
+    """Writes the page.
+
+    Args:
+        file: Where to.
+        sessions: What was replayed.
+        policies: By name.
+        predictions: What the server said.
+        weights: Prices of a wait and of a wasted byte.
+        report: What the simulation found.
+        estimate: What following the ranking would do to skips, where a server was asked.
+        advance: Called after each of the `n_steps()` parts, for a progress bar.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    sections = [Section("Wait against waste", [_pareto(report)])]
+    advance(1)
+    charts = []
+    for name in AXES:
+        charts.append(_swept(name, sessions, policies, predictions, report.world, weights))
+        advance(1)
+    sections.append(Section("When the world changes", charts, "Mean score of a session; higher is better."))
+    sections.append(Section("One session", _timelines(sessions, policies, predictions, report.world)))
+    advance(1)
+    page = Page(
+        "What pre-caching buys",
+        _lead(report),
+        _facts(report, predictions, estimate),
+        sections,
+        "Method and assumptions: docs/cache.md",
+    )
+    try:
+        file.write_text(render(page), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def n_steps() -> int:
+    """Returns how many parts `write_report` counts."""
+    return len(AXES) + 2
+
+
+def _lead(report: SimulationReport) -> str:
+    best = max(
+        (name for name in report.policies if name != "oracle"), key=lambda name: report.policies[name].score
+    )
+    return f"Of the policies that do not know the future, {best} has the highest score."
+
+
+def _facts(
+    report: SimulationReport, predictions: Predictions, estimate: OffPolicyEstimate | None
+) -> list[Fact]:
+    delivery = report.world.delivery
+    facts = [
+        Fact("sessions", f"{report.sessions:,}"),
+        Fact("plays", f"{report.plays:,}"),
+        Fact("link", f"{delivery.bandwidth_bit_per_s / 1e6:g} Mbit/s"),
+        Fact("audio", f"{delivery.bit_rate_bit_per_s / 1e3:g} kbit/s"),
+    ]
+    if predictions.model:
+        facts.append(Fact("model", f"{predictions.model} {predictions.version}"))
+    if estimate is not None:
+        facts.append(Fact("fewer skips by following the ranking", f"{estimate.reduction:.1%}"))
+    return facts
+
+
+def _pareto(report: SimulationReport) -> Chart:
+    title = "Wait of a play against wasted bytes"
+    waited_s = {name: found.waited_s_per_play for name, found in report.policies.items()}
+    rows = [
+        [
+            name,
+            f"{waited_s[name] * 1000:,.0f}",
+            f"{found.startup_delay_p95_ms:,.0f}",
+            f"{found.wasted_bytes / 1e6:,.1f}",
+            f"{found.score:.2f}",
+        ]
+        for name, found in report.policies.items()
+    ]
+    columns = ["policy", "wait a play, ms", "p95 start, ms", "wasted, MB", "score a session"]
+    svg = pareto_svg(report.policies, waited_s, title)
+    return Chart("pareto", title, "Down and left is better.", svg, Table(columns, rows))
+
+
+def _swept(
+    name: str,
+    sessions: Sequence[RecordedSession],
+    policies: Mapping[str, Policy],
+    predictions: Predictions,
+    world: World,
+    weights: ScoreWeights,
+) -> Chart:
+    part = slice(_SWEPT_SESSIONS)
+    found = sweep(name, sessions[part], policies, predictions.by_session[part], world, weights)
+    title = f"Score by {name}"
+    rows = [[policy, *(f"{score:.2f}" for score in scores)] for policy, scores in found.scores.items()]
+    table = Table(["policy", *(f"{value:g}" for value in found.values)], rows)
+    sentence = f"{min(len(sessions), _SWEPT_SESSIONS)} sessions, all else as above."
+    anchor = name.split(",")[0]
+    return Chart(anchor, title, sentence, sweep_svg(found, anchor, title), table)
+
+
+def _timelines(
+    sessions: Sequence[RecordedSession],
+    policies: Mapping[str, Policy],
+    predictions: Predictions,
+    world: World,
+) -> list[Chart]:
+    """Returns the same session under up to two policies: of those that fit a picture, the most skipped."""
+    fitting = [place for place, it in enumerate(sessions) if len(it.plays) <= _TIMELINE_PLAYS] or [0]
+    place = max(fitting, key=lambda place: sum(not play.heard_out for play in sessions[place].plays))
+    charts = []
+    for name in [it for it in ("advisor", "next-n-full") if it in policies] or list(policies)[:1]:
+        bars = timeline(sessions[place], policies[name], predictions.by_session[place], world)
+        unheard_s = sum(bar.unheard_s for bar in bars)
+        title = f"Session {sessions[place].session_id} under {name}"
+        sentence = f"{len(sessions[place].plays)} plays; {unheard_s:,.0f} s of audio fetched and never heard."
+        anchor = f"timeline-{name}"
+        charts.append(Chart(anchor, title, sentence, timeline_svg(bars, anchor, title)))
+    return charts

@@ -1,0 +1,78 @@
+"""How policies fare when one thing about the world changes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cache_client.policies import Policy
+from cache_client.score import ScoreWeights
+from cache_client.simulator import RecordedSession, SessionPredictions, World
+from cache_client.simulator.metrics import figures
+from cache_client.simulator.simulation import replay_all
+
+SHOWN = ("none", "next-1-prefix", "next-n-full", "listener-rate", "advisor", "oracle")
+"""The policies that sweeps draw; the others only crowd the picture."""
+
+Change = Callable[[World, float], World]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Scores along one axis.
+
+    Attributes:
+        name: What changes, with its unit.
+        values: Where it was set to, rising.
+        scores: Mean score of a session at each value, by policy.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    scores: dict[str, list[float]]
+
+
+def _bandwidth(world: World, mbit: float) -> World:
+    return replace(world, delivery=replace(world.delivery, bandwidth_bit_per_s=mbit * 1e6))
+
+
+def _cache(world: World, megabytes: float) -> World:
+    return replace(world, cache_bytes=round(megabytes * 1e6))
+
+
+def _horizon(world: World, tracks: float) -> World:
+    return replace(world, horizon=int(tracks))
+
+
+AXES: dict[str, tuple[Change, tuple[float, ...]]] = {
+    "bandwidth, Mbit/s": (_bandwidth, (0.5, 1, 2, 5, 20)),
+    "cache, MB": (_cache, (1, 4, 16, 64)),
+    "horizon, tracks": (_horizon, (1, 2, 5, 10)),
+}
+
+
+def sweep(
+    name: str,
+    sessions: Sequence[RecordedSession],
+    policies: Mapping[str, Policy],
+    predictions: Sequence[SessionPredictions],
+    world: World,
+    weights: ScoreWeights,
+) -> Sweep:
+    """Returns the scores along one of `AXES`.
+
+    Args:
+        name: The axis.
+        sessions: At least one.
+        policies: By name; those of `SHOWN` take part.
+        predictions: For each session, what the server says at each play.
+        world: What stays as it is.
+        weights: Prices of a wait and of a wasted byte.
+    """
+    change, all_values = AXES[name]
+    values = tuple(value for value in all_values if name != "horizon, tracks" or value <= world.horizon)
+    shown = {policy: it for policy, it in policies.items() if policy in SHOWN} or dict(policies)
+    scores: dict[str, list[float]] = {policy: [] for policy in shown}
+    for value in values:
+        results = replay_all(sessions, shown, predictions, change(world, value))
+        for policy, found in results.items():
+            scores[policy].append(figures(found, weights).score)
+    return Sweep(name, values, scores)

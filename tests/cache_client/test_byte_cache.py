@@ -1,0 +1,67 @@
+"""The shared cache's eviction: golden counts, and a cross-check with libCacheSim."""
+
+from pathlib import Path
+
+import pytest
+
+from cache_client.simulator.byte_cache import ByteCache, Request, hits
+from cache_client.simulator.cache import CachedTrack, Eviction
+from data import plays, read_dataset
+
+V2 = Path(__file__).parents[3] / "shared" / "data" / "v2"
+REQUESTS = [Request(name, 40) for name in "aabcabdab"]
+
+
+def test_golden_lru_and_lfu_hits_on_a_trace() -> None:
+    # 100 bytes hold two of 40. LRU: a a' b c(-a) a(-b) b(-c) d(-a) a(-b) b(-d).
+    assert hits(REQUESTS, 100, Eviction.LRU) == [False, True, *[False] * 7]
+    # LFU keeps a, used twice at once: a a' b c(-b) a' b(-c) d(-b) a' b(-d).
+    assert hits(REQUESTS, 100, Eviction.LFU) == [
+        False, True, False, False, True, False, False, True, False,
+    ]  # fmt: skip
+
+
+def test_what_is_larger_than_the_cache_is_not_kept_and_displaces_nothing() -> None:
+    trace = [Request("a", 40), Request("huge", 101), Request("huge", 101), Request("a", 40)]
+    assert hits(trace, 100, Eviction.LRU) == [False, False, False, True]
+
+
+def test_every_entry_that_leaves_is_told() -> None:
+    told: list[str] = []
+    cache = ByteCache(100, Eviction.LRU, lambda track_id, track: told.append(track_id))
+    for name in "abc":
+        cache.put(name, CachedTrack(40.0))
+    assert told == ["a"]
+    grown = cache.peek("c")
+    assert grown is not None
+    grown.downloaded_bytes = 90.0
+    assert cache.put("c", grown)
+    cache.clear()
+    assert told == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("capacity_share", [0.01, 0.1, 0.5])
+def test_our_lru_agrees_with_libcachesim_request_by_request(capacity_share: float) -> None:
+    """On v2's plays in time order, each asking for a whole track at 160 kbit/s."""
+    libcachesim = pytest.importorskip("libcachesim", reason="libcachesim (GPL-3) is not installed")
+    if not V2.is_dir():
+        pytest.skip("the real data is not at ../shared/data/v2")
+    recorded = plays(read_dataset(V2))
+    sizes = (recorded["duration_s"] * 20_000).round().astype(int)
+    trace = [Request(*pair) for pair in zip(recorded["track_id"], sizes, strict=True)]
+    capacity_bytes = int(capacity_share * sum(dict(trace).values()))
+    numbers = {track_id: number for number, track_id in enumerate(dict(trace))}
+    theirs = libcachesim.LRU(cache_size=capacity_bytes)
+    expected = []
+    for track_id, size_bytes in trace:
+        request = libcachesim.Request()
+        request.obj_id, request.obj_size = numbers[track_id], size_bytes
+        expected.append(theirs.get(request))
+    found = hits(trace, capacity_bytes, Eviction.LRU)
+    assert found == expected
+    assert 0 < sum(found) < len(found)
+    missed_bytes = [
+        sum(request.size_bytes for request, hit in zip(trace, ours, strict=True) if not hit)
+        for ours in (found, expected)
+    ]
+    assert missed_bytes[0] == missed_bytes[1]

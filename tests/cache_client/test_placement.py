@@ -1,0 +1,46 @@
+"""Tier placement: the best wait that a budget buys."""
+
+from itertools import product
+
+import pytest
+
+from cache_client.errors import UsageError
+from cache_client.placement import CLASSES, TrackDemand, measured, place
+
+LATENCY_S = {"SLOW": 0.5, "MEDIUM": 0.05, "FAST": 0.005}
+TRACKS = [
+    TrackDemand("hit", 3.0, "SLOW", 100.0),
+    TrackDemand("steady", 4.0, "FAST", 10.0),
+    TrackDemand("skipped", 4.0, "MEDIUM", 10.0, 0.1),
+    TrackDemand("forgotten", 5.0, None, 0.0),
+]
+
+
+def test_all_slow_costs_least_and_less_than_that_is_an_error() -> None:
+    least = 0.003 * 16
+    assert place(TRACKS, least, LATENCY_S).classes == ("SLOW",) * 4
+    with pytest.raises(UsageError, match=r"below 0\.05, all tracks in SLOW"):
+        place(TRACKS, least - 0.001, LATENCY_S)
+
+
+def test_the_first_step_up_goes_to_the_track_with_the_most_plays_a_minute() -> None:
+    assert place(TRACKS, 0.003 * 16 + 0.003 * 3, LATENCY_S).classes == ("MEDIUM", "SLOW", "SLOW", "SLOW")
+
+
+def test_of_two_alike_the_one_that_is_heard_out_goes_first() -> None:
+    budget = 0.003 * 16 + 0.003 * (3 + 4)
+    assert place(TRACKS, budget, LATENCY_S).classes == ("MEDIUM", "MEDIUM", "SLOW", "SLOW")
+
+
+def test_a_track_that_nobody_plays_stays_slow_however_large_the_budget() -> None:
+    assert place(TRACKS, 1_000.0, LATENCY_S).classes == ("FAST", "FAST", "FAST", "SLOW")
+
+
+def test_no_placement_within_what_was_spent_waits_less() -> None:
+    alike = [track._replace(play_through=1.0) for track in TRACKS]
+    for budget in (0.05, 0.06, 0.1, 0.2, 0.3):
+        found = place(alike, budget, LATENCY_S)
+        assert found.cost_per_day <= budget + 1e-9
+        others = (measured(alike, classes, LATENCY_S) for classes in product(CLASSES, repeat=4))
+        within = [it.wait_s_per_day for it in others if it.cost_per_day <= found.cost_per_day + 1e-9]
+        assert found.wait_s_per_day == pytest.approx(min(within))
