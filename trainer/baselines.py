@@ -82,8 +82,5 @@ def _examples(
 
 def _plain_inputs(examples: Examples) -> NDArray[np.float32]:
     """Returns every block side by side, (n_plays, n_inputs), no block shrunk for another's sake."""
-    blocks = (
-        examples.tracks[examples.track_of], examples.listeners[examples.listener_of], examples.context,
-    )  # fmt: skip
-    inputs: NDArray[np.float32] = torch.cat(blocks, dim=1).numpy()
+    inputs: NDArray[np.float32] = examples.plain_inputs(torch.arange(len(examples))).numpy()
     return inputs

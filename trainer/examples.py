@@ -66,6 +66,15 @@ class Examples:
             context = torch.zeros_like(context)
         return torch.cat((self.tracks[self.track_of[plays]], listeners, context), dim=1)
 
+    def plain_inputs(self, plays: torch.Tensor) -> torch.Tensor:
+        """Returns the inputs of some plays with favourite genres in full, (n_batch, n_inputs): for trees."""
+        blocks = (
+            self.tracks[self.track_of[plays]],
+            self.listeners[self.listener_of[plays]],
+            self.context[plays],
+        )
+        return torch.cat(blocks, dim=1)
+
     def part(self, rows: NDArray[np.int64]) -> "Examples":
         """Returns some of the plays; the tables are shared, not copied."""
         chosen = torch.from_numpy(rows).to(self.classes.device)

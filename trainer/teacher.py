@@ -108,6 +108,6 @@ def _predict(
 
 def _dense(examples: Examples, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     inputs: NDArray[np.float32] = (
-        examples.inputs(torch.from_numpy(rows).to(examples.classes.device)).cpu().numpy()
+        examples.plain_inputs(torch.from_numpy(rows).to(examples.classes.device)).cpu().numpy()
     )
     return inputs

@@ -16,7 +16,7 @@ SITUATION = ("premium", "advertisement_before", "position")
 _RATE_PRIOR_PLAYS = 4.0
 _LATEST_PLAYS = 20
 # As many recent plays as weigh as much as the favourite genres in telling who listens.
-_GENRES_WORTH_PLAYS = 2.0
+_GENRES_WORTH_PLAYS = 100.0
 # Squared bandwidths of the kernels over standardised audio, from "almost the same track" to "this kind".
 _SQUARED_BANDWIDTHS = (0.1, 0.3, 1.0)
 HISTORY = (
