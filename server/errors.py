@@ -9,6 +9,7 @@ ServerError
 ├── OutcomeConflictError        another outcome was recorded first
 ├── SpoolFullError              the prediction cannot be logged now
 ├── OverloadedError             too many calls are under way
+├── TooLateError                the caller's time is up
 └── StorageUnavailableError     the answer is in MongoDB, and MongoDB does not answer
 
 Each one's `str()` is a single line, safe to show to a caller, except StorageUnavailableError's `reason`.
@@ -84,6 +85,14 @@ class OverloadedError(ServerError):
     def __init__(self) -> None:
         """Says so."""
         super().__init__("too many calls are under way")
+
+
+class TooLateError(ServerError):
+    """Says that the caller's time was up before its work was begun."""
+
+    def __init__(self) -> None:
+        """Says so."""
+        super().__init__("the call's time is up")
 
 
 class StorageUnavailableError(ServerError):

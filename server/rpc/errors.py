@@ -21,6 +21,7 @@ _CODES: dict[type[errors.ServerError], grpc.StatusCode] = {
     errors.OutcomeConflictError: grpc.StatusCode.ALREADY_EXISTS,
     errors.SpoolFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.TooLateError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.StorageUnavailableError: grpc.StatusCode.UNAVAILABLE,
 }
 

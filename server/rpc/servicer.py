@@ -1,12 +1,14 @@
 """The contract's methods: convert, call, convert back."""
 
 import asyncio
+import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.counting import CallCounts
-from server.errors import OverloadedError
+from server.errors import OverloadedError, TooLateError
 from server.rpc import convert
 from server.rpc.calls import Limited, answers
 from server.rpc.errors import Context
@@ -69,8 +71,9 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
             raise OverloadedError
         self._rankings += 1
         try:  # cancelled while it waits for the thread, it is not begun
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._ranker, self._rank_tracks, request)
+            loop, remaining_s = asyncio.get_running_loop(), context.time_remaining()
+            until_s = math.inf if remaining_s is None else time.monotonic() + remaining_s
+            return await loop.run_in_executor(self._ranker, self._rank_in_time, request, until_s)
         finally:
             self._rankings -= 1
 
@@ -86,6 +89,11 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     def close(self) -> None:
         """Ends the thread."""
         self._ranker.shutdown(wait=True, cancel_futures=True)
+
+    def _rank_in_time(self, request: pb.RankTracksRequest, until_s: float) -> pb.RankTracksResponse:
+        if time.monotonic() > until_s:
+            raise TooLateError
+        return self._rank_tracks(request)
 
     def _rank_tracks(self, request: pb.RankTracksRequest) -> pb.RankTracksResponse:
         ranking = self._service.rank_tracks(
