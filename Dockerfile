@@ -1,13 +1,15 @@
 # syntax=docker/dockerfile:1
 # One image for the trainer, the server and the cache client: choose by the command.
 FROM python:3.11-slim AS build
-# PyTorch's own index of CPU builds; the default index would bring several gigabytes of CUDA.
+# PyTorch's own index of CPU builds; the default index would bring several gigabytes of CUDA. Only torch comes from it;
+# what torch needs comes from PyPI, in the pinned versions.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN python -m venv /opt/playthrough
 ENV PATH=/opt/playthrough/bin:$PATH PIP_NO_CACHE_DIR=1
 WORKDIR /build
-COPY constraints.txt pyproject.toml LICENSE README.md ./
-RUN pip install --constraint constraints.txt --index-url "$TORCH_INDEX" torch
+COPY constraints.txt ./
+RUN pip install --no-deps --constraint constraints.txt --index-url "$TORCH_INDEX" torch
+COPY pyproject.toml LICENSE README.md ./
 COPY proto ./proto
 COPY data ./data
 COPY models ./models

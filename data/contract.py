@@ -19,6 +19,9 @@ _RULE_OF_CHECK = {
     "greater_than_or_equal_to": "out-of-range",
 }
 
+VALUE_RULES = frozenset(_RULE_OF_CHECK.values())
+"""Rules that a value of the right type may break."""
+
 
 def hold_to_contract(table: RawTable, log: FaultLog) -> None:
     """Logs every value of a table that breaks a check of its column, and every id that comes again.

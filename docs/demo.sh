@@ -13,7 +13,7 @@ step "1. Train on the first 80 % of the plays in $DATA"
 "$BIN/python" -m trainer --data "$DATA" --models "$DEMO/models" --split temporal
 
 step "2. Serve the models, with an embedded MongoDB for the A/B documents"
-unset MONGODB_URI
+export MONGODB_URI=embedded  # beats a .env too: the demo leaves a configured database alone
 : >"$DEMO/server.out"
 "$BIN/python" -m server --data "$DATA" --models "$DEMO/models" --port 0 >"$DEMO/server.out" 2>"$DEMO/server.log" &
 server_pid=$!

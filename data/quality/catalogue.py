@@ -71,7 +71,8 @@ def storage_cost(tables: Tables) -> Broken:
     """Daily costs that are not the storage class's rate times the track's minutes."""
     storage = tables["track_storage"].dropna().drop_duplicates("track_id")
     tracks = tables["tracks"].dropna(subset=["id", "duration_ms"]).drop_duplicates("id")
-    minutes = storage["track_id"].map(tracks.set_index("id")["duration_ms"].astype("float64")) / 60_000
+    duration_ms = storage["track_id"].map(tracks.set_index("id")["duration_ms"].astype("float64"))
+    minutes = duration_ms.astype("float64") / 60_000  # without a row, map keeps the ids' type
     due = storage["storage_class"].map(STORAGE_COST_PER_MINUTE).astype("float64") * minutes
     paid = storage["daily_cost"].astype("float64")
     wrong = due.notna() & ~np.isclose(paid, due, rtol=1e-6, atol=1e-9)

@@ -103,5 +103,6 @@ def skip_after_end(tables: Tables) -> Broken:
 
 def _without_play(tables: Tables, event_type: str) -> Broken:
     events, play_of = tables.events_and_plays
-    lonely = events[(events["event_type"] == event_type).to_numpy() & (play_of < 0)]
+    about_a_track = ((events["event_type"] == event_type) & (events["track_id"] != "")).to_numpy()
+    lonely = events[about_a_track & (play_of < 0)]
     return Broken(pd.Series(lonely["track_id"].to_numpy(), index=lonely["line"]).sort_index())

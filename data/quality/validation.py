@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from data.contract import hold_to_contract
+from data.contract import VALUE_RULES, hold_to_contract
 from data.errors import DataError
 from data.faults import FILE_RULES, MAX_EXAMPLES, FaultLog, Severity
 from data.jsonl import RawTable, read_raw
 from data.quality import catalogue, events  # noqa: F401  (both declare their rules)
 from data.quality.findings import Example, FileReport, Finding, Report
 from data.quality.rules import TABLE_RULES, TableRule, Tables
-from data.reading import require_folder
+from data.reading import is_missing, require_folder
 from data.schema import DATASET_FILES, FileContract
 
 _GRAVEST_FIRST = list(Severity)
@@ -47,7 +47,7 @@ def validate(directory: Path, progress: Callable[[str], None] = lambda step: Non
             continue
         findings[contract.name], rows[contract.name] = _file_findings(table), table.n_rows
         if table.n_rows:
-            frames[contract.name] = table.frame
+            frames[contract.name] = _usable(table)
     tables = Tables(frames)
     for rule in TABLE_RULES.values():
         if rule.needs <= frames.keys():
@@ -62,12 +62,21 @@ def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def _read(directory: Path, contract: FileContract) -> RawTable | Finding:
     path = directory / contract.file_name
-    if not path.exists():
+    if is_missing(path):
         return _of_file("missing-file")
     try:
         return read_raw(path, contract, FaultLog(path), hashlib.sha256(), note_strays=True)
     except DataError as error:
         return _of_file("unreadable-file", f": {error.problem}")
+
+
+def _usable(table: RawTable) -> pd.DataFrame:
+    """Returns a table's frame with null for the values that break their contract and are reported already."""
+    frame = table.frame
+    for (rule, column), group in table.log.groups.items():
+        if column is not None and rule in VALUE_RULES:
+            frame = frame.assign(**{column: frame[column].mask(frame.index.isin(group.lines))})
+    return frame
 
 
 def _of_file(rule: str, detail: str = "") -> Finding:

@@ -83,7 +83,8 @@ class EmbeddedMongo:
 
     async def _spawn(self, program: Path, port: int) -> None:
         """Starts the process and waits until it answers."""
-        arguments = ["--port", str(port), "--storage-path", str(self._directory / "data"), "--standalone"]
+        arguments = ["--host", "127.0.0.1", "--port", str(port), "--standalone"]
+        arguments += ["--storage-path", str(self._directory / "data")]
         # Without --sync-on-commit it acknowledges writes, journaled ones too, that a kill -9 then loses.
         arguments += ["--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING"]
         launcher = [sys.executable, child.__file__, str(os.getpid()), str(self._directory / "pid")]

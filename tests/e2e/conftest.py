@@ -36,10 +36,13 @@ class RunningServer:
 
 
 def environment(var_dir: Path, **extra: str) -> dict[str, str]:
-    """The machine's environment without a developer's own settings, writing below `var_dir`."""
+    """The machine's environment without a developer's own settings, writing below `var_dir`.
+
+    `MONGODB_URI` is set rather than left out: else a `.env` could name a database that is in use.
+    """
     ours = re.compile(r"PLAYTHROUGH_|MONGODB_URI$|DATA_VERSION$|CUDA_USE_GPU$")
     clean = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    return clean | {"PLAYTHROUGH_VAR_DIR": str(var_dir)} | extra
+    return clean | {"PLAYTHROUGH_VAR_DIR": str(var_dir), "MONGODB_URI": "embedded"} | extra
 
 
 def run(*arguments: object, var_dir: Path, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -46,19 +46,29 @@ def test_our_containers_run_unprivileged(compose: dict[str, Any]) -> None:
 
 
 def outside(command: list[str], home: Path, **replaced: str) -> list[str]:
-    """The container's command with this machine's Python, its folders below `home` and a free port."""
-    command = [replaced.get(word, word).replace(HOME, str(home)) for word in command]
-    return [sys.executable if word == "python" else word for word in command if word != "CMD"]
+    """The container's command with its folders below `home`, and whatever else has to differ here."""
+    command = [replaced.get(word, word) for word in command if word != "CMD"]
+    command = [word.replace("${DATA_VERSION:-sample}", "sample").replace("$$", "$") for word in command]
+    return [word.replace(HOME, str(home)) for word in command]
+
+
+@pytest.fixture(autouse=True)
+def _this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets `python` mean the one that runs the tests, as the image's PATH does."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
 
 
 def test_the_containers_commands_run_outside_of_them(compose: dict[str, Any], tmp_path: Path) -> None:
     """Sample, trainer, server and its health check, in the order in which compose starts them."""
     services = compose["services"]
     small = ["--listeners", "6", "--tracks", "200", "--plays", "600"]
-    quick = ["--epochs", "5"]
-    for name, flags in (("sample", small), ("trainer", quick)):
-        subprocess.run([*outside(services[name]["command"], tmp_path), *flags], cwd=ROOT, check=True)
-    assert {path.name for path in (tmp_path / "models").iterdir()} == {"simple", "advanced"}
+    subprocess.run([*outside(services["sample"]["command"], tmp_path), *small], cwd=ROOT, check=True)
+    *shell, training = outside(services["trainer"]["command"], tmp_path)
+    (tmp_path / "models").mkdir()  # the volume
+    for _ in range(2):
+        subprocess.run([*shell, f"{training} --epochs 5"], cwd=ROOT, check=True)
+    versions = {str(path.relative_to(tmp_path / "models")) for path in (tmp_path / "models").glob("*/*")}
+    assert versions == {"simple/1", "advanced/1"}, "the second start finds models and trains none"
 
     serve = outside(services["server"]["command"], tmp_path, **{"0.0.0.0": "127.0.0.1", "50051": "0"})
     away = {"MONGODB_URI": "mongodb://127.0.0.1:9/playthrough", "PLAYTHROUGH_VAR_DIR": str(tmp_path / "var")}

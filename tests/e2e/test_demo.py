@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ def demo(data: Path, folder: Path) -> str:
         "DATA": str(data),
         "DEMO": str(folder),
         "COLUMNS": "160",
+        "MONGODB_URI": "mongodb://127.0.0.1:9/configured",  # which the demo has to leave alone
     }
     done = subprocess.run(
         ["bash", "docs/demo.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
@@ -31,6 +33,7 @@ def test_the_demo_runs_to_its_end_on_generated_data(trained: Any, tmp_path: Path
     printed = demo(trained.data, tmp_path / "demo")
     for expected in ("listening on 127.0.0.1:", "mongodb://127.0.0.1:", "next-n", "advisor", "Done."):
         assert expected in printed
+    assert re.search(r"│ simple +│ +[1-9]\d* │ +[1-9]\d* │ +[01]\.\d+ │", printed), "documents, with outcomes"
     manifests = [
         json.loads(path.read_text()) for path in (tmp_path / "demo" / "models").rglob("manifest.json")
     ]

@@ -1,7 +1,9 @@
 """A tiny catalogue with two tiny models, a real embedded database, and the real server on a free port."""
 
+import gc
 import uuid
-from collections.abc import AsyncIterator, Callable
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,15 @@ _FORGOTTEN_SOCKET = "ignore:Exception ignored in. <socket.socket:pytest.PytestUn
 def pytest_configure(config: pytest.Config) -> None:
     """Lets that warning pass, whenever the garbage collector comes across such a socket."""
     config.addinivalue_line("filterwarnings", _FORGOTTEN_SOCKET)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _collect_forgotten_sockets() -> Iterator[None]:
+    """Collects the last of them before pytest does so itself, outside of the filter above."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """The environment of a machine where nothing is configured but where the server may write."""
     ours = ("PLAYTHROUGH_", "MONGODB_URI", "DATA_VERSION")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return inherited | {"PLAYTHROUGH_VAR_DIR": str(tmp_path / "var")}
+    # Set rather than left out: else a developer's `.env` could name a database that is in use.
+    return inherited | {"PLAYTHROUGH_VAR_DIR": str(tmp_path / "var"), "MONGODB_URI": "embedded"}
 
 
 @pytest.fixture

@@ -16,8 +16,10 @@ from pymongo import MongoClient
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from server import app
+from server.errors import StartError
 from server.experiment import writer as writer_module
 from server.experiment.embedded import EmbeddedMongo, find_program
+from server.rpc.listening import check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
 
@@ -266,6 +268,11 @@ async def test_health_and_reflection_answer(settings: ServerSettings) -> None:
         (listed,) = [answer async for answer in reflection.ServerReflectionInfo(iter([asked]))]
         names = {found.name for found in listed.list_services_response.service}
         assert {service, "grpc.health.v1.Health"} <= names
+
+
+def test_a_name_that_no_host_can_have_is_one_clear_error() -> None:
+    with pytest.raises(StartError, match="cannot listen on"):
+        check_free("a" * 80, 0)
 
 
 async def test_health_says_not_serving_before_calls_are_refused(settings: ServerSettings) -> None:

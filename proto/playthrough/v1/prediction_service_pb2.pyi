@@ -3,8 +3,11 @@
 isort:skip_file
 The contract between a music-streaming service and playthrough.
 
-All ids are opaque strings. Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
-An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field.
+All ids are opaque strings. A text of a request has at most 200 characters, and none in a list is empty.
+Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
+
+An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field,
+RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Every method answers UNAVAILABLE once the server ends.
 """
 
 from collections import abc as _abc

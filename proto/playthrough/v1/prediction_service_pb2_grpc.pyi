@@ -3,8 +3,11 @@
 isort:skip_file
 The contract between a music-streaming service and playthrough.
 
-All ids are opaque strings. Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
-An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field.
+All ids are opaque strings. A text of a request has at most 200 characters, and none in a list is empty.
+Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
+
+An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field,
+RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Every method answers UNAVAILABLE once the server ends.
 """
 
 from collections import abc as _abc
@@ -60,7 +63,8 @@ class PredictionServiceStub:
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
     Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-    kept); INVALID_ARGUMENT for malformed input.
+    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored; UNAVAILABLE
+    with google.rpc.RetryInfo when the prediction has gone to a MongoDB that does not answer now.
     """
 
 @_typing.type_check_only
@@ -91,7 +95,8 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
     Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-    kept); INVALID_ARGUMENT for malformed input.
+    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored; UNAVAILABLE
+    with google.rpc.RetryInfo when the prediction has gone to a MongoDB that does not answer now.
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -149,7 +154,8 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
         Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-        kept); INVALID_ARGUMENT for malformed input.
+        kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored; UNAVAILABLE
+        with google.rpc.RetryInfo when the prediction has gone to a MongoDB that does not answer now.
         """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -196,6 +196,31 @@ def test_a_folder_in_place_of_a_file_cannot_be_read(make_folder: MakeFolder) -> 
     assert "is a directory" in finding.meaning
 
 
+def test_a_value_breaks_one_rule_alone(make_folder: MakeFolder) -> None:
+    def plant(records: Records) -> None:
+        records["sessions"][6]["user_id"] = -1
+        records["sessions"][5]["session_id"] = -7
+        records["tracks"][0]["id_artist"] = "-1"
+        records["sessions"][1]["track_id"] = ""
+
+    errors = {key for key in _found(make_folder(plant)) if key[0] != "empty-track-id"}
+    assert errors == {
+        ("sentinel", "sessions", "user_id"),
+        ("out-of-range", "sessions", "session_id"),
+        ("sentinel", "tracks", "id_artist"),
+        ("no-track", "sessions", "track_id"),
+    }
+
+
+def test_a_table_without_a_usable_row_breaks_no_rule_over_tables(make_folder: MakeFolder) -> None:
+    def plant(records: Records) -> None:
+        for table in ("artists", "tracks", "users", "track_storage", "sessions"):
+            records[table] = ["{}", "{}"]
+
+    rules = {rule for rule, _, _ in _found(make_folder(plant))}
+    assert rules == {"missing-field"}
+
+
 def test_examples_are_the_first_three_lines_of_a_faults_many(make_folder: MakeFolder) -> None:
     directory = make_folder(lambda r: [event.update(user_id=None) for event in r["sessions"][1:]])
     finding = _found(directory)["null", "sessions", "user_id"]
