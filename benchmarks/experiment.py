@@ -127,7 +127,8 @@ async def latencies(stub: Any, track_id: str, seconds: float, rate: float, faile
             failed.append(str(error.code()))
         found.append(1000 * (time.perf_counter() - began))
 
-    started, calls = time.perf_counter(), []
+    started = time.perf_counter()
+    calls: list[asyncio.Task[None]] = []
     while (due := len(calls) / rate) < seconds:
         await asyncio.sleep(max(0.0, started + due - time.perf_counter()))
         calls.append(asyncio.create_task(call()))
@@ -136,7 +137,7 @@ async def latencies(stub: Any, track_id: str, seconds: float, rate: float, faile
 
 
 async def bench_outage(pairs: int, seconds: float, rate: float) -> dict[str, Any]:
-    """Measures with MongoDB there and stopped in turns; the server and the database are processes of their own."""
+    """Measures with MongoDB there and stopped in turns; server and database are processes of their own."""
     from data import generate, read_catalogue
     from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
     from server.experiment.spool_file import count_spooled
