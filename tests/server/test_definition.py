@@ -10,12 +10,14 @@ import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 
+from data import read_catalogue
+from models.registry import Registry
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.arms import load_experiment
 from server.errors import StartError
 from server.experiment.definition import ExperimentDefinition, equal_definition, read_definition, resolve
 from server.experiment.watching import FileWatcher
-from server.loading import load_models
+from server.loading import ModelLoader
 from server.settings import ServerSettings
 from tests.server.conftest import SaveModel, ServerFactory
 
@@ -110,10 +112,9 @@ def test_a_missing_file_and_a_model_that_is_not_served_are_refused(tmp_path: Pat
 def test_an_older_version_is_loaded_for_its_arm_and_a_missing_one_refused(
     settings: ServerSettings, save_model: SaveModel, tmp_path: Path
 ) -> None:
-    from data import read_catalogue
-
     save_model(settings.models, "simple", "2")
-    models = load_models(settings.models, read_catalogue(settings.data_directory))
+    registry = Registry(settings.models)
+    models = ModelLoader(registry, read_catalogue(settings.data_directory), None).load().serving
     changed = settings.model_copy(update={"experiment_file": write(tmp_path / "e.toml", FILE)})
     _, arm_models = load_experiment(changed, models)
     assert {key: model.predictor.version for key, model in arm_models.items()} == {
