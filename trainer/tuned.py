@@ -106,18 +106,31 @@ def _epochs(
         batch_size = _batch_size(len(examples), recipe)
         n_batches = -(-len(examples) // batch_size)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_batches * recipe.epochs)
-        state = torch.random.get_rng_state()
+        state = _random_state(device)
     for _ in range(recipe.epochs):
         # The process's generator is lent for an epoch only: whoever asks for the next one may draw too.
         with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
-            torch.random.set_rng_state(state)
+            _set_random_state(state, device)
             network.train()
             total = torch.zeros((), device=device)
             for plays in torch.split(torch.randperm(len(examples)).to(device), batch_size):
                 total += _step(network, examples, plays, columns, recipe, optimizer) * len(plays)
                 scheduler.step()
-            state = torch.random.get_rng_state()
+            state = _random_state(device)
         yield network, float(total) / len(examples)
+
+
+def _random_state(device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Returns the generators' states: the CPU's, and CUDA's, which draws the dropout there."""
+    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.random.get_rng_state(), on_device
+
+
+def _set_random_state(state: tuple[torch.Tensor, torch.Tensor | None], device: torch.device) -> None:
+    on_cpu, on_device = state
+    torch.random.set_rng_state(on_cpu)
+    if on_device is not None:
+        torch.cuda.set_rng_state(on_device, device)
 
 
 def _batch_size(n_plays: int, recipe: TunedRecipe) -> int:
