@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
 from models.features.genres import TERM_PATTERN, GenreEncoder, normalise
-from models.features.inputs import InputEncoder, raw_listener, raw_tracks
+from models.features.inputs import InputEncoder, raw_audio, raw_listener, raw_tracks
 from models.features.scores import fit_normal_scores
 from models.features.weights import BlockWeights
 
@@ -129,7 +129,8 @@ def fit_weighted_inputs(
     Returns:
         The encoder of a network's inputs, without context.
     """
-    values = raw_tracks(genres, audio, tracks)[:, genres.n_clusters :]
+    # The audio alone: laid out for every play, the clusters would be the widest matrix of the whole run.
+    values = raw_audio(audio, tracks)
     scale = np.repeat(
         [1 / weights.track_genres, 1 / weights.audio if audio else 1.0, 1 / weights.listener_genres],
         [genres.n_clusters, len(audio), genres.n_clusters],

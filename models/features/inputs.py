@@ -94,10 +94,17 @@ def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFram
         if clusters is None:
             clusters = clusters_of[names] = genres.clusters(names)
         rows[row, clusters] = 1
-    for column, name in enumerate(audio, start=genres.n_clusters):
-        values = tracks[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        rows[:, column] = np.where(np.isfinite(values), values, np.nan)
+    rows[:, genres.n_clusters :] = raw_audio(audio, tracks)
     return rows
+
+
+def raw_audio(audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:
+    """Returns the audio attributes as they are, (n_tracks, n_audio); NaN where unknown."""
+    attributes = np.empty((len(tracks), len(audio)))
+    for column, name in enumerate(audio):
+        values = tracks[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        attributes[:, column] = np.where(np.isfinite(values), values, np.nan)
+    return attributes
 
 
 def raw_listener(genres: GenreEncoder, favourite_genres: Iterable[str]) -> NDArray[np.float64]:
