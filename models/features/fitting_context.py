@@ -67,14 +67,15 @@ def _relevance(
     Under no taste at all, the number of plays times the squared correlation has the mean 1.
     """
     excess, n_listeners = np.zeros(audio.shape[1]), 0
-    for listener in np.unique(listener_ids):
-        mine = listener_ids == listener
+    # Sorted once: a mask of all plays for each listener would cost their product.
+    order = np.argsort(listener_ids, kind="stable")
+    for mine in np.split(order, np.flatnonzero(np.diff(listener_ids[order])) + 1):
         outcome = played_through[mine] - played_through[mine].mean()
-        if mine.sum() < _FEWEST_PLAYS or not outcome.any():
+        if len(mine) < _FEWEST_PLAYS or not outcome.any():
             continue
         attributes = audio[mine] - audio[mine].mean(axis=0)
         variances = np.square(outcome).sum() * np.square(attributes).sum(axis=0)
-        excess += mine.sum() * np.square(outcome @ attributes) / np.maximum(variances, 1e-9)
+        excess += len(mine) * np.square(outcome @ attributes) / np.maximum(variances, 1e-9)
         n_listeners += 1
     relevance = np.maximum(excess / max(n_listeners, 1) - 1, _LEAST_RELEVANCE)
     shares: NDArray[np.float64] = relevance / relevance.sum()
