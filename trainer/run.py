@@ -136,7 +136,10 @@ def _exported_before(
     versions = registry.versions(name)
     if not versions:
         return None
-    artifact = load(registry.path(name, versions[-1]))
+    try:
+        artifact = load(registry.path(name, versions[-1]))
+    except ArtifactError:
+        return None  # Broken: it stays for people to look at, and the next version is trained.
     manifest = artifact.manifest
     wanted = (dataset.digest, split_entry(options), recipe_entry(recipe, options), options.data_licence)
     found = (manifest.data_digest, manifest.split, manifest.recipe, manifest.data_licence)

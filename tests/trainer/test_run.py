@@ -103,6 +103,15 @@ def test_a_resumed_run_keeps_what_it_exported_and_trains_the_rest(
     assert other.version == "2"
 
 
+def test_a_resumed_run_trains_anew_what_it_finds_broken(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    run(tiny_dataset, tmp_path, few_epochs, "simple")
+    (tmp_path / "simple" / "1" / "weights.safetensors").write_bytes(b"")
+    (result,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True), "simple")
+    assert result.version == "2"
+
+
 def test_a_stop_in_the_middle_leaves_no_half_artifact(
     tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
 ) -> None:
