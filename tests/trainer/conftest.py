@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from data import Dataset, generate, read_dataset
+from trainer import teacher
 from trainer.run import Options
 from trainer.splitting import Split
 
@@ -43,6 +44,7 @@ def tiny_dataset(tiny_data: Path) -> Dataset:
 
 
 @pytest.fixture(params=["published", "tuned"])
-def few_epochs(request: pytest.FixtureRequest) -> Options:
-    """A temporal run that ends at once."""
+def few_epochs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Options:
+    """A temporal run that ends at once, with a teacher even for the tiny data set's few plays."""
+    monkeypatch.setattr(teacher, "_FEWEST_PLAYS", 100)
     return Options(request.param, Split.TEMPORAL, torch.device("cpu"), epochs=3)

@@ -10,7 +10,7 @@ import torch
 
 from data import Dataset
 from models import Registry
-from trainer import baselines
+from trainer import baselines, scores
 from trainer.report import write_report
 from trainer.run import Options, choose_models, split_dataset, train_models
 from trainer.scores import without_context_score
@@ -29,7 +29,7 @@ def test_a_run_is_one_self_contained_page(
     registry, parts = Registry(tmp_path / "models"), split_dataset(tiny_dataset, OPTIONS)
     models = choose_models(["simple", "contextual"], "tuned")
     results = list(train_models(tiny_dataset, registry, models, OPTIONS, silent))
-    monkeypatch.setattr(baselines, "trees_available", lambda: False)
+    monkeypatch.setattr(scores, "trees_available", lambda: False)
     write_report(tmp_path / "new" / "run.html", results, parts, registry, OPTIONS, "Models of <tiny>")
     html = (tmp_path / "new" / "run.html").read_text()
     for text in (
@@ -43,6 +43,7 @@ def test_a_run_is_one_self_contained_page(
     ):
         assert text in html, text
     assert "Models of &lt;tiny&gt;" in html
+    assert "LightGBM" not in html, "it is not there to compare with"
     assert not re.search(r"<script|<img|https?://(?!www\.w3\.org)|href=\"(?!#|data:)", html)
     bare = without_context_score(results[1], parts, registry)
     assert bare is not None

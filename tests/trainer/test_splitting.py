@@ -1,11 +1,12 @@
 """Which plays are learnt from and which are kept for the test."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
 from trainer.errors import TrainingError
-from trainer.splitting import Split, parse_split, split_plays
+from trainer.splitting import Split, parse_split, split_plays, validation_rows
 
 
 def some_plays(n: int, skipped: int) -> pd.DataFrame:
@@ -45,3 +46,20 @@ def test_an_unknown_split_is_said() -> None:
     assert parse_split("temporal") is Split.TEMPORAL
     with pytest.raises(TrainingError, match="unknown split 'sideways': choose one of random, temporal"):
         parse_split("sideways")
+
+
+def test_the_validation_part_is_the_last_plays_of_a_temporal_split_and_drawn_of_a_random_one() -> None:
+    training = some_plays(400, 130)
+    last = validation_rows(training, Split.TEMPORAL, seed=1)
+    assert np.flatnonzero(last).tolist() == list(range(340, 400))
+    drawn, again, other = (validation_rows(training, Split.RANDOM, seed) for seed in (1, 1, 2))
+    assert drawn.sum() == 60
+    assert (drawn == again).all()
+    assert (drawn != other).any()
+    assert (drawn != last).any()
+
+
+def test_no_validation_part_is_carved_from_few_plays_or_leaves_one_outcome() -> None:
+    assert not validation_rows(some_plays(100, 34), Split.RANDOM, seed=1).any()
+    training = some_plays(400, 0).assign(skipped=np.arange(400) >= 398)
+    assert not validation_rows(training, Split.TEMPORAL, seed=1).any()
