@@ -125,8 +125,8 @@ async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
 def keep_for_good() -> None:
     """Settles down after loading, in a process that does nothing else.
 
-    What is loaded leaves the garbage collector's sight, whose pauses grow with it, and the memory that loading
-    needed goes back to the system, where the C library knows how.
+    What is loaded leaves the garbage collector's sight, whose pauses grow with it, and the memory that
+    loading needed goes back to the system, where the C library knows how.
     """
     gc.collect()
     gc.freeze()
