@@ -32,10 +32,11 @@ step "4. What does the advice save? The last 20 % of the plays, which no model h
 "$BIN/python" -m cache_client simulate --server "$server" --data "$DATA"
 
 step "5. A/B test on the same plays: every prediction logged, then joined with what the listener did"
-"$BIN/python" -m cache_client replay --server "$server" --data "$DATA" --limit 1000
+"$BIN/python" -m cache_client replay --server "$server" --data "$DATA" --limit 1500
 
-step "6. The A/B documents in MongoDB"
-"$BIN/python" -m server report
+step "6. What the A/B documents in MongoDB say"
+"$BIN/python" -m server report --html "$DEMO/experiment.html" --json "$DEMO/experiment.json"
+echo "with plots: $DEMO/experiment.html"
 
 kill "$server_pid"
 wait "$server_pid"

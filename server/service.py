@@ -187,9 +187,9 @@ class PredictionService:
             listened_ms: How long the listener heard it, in milliseconds.
 
         Raises:
-            UnknownPredictionError: No such prediction was logged.
+            UnknownPredictionError: No such prediction was logged. While MongoDB is away, nobody can tell.
             OutcomeConflictError: Another outcome was recorded first.
-            StorageUnavailableError: Only MongoDB knows, and it does not answer.
+            SpoolFullError: The outcome cannot be kept now.
         """
         await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))
 

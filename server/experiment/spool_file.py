@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -90,13 +91,7 @@ class SpoolFile:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
-            )
-            self.connection.execute("PRAGMA journal_mode = WAL")
-            # FULL makes each commit wait for the disk; NORMAL would lose answered records to a power cut.
-            self.connection.execute("PRAGMA synchronous = FULL")
-            self.connection.executescript(_SCHEMA)
+            self.connection = _open(path)
         except (sqlite3.Error, OSError) as error:
             raise StartError(f"cannot open the spool {path}: {error}") from error
 
@@ -234,6 +229,19 @@ class SpoolFile:
             other.connection.execute("COMMIT")
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL makes each commit wait for the disk; NORMAL would lose answered records to a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
 def claim(path: Path, within_s: float = _CLAIM_TIMEOUT_S) -> IO[bytes]:
     """Claims a spool file for this process, however that ends.
 
@@ -270,14 +278,18 @@ def files_in(directory: Path) -> list[Path]:
 
 
 def count_spooled(directory: Path) -> SpoolCounts:
-    """Counts what a folder's spool files hold, without disturbing the servers that write them."""
+    """Counts what a folder's spool files hold, without disturbing the servers that write them.
+
+    Raises:
+        StartError: When a file cannot be read.
+    """
     total = SpoolCounts()
     for path in files_in(directory):
-        file = SpoolFile(path)
-        try:
-            total += file.counts()
-        finally:
-            file.close()
+        with closing(SpoolFile(path)) as file:
+            try:
+                total += file.counts()
+            except sqlite3.Error as error:
+                raise StartError(f"cannot read the spool {path}: {error}") from error
     return total
 
 

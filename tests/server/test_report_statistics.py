@@ -101,8 +101,8 @@ def test_an_always_valid_interval_is_wider_than_that_of_one_look_but_not_twice()
 def peeked_p_value(random: Random, *, listeners: int, plays_a_day: int, gain: float) -> tuple[float, bool]:
     """Runs an experiment of 28 days and looks each day.
 
-    Returns the least p value, and whether a fixed-time test ever claimed a difference. Listeners come unequally
-    often, half of them join along the way, and they differ in how well any model predicts them.
+    Returns the least p value, and whether a fixed-time test ever claimed a difference. Listeners come
+    unequally often, half of them join along the way, and they differ in how well any model predicts them.
     """
     arm = random.permutation(np.arange(listeners) % 2)
     keenness = random.lognormal(0, 0.7, listeners)

@@ -171,3 +171,5 @@ async def test_a_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> Non
     (tmp_path / "spool" / "0.sqlite3").write_bytes(b"not a database, but long enough to be looked at" * 50)
     with pytest.raises(StartError, match="cannot open the spool"):
         Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    with pytest.raises(StartError, match="cannot open the spool"):
+        count_spooled(tmp_path / "spool")

@@ -1,9 +1,11 @@
 """The experiment log in the real embedded database."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pymongo.errors import WriteError
 
 from server.errors import (
     OutcomeConflictError,
@@ -91,7 +93,13 @@ async def test_what_mongodb_will_never_take_is_refused_and_the_rest_stored(
 async def test_the_queries_that_people_make_have_their_indexes(store: MongoStore) -> None:
     await store.connect()
     indexes = await PredictionDocument.get_pymongo_collection().index_information()
-    assert {"by_model_and_time", "by_listener", "by_time"} <= indexes.keys()
+    assert {
+        "by_model_and_time",
+        "by_listener",
+        "by_time",
+        "by_experiment",
+        "without_outcome",
+    } <= indexes.keys()
 
 
 async def test_a_mongodb_that_is_away_is_unavailable(make_record: MakeRecord) -> None:
@@ -133,3 +141,66 @@ def test_a_bad_uri_is_refused_without_its_password(uri: str) -> None:
     with pytest.raises(StartError, match="not usable") as caught:
         MongoStore(uri)
     assert "cret" not in str(caught.value)
+
+
+async def test_mongodb_itself_checks_each_write(store: MongoStore, make_record: MakeRecord) -> None:
+    good = PredictionDocument.of(make_record(1), HEARD).model_dump() | {"_id": make_record(1).prediction_id}
+    del good["id"]
+    await store.connect()
+    collection = PredictionDocument.get_pymongo_collection()
+    for field, wrong in (
+        ("_id", "short"),
+        ("arm_probability", 0.0),
+        ("play_through_probability", 1.5),
+        ("skipped", "yes"),
+        ("requested_at", "2030-01-01"),
+        ("outcome", {"skipped": True}),
+        ("favourite_genres", [1]),
+    ):
+        with pytest.raises(WriteError, match="failed validation"):
+            await collection.insert_one({**good, field: wrong})
+    with pytest.raises(WriteError, match="failed validation"):
+        await collection.insert_one({name: value for name, value in good.items() if name != "phase"})
+    await collection.insert_one({**good, "of_a_later_release": 1})
+
+
+async def test_an_impossible_record_becomes_a_refusal_and_the_rest_is_stored(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    wrong = replace(make_record(1), play_through_probability=1.5)
+    inexpressible = replace(make_record(2), latency_us=1 << 70)
+    refusals = await store.add([spooled(record) for record in (wrong, inexpressible, make_record(3))])
+    assert {refusal.row.prediction_id for refusal in refusals} == {
+        wrong.prediction_id,
+        inexpressible.prediction_id,
+    }
+    assert list(await outcomes()) == [make_record(3).prediction_id]
+
+
+async def test_old_predictions_are_deleted_only_when_that_is_wanted(mongodb_uri: str) -> None:
+    for ttl_days, expected in ((None, None), (2, 172_800), (3, 259_200), (3, 259_200), (None, None)):
+        store = MongoStore(mongodb_uri, ttl_days=ttl_days)
+        await store.connect()
+        indexes = await PredictionDocument.get_pymongo_collection().index_information()
+        assert indexes.get("expires", {}).get("expireAfterSeconds") == expected
+        await store.close()
+
+
+async def test_a_reader_changes_nothing(mongodb_uri: str) -> None:
+    store = MongoStore(mongodb_uri, read_only=True)
+    await store.connect()
+    assert await PredictionDocument.get_pymongo_collection().database.list_collection_names() == []
+    await store.close()
+
+
+async def test_the_store_remembers_whether_mongodb_is_there(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    store.away = True
+    await store.add([spooled(make_record(1))])
+    assert not store.away
+    gone = MongoStore("mongodb://127.0.0.1:9")
+    with pytest.raises(StorageUnavailableError):
+        await gone.add([spooled(make_record(1))])
+    assert gone.away
+    await gone.close()

@@ -115,7 +115,9 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
     values: dict[str, Any] = {
         name: None if figure is None else figure.value for name, figure in figures.items()
     }
-    intervals = {f"{name}_ci95": None if figure is None else figure.ci95 for name, figure in figures.items()}
+    intervals: dict[str, Any] = {
+        f"{name}_ci95": None if figure is None else figure.ci95 for name, figure in figures.items()
+    }
     error = sum(b.n * abs(b.predicted - b.observed) for b in bins) / len(judged)
     return ArmReport(
         **told, n_listeners=len(listeners), calibration_error=error, calibration=bins, **values, **intervals
