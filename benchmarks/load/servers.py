@@ -29,8 +29,8 @@ class Running:
     ready_s: float
 
     def cpu_s(self) -> float:
-        """Returns the processor time that it and its children have used so far, in seconds."""
-        return sum(_cpu_s(pid) for pid in family(self.pid))
+        """Returns the processor time that its workers have used so far, in seconds."""
+        return sum(_cpu_s(pid) for pid in workers_of(self.pid))
 
 
 @contextmanager
