@@ -17,7 +17,7 @@ from server.experiment.store import JoinedOutcomes, Refusal
 # Large enough to amortise a round trip, small enough that encoding a batch does not hold up predictions.
 BATCH_RECORDS = 100
 _FIRST_DELAY_S = 0.1
-_LONGEST_DELAY_S = 10.0
+_LONGEST_DELAY_S = 2.0
 # How often, and how long, a held outcome's prediction is looked for: another machine's spool may still have
 # it.
 _LOOK_AGAIN_S = 10.0
