@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from data.errors import DataError
+from data.errors import DataError, printable
 from data.generator import DEFECTS
 
 app = typer.Typer(
@@ -26,6 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+# Not readable=True, the default: a folder that cannot be read is one line like any other error.
+DataFolder = Annotated[Path, typer.Argument(help="Folder of the data set.", readable=False)]
 
 
 @contextmanager
@@ -59,7 +63,9 @@ def _progress(*columns: ProgressColumn) -> Progress:
 
 @app.command(epilog="Example: python -m data generate --out data/sample --plays 12000 --seed 42")
 def generate(
-    out: Annotated[Path, typer.Option(help="Folder to write; an older data set there is replaced.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; an older data set there is replaced.", readable=False)
+    ],
     listeners: Annotated[int, typer.Option(min=1, help="Number of listeners.")] = 50,
     tracks: Annotated[int, typer.Option(min=1, help="Number of tracks.")] = 5000,
     plays: Annotated[int, typer.Option(min=1, help="Number of plays.")] = 12000,
@@ -92,20 +98,21 @@ def generate(
 
 @app.command(epilog="Example: python -m data transform data/sample --out plays.parquet")
 def transform(
-    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    directory: DataFolder,
     out: Annotated[Path, typer.Option(help="File to write, .jsonl or .parquet.")],
     lenient: Annotated[
         bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
     ] = False,
 ) -> None:
     """Turns sessions into plays: one row a PLAY, with what became of it."""
-    from data.export import require_known_suffix, write_plays
+    from data.export import require_known_suffix, require_no_source, write_plays
     from data.reading import read_dataset
     from data.repairs import print_repairs
     from data.transform import plays
 
     with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)
+        require_no_source(out, directory)
         task = bar.add_task("reading", total=None)
         dataset = read_dataset(directory, lenient=lenient)
         print_repairs(dataset.repairs)
@@ -113,12 +120,13 @@ def transform(
         table = plays(dataset)
         bar.update(task, description="writing")
         write_plays(table, out)
-    typer.echo(f"wrote {len(table)} plays, {table['skipped'].mean():.2%} of them skipped, to {out}")
+    skipped = f", {table['skipped'].mean():.2%} of them skipped," if len(table) else ""
+    typer.echo(f"wrote {len(table)} plays{skipped} to {out}")
 
 
 @app.command(epilog="Example: python -m data validate data/sample --json report.json")
 def validate(
-    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    directory: DataFolder,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout.")
     ] = None,
@@ -140,8 +148,10 @@ def validate(
 
 @app.command(epilog="Example: python -m data analyze data/sample --out report")
 def analyze(
-    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; an older report there is replaced.")],
+    directory: DataFolder,
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; an older report there is replaced.", readable=False)
+    ],
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all statistics as JSON; - is stdout.")
     ] = None,
@@ -164,7 +174,7 @@ def analyze(
             bar.update(task, advance=1, description=step)
 
         statistics = describe(dataset, advance)
-        write_report(statistics, out, title=directory.resolve().name, advance=advance)
+        write_report(statistics, out, title=printable(directory.resolve().name), advance=advance)
         if json_file is not None:
             write_json(statistics, json_file)
     typer.echo(f"wrote {out / 'report.html'} and its figures", err=str(json_file) == "-")

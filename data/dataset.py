@@ -80,4 +80,4 @@ class Dataset:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Returns the tracks joined with their artists' genres and their storage."""
-        return Catalogue.join(self.artists, self.tracks, self.track_storage)
+        return Catalogue.join(self.artists, self.tracks, self.track_storage, self.repairs)

@@ -8,6 +8,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def reason(error: OSError) -> str:
+    """Returns why the system refused something, for the middle of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
 class DataError(Exception):
     """Says in one line what is wrong with a data set, and where.
 

@@ -1,16 +1,19 @@
 """Writes plays to a file that is either whole or not there."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from data.errors import DataError
+from data.replacing import replaced_file
+from data.schema import DATASET_FILES
 
 
 def _write_jsonl(plays: pd.DataFrame, path: Path) -> None:
+    if plays.empty:  # pandas would write a blank line
+        path.touch()
+        return
     times = plays["started_at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
     plays.assign(started_at=times).to_json(path, orient="records", lines=True, double_precision=6)
 
@@ -36,6 +39,17 @@ def require_known_suffix(path: Path) -> None:
         raise DataError(path, None, None, f"cannot write {shown}: use .jsonl or .parquet")
 
 
+def require_no_source(path: Path, directory: Path) -> None:
+    """Refuses to write over a file of the data set that is read.
+
+    Raises:
+        DataError: `path` is one of the files of the data set in `directory`.
+    """
+    names = {contract.file_name for contract in DATASET_FILES}
+    if path.name in names and path.parent.resolve() == directory.resolve():
+        raise DataError(path, None, None, "is part of the data set itself: not overwritten")
+
+
 def write_plays(plays: pd.DataFrame, path: Path) -> None:
     """Writes plays in the format that the suffix names; an older file is replaced at one stroke.
 
@@ -47,13 +61,5 @@ def write_plays(plays: pd.DataFrame, path: Path) -> None:
         DataError: The suffix is unknown, or the file cannot be written.
     """
     require_known_suffix(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
-            whole = Path(beside) / path.name
-            _WRITERS[path.suffix](plays, whole)
-            os.replace(whole, path)
-    except OSError as error:
-        raise DataError(
-            path, None, None, f"cannot write: {(error.strerror or str(error)).lower()}"
-        ) from error
+    with replaced_file(path) as fresh:
+        _WRITERS[path.suffix](plays, fresh)

@@ -102,9 +102,9 @@ class _Reader:
         self._most_brackets_a_line = 1 + sum(
             arrow.types.is_list(field.type) for field in contract.arrow_schema
         )
+        # Fields that the contract does not know are parsed, too: what Arrow ignores may be any bytes.
         self._parse_options = arrow_json.ParseOptions(
-            explicit_schema=contract.arrow_schema,
-            unexpected_field_behavior="infer" if note_strays else "ignore",
+            explicit_schema=contract.arrow_schema, unexpected_field_behavior="infer"
         )
         self.n_rows = 0
 
@@ -127,8 +127,12 @@ class _Reader:
             self.n_rows += table.num_rows
             lines = block.first_line + np.arange(table.num_rows)
             self._note_nulls(block, table)
-            self._note_stray_columns(block, table)
+            if self._note_strays:
+                self._note_stray_columns(block, table)
             yield self._finish(table.select(self._schema.names), lines), lines
+        elif not block.data.strip():
+            lines = block.first_line + np.arange(block.n_lines)
+            self._log.add_lines("blank-line", lines.tolist(), "blank", None, [])
         elif block.n_lines > _SMALLEST_BLOCK_LINES and (halves := block.halves()):
             for half in halves:
                 yield from self._pieces(half, self._by_arrow(half))
@@ -145,8 +149,10 @@ class _Reader:
                 read_options=arrow_json.ReadOptions(block_size=len(block.data) + 1, use_threads=False),
                 parse_options=self._parse_options,
             )
-            table.validate(full=True)  # strings are UTF-8
-        except (arrow.ArrowInvalid, UnicodeDecodeError):  # the latter for a field's name
+            table.validate(
+                full=True
+            )  # nulls in a list can break one: https://github.com/apache/arrow/issues/51305
+        except arrow.ArrowInvalid:
             return None
         usable = table.num_rows == block.n_lines and all(
             _holds_json(column) for column in table.select(self._schema.names).columns
@@ -154,15 +160,20 @@ class _Reader:
         return table if usable else None
 
     def _is_safe(self, block: Block) -> bool:
-        """Tells whether each line looks like one object, not nested deep."""
+        """Tells whether each line is UTF-8 and looks like one object, not nested deep."""
+        if not block.data.startswith(b"{"):
+            return False
+        try:
+            block.data.decode()
+        except UnicodeDecodeError:
+            return False
         data = np.frombuffer(block.data, dtype=np.uint8)
         ends = np.flatnonzero(data == _LINE_FEED)
         before = data[ends - 1]
         before = np.where(before == _CARRIAGE_RETURN, data[ends - 2], before)
         n_brackets = np.count_nonzero(data == _BRACE) + np.count_nonzero(data == _BRACKET)
         return bool(
-            data[0] == _BRACE
-            and (data[ends[:-1] + 1] == _BRACE).all()
+            (data[ends[:-1] + 1] == _BRACE).all()
             and (before == _CLOSING_BRACE).all()
             and n_brackets <= self._most_brackets_a_line * block.n_lines + _SPARE_BRACKETS
         )

@@ -4,12 +4,13 @@ import hashlib
 import json
 import math
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.errors import DataError
+from data.errors import DataError, reason
 from data.faults import FaultLog
 from data.schema import SENTINELS, Column
 
@@ -107,6 +108,8 @@ def blocks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[Block
 def _chunks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[bytes]:
     """Yields a file's bytes, without a byte order mark."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise OSError("a pipe or a device, not a file")  # it might never end, or never begin
         with path.open("rb") as file:
             first = True
             while chunk := file.read(BLOCK_BYTES):
@@ -117,7 +120,7 @@ def _chunks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[byte
                 first = False
                 yield chunk
     except OSError as error:
-        raise DataError(path, None, None, (error.strerror or str(error)).lower()) from error
+        raise DataError(path, None, None, reason(error)) from error
 
 
 def parse_line(line: bytes, cut_off: bool = False) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Reads a data set's folder: strictly, where the first fault ends it with a one-line error, or leniently."""
 
 import hashlib
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.contract import hold_to_contract, typed
 from data.dataset import Catalogue, Dataset
-from data.errors import DataError
+from data.errors import DataError, reason
 from data.faults import FaultLog, StrictFaultLog
 from data.jsonl import RawTable, read_raw
 from data.references import of_shared_session, of_unknown_listener, of_unknown_track
@@ -58,10 +59,25 @@ def read_catalogue(directory: Path, *, lenient: bool = False) -> Catalogue:
 
 def require_folder(directory: Path) -> None:
     """Raises a `DataError` unless there is such a folder."""
-    if not directory.exists():
-        raise DataError(directory, None, None, "no such folder")
-    if not directory.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(directory.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(directory, None, None, "no such folder") from error
+    except OSError as error:
+        raise DataError(directory, None, None, reason(error)) from error
+    if not is_folder:
         raise DataError(directory, None, None, "not a folder")
+
+
+def is_missing(path: Path) -> bool:
+    """Tells whether there is no such file; of one that may not be looked at, reading says why."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _read(
@@ -71,7 +87,7 @@ def _read(
     directory = Path(directory)
     require_folder(directory)
     for contract in contracts:  # before any is read: a missing file is the first thing to know
-        if not (directory / contract.file_name).exists():
+        if is_missing(directory / contract.file_name):
             raise DataError(directory / contract.file_name, None, None, "no such file")
     hasher = hashlib.sha256()
     raw = {contract.name: _raw(directory, contract, hasher, lenient) for contract in contracts}

@@ -22,7 +22,7 @@ EVENT_TYPES = ("PLAY", "SKIP", "LIKE", "ADVERTISEMENT", "BUY_PREMIUM")
 TRACK_EVENT_TYPES = ("PLAY", "SKIP", "LIKE")
 """Events about a track; the others carry an empty `track_id`."""
 
-RELEASE_DATE_PATTERN = r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
+RELEASE_DATE_PATTERN = r"^[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?\Z"
 
 
 SENTINELS = (-1, "-1", "null", "None", "nan", "NaN")

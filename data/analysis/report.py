@@ -1,19 +1,18 @@
 """The report of a data set, and how it reaches the disk: whole or not at all."""
 
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from data import replacing
 from data.analysis import chart, sentences
 from data.analysis.page import Chart, Fact, Page, Section, Table, render
 from data.analysis.recipes import FIGURE_NAMES, SECTIONS, FigureRecipe
 from data.analysis.statistics import Statistics
-from data.errors import DataError
 
 REPORT_NAME, STATISTICS_NAME = "report.html", "statistics.json"
+_OURS = frozenset({REPORT_NAME, STATISTICS_NAME, *(f"{name}.png" for name in FIGURE_NAMES)})
 
 
 def write_report(
@@ -30,18 +29,10 @@ def write_report(
     Raises:
         DataError: The folder cannot be written, or holds what no report put there.
     """
-    require_replaceable(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
-            whole = Path(beside) / "new"
-            whole.mkdir()
-            page = _page(statistics, whole, title, advance)
-            (whole / REPORT_NAME).write_text(render(page), encoding="utf-8")
-            (whole / STATISTICS_NAME).write_text(_as_json(statistics), encoding="utf-8")
-            _swap(whole, out.resolve(), Path(beside) / "old")
-    except OSError as error:
-        raise _cannot_write(out, error) from error
+    with replacing.replaced_folder(out, "report", _OURS) as folder:
+        page = _page(statistics, folder, title, advance)
+        (folder / REPORT_NAME).write_text(render(page), encoding="utf-8")
+        (folder / STATISTICS_NAME).write_text(_as_json(statistics), encoding="utf-8")
 
 
 def require_replaceable(out: Path) -> None:
@@ -50,14 +41,7 @@ def require_replaceable(out: Path) -> None:
     Raises:
         DataError: It is a file, or holds something else.
     """
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise DataError(out, None, None, "cannot write a report here: not a folder")
-    ours = {REPORT_NAME, STATISTICS_NAME, *(f"{name}.png" for name in FIGURE_NAMES)}
-    foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in ours)
-    if foreign:
-        raise DataError(out, None, None, f"cannot write a report here: the folder holds {foreign[0]!r}")
+    replacing.require_replaceable(out, "report", _OURS)
 
 
 def write_json(statistics: Statistics, file: Path) -> None:
@@ -70,14 +54,8 @@ def write_json(statistics: Statistics, file: Path) -> None:
     if str(file) == "-":
         sys.stdout.write(text)
         return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{file.name}-", dir=file.parent) as beside:
-            whole = Path(beside) / file.name
-            whole.write_text(text, encoding="utf-8")
-            os.replace(whole, file)
-    except OSError as error:
-        raise _cannot_write(file, error) from error
+    with replacing.replaced_file(file) as fresh:
+        fresh.write_text(text, encoding="utf-8")
 
 
 def _page(statistics: Statistics, folder: Path, title: str, advance: Callable[[str], None]) -> Page:
@@ -126,19 +104,3 @@ def _draw(recipe: FigureRecipe, statistics: Statistics, folder: Path) -> Chart:
 
 def _as_json(statistics: Statistics) -> str:
     return json.dumps(statistics.as_dict(), indent=1, allow_nan=False) + "\n"
-
-
-def _swap(new: Path, place: Path, old: Path) -> None:
-    """Moves the new folder into its place; when that fails, what was there is back again."""
-    if place.exists():
-        os.rename(place, old)
-    try:
-        os.rename(new, place)
-    except OSError:
-        if old.exists():
-            os.rename(old, place)
-        raise
-
-
-def _cannot_write(path: Path, error: OSError) -> DataError:
-    return DataError(path, None, None, f"cannot write: {(error.strerror or str(error)).lower()}")

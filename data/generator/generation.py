@@ -11,8 +11,17 @@ from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listener
 from data.generator.planting import plant_defects
 from data.generator.sessions import Listening
 from data.generator.vocabulary import Genres, genres
-from data.generator.writing import event_lines, replaced_folder, write_rows
-from data.schema import ARTISTS, SESSIONS, STORAGE_COST_PER_MINUTE, TRACK_STORAGE, TRACKS, USERS
+from data.generator.writing import event_lines, write_rows
+from data.replacing import replaced_folder
+from data.schema import (
+    ARTISTS,
+    DATASET_FILES,
+    SESSIONS,
+    STORAGE_COST_PER_MINUTE,
+    TRACK_STORAGE,
+    TRACKS,
+    USERS,
+)
 
 FIRST_SESSION_ID = 124
 
@@ -50,7 +59,8 @@ def generate(
         raise ValueError("listeners, tracks and plays must be at least 1, and seed at least 0")
     catalogue_seed, listener_seed, session_seed, defect_seed = np.random.SeedSequence(seed).spawn(4)
     all_genres = genres()
-    with replaced_folder(directory) as folder:
+    ours = [contract.file_name for contract in DATASET_FILES]
+    with replaced_folder(directory, "data set", ours) as folder:
         rng = np.random.default_rng(catalogue_seed)
         artists = make_artists(rng, all_genres, tracks)
         made = make_tracks(rng, all_genres, artists, tracks)

@@ -1,8 +1,6 @@
 """Shows a report: as a table in the terminal, and as JSON."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data.errors import DataError, printable
+from data.errors import printable
 from data.faults import Severity
 from data.quality.findings import Finding, Report
+from data.replacing import replaced_file
 
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _LONGEST_VALUE = 24
@@ -80,12 +79,5 @@ def write_json(report: Report, path: Path, console: Console) -> None:
     if str(path) == "-":
         console.file.write(text)
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
-            whole = Path(beside) / path.name
-            whole.write_text(text, encoding="utf-8")
-            os.replace(whole, path)
-    except OSError as error:
-        problem = f"cannot write: {(error.strerror or str(error)).lower()}"
-        raise DataError(path, None, None, problem) from error
+    with replaced_file(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")

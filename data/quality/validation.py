@@ -15,7 +15,7 @@ from data.jsonl import RawTable, read_raw
 from data.quality import catalogue, events  # noqa: F401  (both declare their rules)
 from data.quality.findings import Example, FileReport, Finding, Report
 from data.quality.rules import TABLE_RULES, TableRule, Tables
-from data.reading import require_folder
+from data.reading import is_missing, require_folder
 from data.schema import DATASET_FILES, FileContract
 
 _GRAVEST_FIRST = list(Severity)
@@ -62,7 +62,7 @@ def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def _read(directory: Path, contract: FileContract) -> RawTable | Finding:
     path = directory / contract.file_name
-    if not path.exists():
+    if is_missing(path):
         return _of_file("missing-file")
     try:
         return read_raw(path, contract, FaultLog(path), hashlib.sha256(), note_strays=True)

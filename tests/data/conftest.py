@@ -6,16 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from data import Dataset, generate, read_dataset
+from tests.data.tiny import Event, tiny_dataset
 
 SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
-
-Event = tuple[int, int, str, str, int]
-"""Second of the day, listener, track, event type, session."""
 
 
 @pytest.fixture(scope="session")
@@ -69,29 +65,7 @@ def v2(v2_directory: Path) -> Dataset:
 @pytest.fixture(scope="session")
 def make_dataset() -> Callable[[Sequence[Event]], Dataset]:
     """Builds a data set of two tracks (a: 100 s, b: 200 s) and two listeners (1: free, 2: premium)."""
-
-    def make(events: Sequence[Event]) -> Dataset:
-        seconds = np.array([event[0] for event in events], dtype="timedelta64[s]")
-        sessions = pd.DataFrame(
-            {
-                "timestamp": (np.datetime64("2023-01-01", "us") + seconds).astype("datetime64[us]"),
-                "user_id": np.array([event[1] for event in events], dtype=np.int64),
-                "track_id": pd.Series([event[2] for event in events], dtype="str"),
-                "event_type": pd.Series([event[3] for event in events], dtype="str"),
-                "session_id": np.array([event[4] for event in events], dtype=np.int64),
-            }
-        )
-        tracks = pd.DataFrame({"id": ["a", "b"], "duration_ms": [100_000, 200_000]})
-        users = pd.DataFrame(
-            {
-                "user_id": [1, 2],
-                "favourite_genres": pd.Series([["jazz"], ["rock", "pop"]], dtype=object),
-                "premium_user": [False, True],
-            }
-        )
-        return Dataset(pd.DataFrame(), tracks, users, pd.DataFrame(), sessions, digest="")
-
-    return make
+    return tiny_dataset
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """`python -m data analyze` as a user meets it."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,12 @@ def test_lenient_describes_what_can_be_repaired(
     result = _run(directory, "--out", tmp_path / "out", "--lenient", "--json", "-")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["rows"]["events"] == len(rest)
+
+
+def test_a_folder_whose_name_is_no_text_can_be_described(
+    small_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "SECTIONS", SECTIONS[:1])
+    directory = Path(shutil.copytree(small_directory, tmp_path / os.fsdecode(b"caf\xe9")))
+    assert _run(directory, "--out", tmp_path / "out").exit_code == 0
+    assert "caf\\udce9" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def test_generate_writes_a_readable_data_set(tmp_path: Path) -> None:
 def test_generate_refuses_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     line = _refused(_run("generate", "--out", tmp_path, "--plays", "5"))
-    assert line == f"error: {tmp_path}: holds 'photo.jpg', which no data set has: not overwritten"
+    assert line == f"error: {tmp_path}: the folder holds 'photo.jpg', which no data set has: not overwritten"
 
 
 def test_generate_refuses_impossible_numbers(tmp_path: Path) -> None:
@@ -70,6 +70,25 @@ def test_transform_replaces_an_older_file(small_directory: Path, tmp_path: Path)
     out.write_text("old")
     assert _run("transform", small_directory, "--out", out).exit_code == 0
     assert len(out.read_text().splitlines()) == 60
+
+
+def test_transform_of_no_plays_writes_no_lines(directory: Path, tmp_path: Path) -> None:
+    sessions = directory / "sessions.jsonl"
+    advertisement = next(line for line in sessions.read_text().splitlines() if "ADVERTISEMENT" in line)
+    sessions.write_text(advertisement + "\n")
+    result = _run("transform", directory, "--out", tmp_path / "plays.jsonl")
+    assert result.stdout == f"wrote 0 plays to {tmp_path / 'plays.jsonl'}\n"
+    assert (tmp_path / "plays.jsonl").read_text() == ""
+
+
+def test_a_command_that_is_ended_leaves_nothing_half_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "data", "generate", "--plays", "100000000", "--out", str(tmp_path / "d")]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as run:
+        while not list(tmp_path.glob("**/sessions.jsonl")):
+            assert run.poll() is None
+        run.terminate()
+    assert run.returncode == 128 + 15
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -107,8 +126,16 @@ def test_transform_names_an_output_that_cannot_be_written(small_directory: Path,
     )
 
 
+def test_transform_leaves_the_data_set_that_it_reads_alone(directory: Path) -> None:
+    out = directory / "sessions.jsonl"
+    before = out.read_bytes()
+    line = _refused(_run("transform", directory, "--out", out))
+    assert line == f"error: {out}: is part of the data set itself: not overwritten"
+    assert out.read_bytes() == before
+
+
 def test_every_command_shows_an_example() -> None:
-    for command in ("generate", "transform"):
+    for command in ("generate", "validate", "transform", "analyze"):
         result = _run(command, "--help")
         assert result.exit_code == 0
         assert f"python -m data {command}" in result.stdout

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -63,6 +64,25 @@ def test_folder_in_place_of_a_file(directory: Path) -> None:
     (directory / "users.jsonl").unlink()
     (directory / "users.jsonl").mkdir()
     assert str(_error(directory)) == f"{directory / 'users.jsonl'}: is a directory"
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(directory: Path) -> None:
+    (directory / "users.jsonl").unlink()
+    os.mkfifo(directory / "users.jsonl")
+    assert _error(directory).problem == "a pipe or a device, not a file"
+
+
+@pytest.mark.parametrize("name", ["users.jsonl", ""], ids=["file", "folder"])
+def test_a_link_to_itself_is_named(directory: Path, name: str) -> None:
+    path = directory / name if name else directory.with_name("loop")
+    path.unlink(missing_ok=True)
+    path.symlink_to(path.name)
+    error = _error(directory if name else path)
+    assert (error.path, error.problem) == (path, "too many levels of symbolic links")
+
+
+def test_a_name_too_long_for_a_folder(tmp_path: Path) -> None:
+    assert _error(tmp_path / ("x" * 300)).problem == "file name too long"
 
 
 def test_catalogue_needs_neither_sessions_nor_users(directory: Path) -> None:
@@ -183,6 +203,14 @@ def test_an_endless_line(directory: Path) -> None:
         file.write('{"name": "' + "x" * (2 * lines.MAX_LINE_BYTES))
     error = _error(directory)
     assert (error.line, error.problem) == (4, "the line is longer than 4 MiB")
+
+
+def test_a_file_of_many_blank_lines_is_read_at_once(directory: Path) -> None:
+    """Blank blocks are counted, not walked: a line at a time, these would take a minute."""
+    artists = directory / "artists.jsonl"
+    n_rows = len(read_dataset(directory).artists)
+    artists.write_bytes(artists.read_bytes() + b"\n" * 8_000_000)
+    assert len(read_dataset(directory).artists) == n_rows
 
 
 def test_blank_lines_count_as_lines(directory: Path, edit_line: EditLine) -> None:

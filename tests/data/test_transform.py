@@ -10,8 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from data import Dataset, plays
+from tests.data.tiny import Event
 
-Event = tuple[int, int, str, str, int]
 MakeDataset = Callable[[Sequence[Event]], Dataset]
 PLAY, SKIP, LIKE, ADVERTISEMENT, BUY = "PLAY", "SKIP", "LIKE", "ADVERTISEMENT", "BUY_PREMIUM"
 

@@ -24,6 +24,7 @@ BAD_FILES: list[tuple[str, bytes, int | None, str, str]] = [
     ("picture", b"\x89PNG\r\n\x1a\n\x00\xff\xfe", 1, "not UTF-8", "not-utf8"),
     ("zeros", bytes(100_000), 1, "not JSON", "not-json"),
     ("empty", b"", None, "the file is empty", "empty-file"),
+    ("a line feed", b"\n", None, "the file holds no rows", "empty-file"),
     ("blank", b"\n \n\n", None, "the file holds no rows", "empty-file"),
     ("one bad line", b"nonsense", 1, "not JSON", "not-json"),
     ("null", b"null\n", 1, "not a JSON object but null", "not-an-object"),
@@ -41,8 +42,13 @@ BAD_FILES: list[tuple[str, bytes, int | None, str, str]] = [
     ("deep and closed", b'{"x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", 1, "nested", "not-json"),
     ("terminal escape", b'{"\\u001b[31m": 1, "\\u001b[31m": 2}', 1, "more than once", "duplicate-key"),
     ("name not utf-8", b'{"\xe6": 1}', 1, "not UTF-8", "not-utf8"),
+    ("unknown name not utf-8", EVENT.replace("{", '{"?": 1, ').encode().replace(b"?", b"\xe6"), 1,
+     "not UTF-8", "not-utf8"),
+    ("unknown text not utf-8", EVENT.replace("{", '{"x": "?", ').encode().replace(b"?", b"\xe6"), 1,
+     "not UTF-8", "not-utf8"),
+    ("unknown name twice", EVENT.replace("{", '{"x": 1, "x": 2, ').encode(), 1, "more than", "duplicate-key"),
     ("half a character", b'{"\\ud800": 1, "\\ud800": 2}', 1, "more than once", "duplicate-key"),
-]
+]  # fmt: skip
 
 
 def _run(*arguments: object) -> Result:
