@@ -10,7 +10,7 @@ PLAY_THROUGH_RATE = 0.66
 """Probability assumed where nothing is known: the data's rate."""
 
 PRIOR_PLAYS = 5.0
-"""How many plays of a listener weigh as much as what a model says of them (chosen on v2's first 80 %)."""
+"""How many plays of a listener weigh as much as what a model says of them: a guess."""
 
 _FLOOR = 0.005
 """Nobody is certain to skip, or to stay."""

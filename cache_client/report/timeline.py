@@ -26,24 +26,29 @@ class Bar:
 
 
 def timeline(session: RecordedSession, policy: Policy, said: SessionPredictions, world: World) -> list[Bar]:
-    """Returns a session's bars, in queue order; a track that is played twice has its waste at the last."""
+    """Returns a session's bars, in queue order; without what was evicted before its turn."""
+    tracks = [*(play.track for play in session.plays), *session.continuation]
     moments: list[tuple[float, float, float]] = []
+    unheard_bytes: list[float] = []
 
     def watch(
         position: int, asked_s: float, startup_delay_s: float, ended_s: float, cache: ClientCache
     ) -> None:
         moments.append((asked_s, startup_delay_s, ended_s))
+        unheard_bytes.append(cache.unheard_bytes(tracks[position].track_id))
         if position == len(session.plays) - 1:
-            left.update({it.track_id: cache.unheard_bytes(it.track_id) for it in tracks})
+            played = {play.track.track_id for play in session.plays}
+            # What still stands in the queue when the session ends is never heard.
+            unheard_bytes.extend(
+                cache.unheard_bytes(it.track_id) if it.track_id not in played else 0.0
+                for it in dict.fromkeys(session.continuation)
+            )
 
-    tracks = [*(play.track for play in session.plays), *session.continuation]
-    left: dict[str, float] = {}
     SessionReplay(session, policy, said, world, watch).run()
     end_s = moments[-1][2]
-    bars: list[Bar] = []
-    for place, track in reversed(list(enumerate(tracks))):
+    bars = []
+    for place, size_bytes in enumerate(unheard_bytes):
         from_s, waited_s, until_s = moments[place] if place < len(moments) else (end_s, 0.0, end_s)
-        unheard_s = left.pop(track.track_id, 0.0) / world.delivery.audio_bytes_per_s
-        if place < len(moments) or unheard_s > 0:
-            bars.append(Bar(from_s, waited_s, until_s, unheard_s))
-    return bars[::-1]
+        if place < len(moments) or size_bytes > 0:
+            bars.append(Bar(from_s, waited_s, until_s, size_bytes / world.delivery.audio_bytes_per_s))
+    return bars
