@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, progress_bar, write_json
-from cache_client.cli.options import Data, Holdout, JsonFile, Model, Server, number
+from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Model, Server, number
 from cache_client.delivery import Delivery
 from cache_client.errors import UsageError
 from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_named
@@ -73,6 +73,7 @@ def simulate(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes.", show_default="as the work is worth")
     ] = None,
+    lenient: Lenient = False,
 ) -> None:
     """Replay recorded sessions over a simulated link, and compare prefetch policies.
 
@@ -105,9 +106,10 @@ def simulate(
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
         from cache_client.simulator import simulate as run
-        from data import plays, read_dataset
+        from data import plays, print_repairs, read_dataset
 
-        dataset = read_dataset(source.data)
+        dataset = read_dataset(source.data, lenient=lenient)
+        print_repairs(dataset.repairs)
         sessions = recorded_sessions(
             plays(dataset), dataset.catalogue, holdout=holdout, continuation=horizon, seed=seed
         )

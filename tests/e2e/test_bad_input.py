@@ -64,7 +64,8 @@ def test_a_corrupt_artifact_is_refused_and_the_others_serve(serve: Any, trained:
     weights.write_bytes(weights.read_bytes()[:100])
     with serve(trained.data, models) as running, grpc.insecure_channel(running.target) as channel:
         listed = PredictionServiceStub(channel).ListModels(pb.ListModelsRequest(), timeout=10)
-    assert [model.name for model in listed.models] == ["advanced", "contextual"]
+    states = {model.name: pb.Model.State.Name(model.state) for model in listed.models}
+    assert states == {"advanced": "STATE_SERVING", "contextual": "STATE_SERVING", "simple": "STATE_FAILED"}
     assert "simple" in (tmp_path / "var" / "server.log").read_text()
 
 
