@@ -140,7 +140,7 @@ async def bench_outage(pairs: int, seconds: float, rate: float) -> dict[str, Any
     """Measures with MongoDB there and stopped in turns; server and database are processes of their own."""
     from data import generate, read_catalogue
     from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-    from server.experiment.spool_file import count_spooled
+    from server.experiment.spool_folder import count_spooled
     from tests.server.soak import Soak
     from tests.server.tiny_models import save_tiny_model
 

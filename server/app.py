@@ -22,7 +22,7 @@ from server.experiment.embedded import EmbeddedMongo
 from server.experiment.folder_lock import lock_folder
 from server.experiment.log import ExperimentLog
 from server.experiment.spool import Spool
-from server.experiment.spool_file import SUFFIX
+from server.experiment.spool_folder import SUFFIX
 from server.experiment.store import MongoStore
 from server.experiment.watching import FileWatcher
 from server.experiment.writer import SpoolWriter

@@ -184,7 +184,7 @@ async def _read(
 ) -> "tuple[list[LoggedPrediction], SpoolCounts]":
     """Reads what was logged, and counts what waits in this machine's spool."""
     from server.experiment.reading import embedded_uri, read_logged
-    from server.experiment.spool_file import count_spooled
+    from server.experiment.spool_folder import count_spooled
 
     # Counted first: what is delivered in between is then told twice, rather than not at all.
     spooled = await asyncio.to_thread(count_spooled, settings.spool_directory)

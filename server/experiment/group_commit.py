@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import structlog
 
 from server.errors import OutcomeConflictError, SpoolFullError, StorageUnavailableError
-from server.experiment.spool_file import SpoolFile, free_bytes
+from server.experiment.spool_file import SpoolFile
+from server.experiment.spool_folder import free_bytes
 
 T = TypeVar("T")
 Row = tuple[str, str]

@@ -14,7 +14,8 @@ import structlog
 from server.errors import SpoolFullError, StartError
 from server.experiment.group_commit import GroupCommitter
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool_file import HeldOutcome, SpooledRow, SpoolFile, claim, files_in
+from server.experiment.spool_file import HeldOutcome, SpooledRow, SpoolFile
+from server.experiment.spool_folder import claim, files_in
 
 _log = structlog.get_logger("server.experiment.spool")
 
@@ -110,11 +111,19 @@ class Spool:
     async def read(self, limit: int) -> list[SpooledRow]:
         """Returns the oldest predictions, at most `limit`; without any, `filled` is clear then."""
         self.filled.clear()
-        return await self._committer.submit(lambda file: file.oldest(limit))
+        rows = await self._committer.submit(lambda file: file.oldest(limit))
+        if rows:  # they may come to nothing
+            self.filled.set()
+        return rows
 
     async def read_outcomes(self, limit: int) -> list[HeldOutcome]:
         """Returns held outcomes whose prediction may be looked for now, at most `limit`."""
-        return await self._committer.submit(lambda file: file.due_outcomes(limit)) if self._held else []
+        if not self._held:
+            return []
+        held = await self._committer.submit(lambda file: file.due_outcomes(limit))
+        if held:
+            self.filled.set()
+        return held
 
     async def remove(self, rows: Sequence[SpooledRow]) -> None:
         """Forgets rows that MongoDB has; one that got an outcome since it was read stays."""

@@ -25,7 +25,7 @@ from pymongo import MongoClient
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.experiment.embedded import EmbeddedMongo
-from server.experiment.spool_file import count_spooled
+from server.experiment.spool_folder import count_spooled
 
 _CALLERS = 16
 _LONGEST_LIFE_S = 1.5

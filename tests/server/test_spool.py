@@ -11,7 +11,8 @@ import pytest
 from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool import Spool
-from server.experiment.spool_file import SpoolCounts, count_spooled
+from server.experiment.spool_file import SpoolCounts
+from server.experiment.spool_folder import count_spooled
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
@@ -173,3 +174,17 @@ async def test_a_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> Non
         Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     with pytest.raises(StartError, match="cannot open the spool"):
         count_spooled(tmp_path / "spool")
+
+
+async def test_what_was_read_and_not_removed_is_still_to_be_moved(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    """Else the writer would wait for a new record before it tried again what MongoDB did not take."""
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    await spool.append(make_record(1))
+    rows = await spool.read(10)
+    assert spool.filled.is_set()
+    await spool.remove(rows)
+    await spool.read(10)
+    assert not spool.filled.is_set()
+    await spool.close()

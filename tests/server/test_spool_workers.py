@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError
-from server.experiment import spool_file
+from server.experiment import spool_folder
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool import Spool
-from server.experiment.spool_file import SpoolCounts, SpoolFile, count_spooled
+from server.experiment.spool_file import SpoolCounts, SpoolFile
+from server.experiment.spool_folder import count_spooled
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
@@ -103,11 +104,11 @@ async def test_a_take_over_that_was_cut_off_repeats_nothing(folder: Path, make_r
 
 
 def test_two_processes_never_have_one_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = spool_file.claim(folder / "0.sqlite3")
+    lock = spool_folder.claim(folder / "0.sqlite3")
     with pytest.raises(StartError, match="in use"):
-        spool_file.claim(folder / "0.sqlite3", within_s=0)
+        spool_folder.claim(folder / "0.sqlite3", within_s=0)
     lock.close()
-    spool_file.claim(folder / "0.sqlite3", within_s=0).close()
+    spool_folder.claim(folder / "0.sqlite3", within_s=0).close()
 
 
 async def test_a_nearly_full_disk_refuses_predictions_and_still_delivers(
