@@ -150,27 +150,24 @@ async def bench_outage(pairs: int, seconds: float, rate: float) -> dict[str, Any
         save_tiny_model(models, "simple", "1")
         track_id = str(read_catalogue(data).track_ids[0])
         soak = Soak(data, models, var, track_id, seed=0)
-        await soak._start_mongodb()
-        process, address = await soak._start_server()
+        await soak.start_mongodb()
         failed: list[str] = []
         rows = []
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with soak.server() as (process, address), grpc.aio.insecure_channel(address) as channel:
             stub = pb_grpc.PredictionServiceStub(channel)
             await latencies(stub, track_id, 3, rate, failed)
             for _ in track(range(pairs), "outage", transient=True):
                 there = await latencies(stub, track_id, seconds, rate, failed)
                 before = _resident_mib(process.pid)
-                await soak._stop_mongodb()
+                await soak.stop_mongodb()
                 away = await latencies(stub, track_id, seconds, rate, failed)
                 grown = _resident_mib(process.pid) - before
                 waiting = (await asyncio.to_thread(count_spooled, var / "spool")).waiting
-                await soak._start_mongodb()
+                await soak.start_mongodb()
                 back = time.perf_counter()
-                await soak._flushed()
+                await soak.flushed()
                 rows.append((there, away, waiting, time.perf_counter() - back, grown))
-        process.terminate()
-        await process.wait()
-        await soak._stop_mongodb()
+        await soak.stop_mongodb()
     p99 = [(float(np.percentile(t, 99)), float(np.percentile(a, 99))) for t, a, *_ in rows]
     ratios = [away / there for there, away in p99]
     return {

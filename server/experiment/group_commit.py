@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -23,6 +24,16 @@ _PAUSE_S = 0.004
 _COMPACT_INTERVAL_S = 1.0
 
 _log = structlog.get_logger("server.experiment.spool")
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """What somebody asked for; see `GroupCommitter.submit`."""
+
+    run: Callable[[SpoolFile], Any]
+    grows: bool
+    done: Callable[[Any], None]
+    future: "asyncio.Future[Any]"
 
 
 class GroupCommitter:
@@ -47,18 +58,19 @@ class GroupCommitter:
         self._inserted = inserted
         self._loop = asyncio.get_running_loop()
         self._rows: list[tuple[Row, asyncio.Future[None]]] = []
-        self._operations: list[tuple[Callable[[SpoolFile], Any], bool, asyncio.Future[Any]]] = []
+        self._operations: list[_Operation] = []
+        self._unanswered_rows = 0
         self._wake = threading.Condition()
         self._closing = False
-        self._refusing = False
+        self._refusing: str | None = None
         self._compact_next = 0.0
         self._thread = threading.Thread(target=self._run, name=f"spool-{file.path.stem}", daemon=True)
         self._thread.start()
 
     @property
-    def waiting_rows(self) -> int:
-        """Returns how many rows are not committed yet."""
-        return len(self._rows)
+    def unanswered_rows(self) -> int:
+        """Returns how many rows `inserted` has not been told of, those that are being committed included."""
+        return self._unanswered_rows
 
     def insert(self, row: Row) -> "asyncio.Future[None]":
         """Queues a prediction for the next transaction; the future is done once it is on disk."""
@@ -66,20 +78,28 @@ class GroupCommitter:
         with self._wake:
             self._check_open()
             self._rows.append((row, future))
+            self._unanswered_rows += 1
             self._wake.notify()
         return future
 
-    def submit(self, operation: Callable[[SpoolFile], T], *, grows: bool = False) -> "asyncio.Future[T]":
+    def submit(
+        self,
+        operation: Callable[[SpoolFile], T],
+        *,
+        grows: bool = False,
+        done: Callable[[T], None] = lambda result: None,
+    ) -> "asyncio.Future[T]":
         """Queues an operation for the next transaction, after its rows.
 
         Args:
             operation: What to do with the file.
             grows: Whether it is refused when the disk is nearly full.
+            done: Told the result on the event loop once it is on disk, even if the caller has gone.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:
             self._check_open()
-            self._operations.append((operation, grows, future))
+            self._operations.append(_Operation(operation, grows, done, future))
             self._wake.notify()
         return future
 
@@ -104,47 +124,50 @@ class GroupCommitter:
                 operations, self._operations = self._operations, []
             if not rows and not operations:
                 return
-            full = self._is_full()
-            self._tell(full)
-            results = self._commit([] if full else [row for row, _ in rows], operations, full=full)
-            futures = [*(future for _, future in rows), *(future for _, _, future in operations)]
-            refused: list[Any] = [SpoolFullError() for _ in rows] if full else []
-            self._loop.call_soon_threadsafe(self._answer, futures, refused + results, len(rows))
-            if len(futures) > 1 and not self._closing:
+            refusal = self._refusal()
+            self._tell(refusal)
+            results = self._commit([row for row, _ in rows], operations, growing=refusal is None)
+            self._loop.call_soon_threadsafe(self._answer, rows, operations, results)
+            if len(results) > 1 and not self._closing:
                 time.sleep(_PAUSE_S)
 
-    def _commit(
-        self,
-        rows: Sequence[Row],
-        operations: Sequence[tuple[Callable[[SpoolFile], Any], bool, Any]],
-        *,
-        full: bool,
-    ) -> list[Any]:
+    def _commit(self, rows: Sequence[Row], operations: Sequence[_Operation], *, growing: bool) -> list[Any]:
         """Writes a group in one transaction; returns each one's result, or the error it is to raise."""
         connection = self._file.connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            if rows:
+            if rows and growing:
                 self._file.insert(rows)
             results = [
-                SpoolFullError() if full and grows else _attempt(operation, self._file)
-                for operation, grows, _ in operations
+                _attempt(each.run, self._file) if growing or not each.grows else SpoolFullError()
+                for each in operations
             ]
             connection.execute("COMMIT")
         except Exception as error:
             # Nothing of the group is on disk: nobody in it may be told otherwise.
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):  # the disk is full, or fails
                 _log.error("spool_not_written", reason=str(error))
                 return [SpoolFullError() for _ in (*rows, *operations)]
             return [error for _ in (*rows, *operations)]
-        return [None] * len(rows) + results
+        return [None if growing else SpoolFullError() for _ in rows] + results
 
-    def _answer(self, futures: Sequence["asyncio.Future[Any]"], results: Sequence[Any], n_rows: int) -> None:
-        """Answers the callers of one group (on the event loop)."""
-        if n_rows and results[0] is None:  # a group's rows are all on disk, or none
-            self._inserted(n_rows)
+    def _answer(
+        self,
+        rows: Sequence[tuple[Row, "asyncio.Future[None]"]],
+        operations: Sequence[_Operation],
+        results: Sequence[Any],
+    ) -> None:
+        """Counts what is on disk, and answers the callers of one group (on the event loop)."""
+        self._unanswered_rows -= len(rows)
+        if rows and results[0] is None:  # a group's rows are all on disk, or none
+            self._inserted(len(rows))
+        for each, result in zip(operations, results[len(rows) :], strict=True):
+            if not isinstance(result, BaseException):
+                each.done(result)
+        futures = [*(future for _, future in rows), *(each.future for each in operations)]
         for future, result in zip(futures, results, strict=True):
             if future.done():  # its caller has gone
                 continue
@@ -152,6 +175,14 @@ class GroupCommitter:
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+    def _refusal(self) -> str | None:
+        """Says why nothing may be added now, or None. Whatever happens here, the thread goes on."""
+        try:
+            self._file.check_place()
+            return "the disk is nearly full" if self._is_full() else None
+        except (OSError, sqlite3.Error) as error:
+            return str(error)
 
     def _is_full(self) -> bool:
         """Says whether the disk has too little room left, what the file can use again included."""
@@ -164,12 +195,15 @@ class GroupCommitter:
                 self._file.compact()
         return free_bytes(self._file.path) + self._file.spare_bytes() < self._min_free_bytes
 
-    def _tell(self, full: bool) -> None:
-        """Logs when the disk becomes too full, and when it has room again."""
-        if full != self._refusing:
-            self._refusing = full
-            event = "disk_nearly_full" if full else "disk_has_room"
-            (_log.error if full else _log.info)(event, spool=str(self._file.path))
+    def _tell(self, refusal: str | None) -> None:
+        """Logs when the spool begins to refuse, and when it takes records again."""
+        if refusal == self._refusing:
+            return
+        self._refusing = refusal
+        if refusal is None:
+            _log.info("spool_accepts", spool=str(self._file.path))
+        else:
+            _log.error("spool_refuses", spool=str(self._file.path), reason=refusal)
 
 
 def _attempt(operation: Callable[[SpoolFile], Any], file: SpoolFile) -> Any:

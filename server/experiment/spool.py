@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from server.errors import SpoolFullError, StartError
+from server.experiment.adoption import adopt, moves
 from server.experiment.group_commit import GroupCommitter
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool_file import HeldOutcome, SpooledRow, SpoolFile
@@ -47,15 +48,16 @@ class Spool:
         self._lock = claim(path)
         try:
             file = SpoolFile(path)
-            _adopt(file)
+            adopt(file)
         except BaseException:
             self._lock.close()
             raise
         counts = file.counts()
         self._stored, self._held = counts.waiting, counts.held_outcomes
         self.filled = asyncio.Event()
-        self._committer = GroupCommitter(file, min_free_bytes=min_free_bytes, inserted=self._count)
+        self._committer = GroupCommitter(file, min_free_bytes=min_free_bytes, inserted=self._count_rows)
         self._siblings: dict[Path, tuple[SpoolFile, GroupCommitter]] = {}
+        self._unreadable: set[Path] = set()
         self._signal()
 
     @property
@@ -74,7 +76,7 @@ class Spool:
         Raises:
             SpoolFullError: When too many records wait, or the disk is full.
         """
-        if self._stored + self._committer.waiting_rows >= self._max_records:
+        if self._stored + self._committer.unanswered_rows >= self._max_records:
             raise SpoolFullError
         await self._committer.insert((record.prediction_id, record.to_json()))
 
@@ -91,9 +93,11 @@ class Spool:
         """
         if await self._committer.submit(lambda file: file.join(prediction_id, outcome), grows=True):
             return True
-        for path in files_in(self._path.parent):
-            if path != self._path and await self._join_elsewhere(path, prediction_id, outcome):
-                return True
+        folder, seen = self._path.parent, -1
+        while seen != (seen := moves(folder)):  # else it may have moved to a file where it was not yet
+            for path in files_in(folder):
+                if path != self._path and await self._join_elsewhere(path, prediction_id, outcome):
+                    return True
         return False
 
     async def hold_outcome(self, prediction_id: str, outcome: Outcome) -> None:
@@ -105,8 +109,9 @@ class Spool:
         """
         if self._held >= self._max_records:
             raise SpoolFullError
-        self._held += await self._committer.submit(lambda file: file.hold(prediction_id, outcome), grows=True)
-        self._signal()
+        await self._committer.submit(
+            lambda file: file.hold(prediction_id, outcome), grows=True, done=self._count_held
+        )
 
     async def read(self, limit: int) -> list[SpooledRow]:
         """Returns the oldest predictions, at most `limit`; without any, `filled` is clear then."""
@@ -127,12 +132,12 @@ class Spool:
 
     async def remove(self, rows: Sequence[SpooledRow]) -> None:
         """Forgets rows that MongoDB has; one that got an outcome since it was read stays."""
-        self._stored -= await self._committer.submit(lambda file: file.remove(rows))
+        await self._committer.submit(lambda file: file.remove(rows), done=self._forget_rows)
         self._signal()
 
     async def remove_outcomes(self, held: Sequence[HeldOutcome]) -> None:
         """Forgets outcomes that MongoDB has."""
-        self._held -= await self._committer.submit(lambda file: file.remove_outcomes(held))
+        await self._committer.submit(lambda file: file.remove_outcomes(held), done=self._forget_held)
 
     async def postpone_outcomes(self, held: Sequence[HeldOutcome], delay_s: float) -> None:
         """Keeps outcomes whose prediction is unknown so far from being read for a while."""
@@ -140,8 +145,10 @@ class Spool:
 
     async def bury(self, dead: SpooledRow | HeldOutcome, reason: str) -> None:
         """Moves what can never be stored to the dead letters, with the reason."""
-        self._stored -= await self._committer.submit(lambda file: file.bury(dead, reason))
-        self._held -= isinstance(dead, HeldOutcome)
+        if isinstance(dead, HeldOutcome):
+            await self._committer.submit(lambda file: file.bury_outcome(dead, reason), done=self._forget_held)
+        else:
+            await self._committer.submit(lambda file: file.bury(dead, reason), done=self._forget_rows)
 
     async def close(self) -> None:
         """Finishes what waits and closes the files."""
@@ -152,8 +159,15 @@ class Spool:
 
     async def _join_elsewhere(self, path: Path, prediction_id: str, outcome: Outcome) -> bool:
         """Joins an outcome in another worker's file; SQLite's locks keep its owner and us apart."""
+        if path in self._unreadable:
+            return False
         if path not in self._siblings:
-            file = SpoolFile(path)
+            try:
+                file = SpoolFile(path)
+            except StartError as error:
+                self._unreadable.add(path)
+                _log.error("spool_not_readable", reason=str(error))
+                return False
             self._siblings[path] = file, GroupCommitter(file, min_free_bytes=self._min_free_bytes)
         file, committer = self._siblings[path]
         # Only who has something to write takes the file's one write lock from its owner.
@@ -161,28 +175,22 @@ class Spool:
             return False
         return await committer.submit(lambda file: file.join(prediction_id, outcome), grows=True)
 
-    def _count(self, n: int) -> None:
+    # Called with what is on disk, in the order in which it came there, whether or not its caller still waits.
+    # Never `self._stored -= await …`: that reads the count first, and forgets what is counted meanwhile.
+    def _count_rows(self, n: int) -> None:
         self._stored += n
         self.filled.set()
+
+    def _forget_rows(self, n: int) -> None:
+        self._stored -= n
+
+    def _count_held(self, n: int) -> None:
+        self._held += n
+        self._signal()
+
+    def _forget_held(self, n: int) -> None:
+        self._held -= n
 
     def _signal(self) -> None:
         if self._stored or self._held:
             self.filled.set()
-
-
-def _adopt(file: SpoolFile) -> None:
-    """Takes over what waits in files whose worker is not there: there may be fewer workers than last time."""
-    for path in files_in(file.path.parent):
-        if path == file.path:
-            continue
-        try:
-            lock = claim(path, within_s=0)
-        except StartError:  # its worker lives
-            continue
-        with lock:
-            other = SpoolFile(path)
-            waiting = other.counts().waiting
-            if waiting:
-                _log.info("spool_adopted", spool=str(path), waiting=waiting)
-            file.take_over(other)
-            other.close()

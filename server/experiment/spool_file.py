@@ -24,6 +24,21 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 );
 CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (prediction_id);
 """
+# An outcome that was refused is no prediction to which another could be joined.
+_DEAD_PREDICTIONS = "(SELECT * FROM dead_letters WHERE body IS NOT NULL)"
+_GIVE_OUTCOME = (
+    "UPDATE predictions SET outcome = ? WHERE prediction_id = ?",
+    "UPDATE dead_letters SET outcome = ? WHERE prediction_id = ? AND body IS NOT NULL",
+)
+# What cannot be read counts for every phase.
+_COUNTS = """
+SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM outcomes),
+    (SELECT count(*) FROM dead_letters WHERE body IS NOT NULL AND CASE
+        WHEN :phase IS NULL OR NOT json_valid(body) THEN TRUE
+        ELSE coalesce(json_extract(body, '$.experiment') = :experiment
+            AND json_extract(body, '$.phase') = :phase, TRUE) END),
+    (SELECT count(*) FROM dead_letters WHERE body IS NULL)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +73,19 @@ class HeldOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SpoolCounts:
-    """How much lies in spool files: predictions and outcomes that wait, and what MongoDB refused for good."""
+    """How much lies in spool files.
+
+    Attributes:
+        waiting: Predictions that MongoDB does not have yet.
+        held_outcomes: Outcomes that wait for MongoDB to say whose they are.
+        dead_letters: Predictions that MongoDB refused for good.
+        dead_outcomes: Outcomes of no logged prediction, or of one that had another outcome first.
+    """
 
     waiting: int = 0
     held_outcomes: int = 0
     dead_letters: int = 0
+    dead_outcomes: int = 0
 
     def __add__(self, other: "SpoolCounts") -> "SpoolCounts":
         """Returns the counts of both."""
@@ -70,6 +93,7 @@ class SpoolCounts:
             self.waiting + other.waiting,
             self.held_outcomes + other.held_outcomes,
             self.dead_letters + other.dead_letters,
+            self.dead_outcomes + other.dead_outcomes,
         )
 
 
@@ -86,12 +110,22 @@ class SpoolFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = _open(path)
+            self._inode = path.stat().st_ino
         except (sqlite3.Error, OSError) as error:
             raise StartError(f"cannot open the spool {path}: {error}") from error
 
     def close(self) -> None:
         """Closes the file."""
         self.connection.close()
+
+    def check_place(self) -> None:
+        """Makes sure that the file is still where the next start will look for it.
+
+        Raises:
+            OSError: When it was deleted or replaced: what is written to it would be gone with this process.
+        """
+        if self.path.stat().st_ino != self._inode:
+            raise OSError(f"{self.path} was replaced while it was open")
 
     def insert(self, rows: Sequence[tuple[str, str]]) -> None:
         """Adds predictions: pairs of id and body."""
@@ -106,14 +140,15 @@ class SpoolFile:
         Raises:
             OutcomeConflictError: When it has another outcome.
         """
-        for table in ("predictions", "dead_letters", "outcomes"):
+        # A held one came first: its prediction may have come here later, from another file.
+        for table in ("outcomes", "predictions", _DEAD_PREDICTIONS):
             query = f"SELECT outcome FROM {table} WHERE prediction_id = ?"
             row = self.connection.execute(query, (prediction_id,)).fetchone()
             if row is None:
                 continue
             if row[0] is None:
-                change = f"UPDATE {table} SET outcome = ? WHERE prediction_id = ?"
-                self.connection.execute(change, (outcome.to_json(), prediction_id))
+                for change in _GIVE_OUTCOME:
+                    self.connection.execute(change, (outcome.to_json(), prediction_id))
             elif not outcome.agrees_with(Outcome.from_json(row[0])):
                 raise OutcomeConflictError(prediction_id)
             return True
@@ -123,16 +158,21 @@ class SpoolFile:
         """Says whether this file has anything under an id, without taking the write lock."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM predictions WHERE prediction_id = ?1)"
-            " OR EXISTS (SELECT 1 FROM dead_letters WHERE prediction_id = ?1)"
             " OR EXISTS (SELECT 1 FROM outcomes WHERE prediction_id = ?1)"
+            f" OR EXISTS (SELECT 1 FROM {_DEAD_PREDICTIONS} WHERE prediction_id = ?1)"
         )
         return bool(self.connection.execute(query, (prediction_id,)).fetchone()[0])
 
-    def hold(self, prediction_id: str, outcome: Outcome) -> bool:
+    def hold(self, prediction_id: str, outcome: Outcome, held_at: float | None = None) -> bool:
         """Keeps an outcome whose prediction is not here.
 
+        Args:
+            prediction_id: The prediction.
+            outcome: What happened after it.
+            held_at: When it came, in seconds since 1970; None for now.
+
         Returns:
-            False when there was an equal one already.
+            False when there was an equal one already, or it was joined.
 
         Raises:
             OutcomeConflictError: When another one is kept already.
@@ -140,13 +180,19 @@ class SpoolFile:
         if self.join(prediction_id, outcome):
             return False
         change = "INSERT INTO outcomes VALUES (?, ?, ?, 0)"
-        self.connection.execute(change, (prediction_id, outcome.to_json(), time.time()))
+        came = time.time() if held_at is None else held_at
+        self.connection.execute(change, (prediction_id, outcome.to_json(), came))
         return True
 
     def oldest(self, limit: int) -> list[SpooledRow]:
         """Returns the oldest predictions."""
         query = "SELECT prediction_id, body, outcome FROM predictions ORDER BY prediction_id LIMIT ?"
         return [SpooledRow(*row) for row in self.connection.execute(query, (limit,))]
+
+    def oldest_outcomes(self, limit: int) -> list[HeldOutcome]:
+        """Returns held outcomes, due or not, those that came first before the others."""
+        query = "SELECT prediction_id, outcome, held_at FROM outcomes ORDER BY held_at LIMIT ?"
+        return [HeldOutcome(*row) for row in self.connection.execute(query, (limit,))]
 
     def due_outcomes(self, limit: int) -> list[HeldOutcome]:
         """Returns held outcomes whose prediction may be looked for now."""
@@ -171,25 +217,44 @@ class SpoolFile:
         change = "UPDATE outcomes SET next_try = ? WHERE prediction_id = ?"
         self.connection.executemany(change, [(due, each.prediction_id) for each in held])
 
-    def bury(self, dead: SpooledRow | HeldOutcome, reason: str) -> int:
-        """Moves what can never be stored to the dead letters; says how many predictions went."""
-        prediction_id = dead.prediction_id
+    def bury(self, dead: SpooledRow, reason: str) -> int:
+        """Moves a prediction that can never be stored to the dead letters; says how many went."""
         insert = "INSERT INTO dead_letters (prediction_id, body, outcome, reason) "
-        if isinstance(dead, HeldOutcome):
-            values = (prediction_id, dead.outcome, reason)
-            self.connection.execute(insert + "VALUES (?, NULL, ?, ?)", values)
-            self.remove_outcomes([dead])
-            return 0
         select = "SELECT prediction_id, body, outcome, ? FROM predictions WHERE prediction_id = ?"
-        self.connection.execute(insert + select, (reason, prediction_id))
+        self.connection.execute(insert + select, (reason, dead.prediction_id))
         change = "DELETE FROM predictions WHERE prediction_id = ?"
-        return self.connection.execute(change, (prediction_id,)).rowcount
+        return self.connection.execute(change, (dead.prediction_id,)).rowcount
 
-    def counts(self) -> SpoolCounts:
-        """Counts what is here."""
-        query = "SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM outcomes),"
-        query += " (SELECT count(*) FROM dead_letters)"
-        return SpoolCounts(*self.connection.execute(query).fetchone())
+    def bury_outcome(self, dead: HeldOutcome, reason: str) -> int:
+        """Moves an outcome that can never be joined to the dead letters; says how many held ones went."""
+        insert = "INSERT INTO dead_letters (prediction_id, body, outcome, reason) VALUES (?, NULL, ?, ?)"
+        self.connection.execute(insert, (dead.prediction_id, dead.outcome, reason))
+        change = "DELETE FROM outcomes WHERE prediction_id = ? AND outcome = ?"
+        return self.connection.execute(change, (dead.prediction_id, dead.outcome)).rowcount
+
+    def receive(self, row: SpooledRow) -> None:
+        """Adds a prediction of another file; of two outcomes that disagree, the one that is here is kept."""
+        change = "INSERT INTO predictions VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        added = self.connection.execute(change, (row.prediction_id, row.body, row.outcome)).rowcount
+        if not added and row.outcome is not None:
+            self.receive_outcome(HeldOutcome(row.prediction_id, row.outcome, time.time()))
+
+    def receive_outcome(self, held: HeldOutcome) -> None:
+        """Adds an outcome of another file; one that disagrees with what is here becomes a dead letter."""
+        try:
+            self.hold(held.prediction_id, Outcome.from_json(held.outcome), held.held_at)
+        except OutcomeConflictError:
+            self.bury_outcome(held, "another outcome was recorded first")
+
+    def counts(self, phase: tuple[str, str] | None = None) -> SpoolCounts:
+        """Counts what is here.
+
+        Args:
+            phase: Counts only dead letters of this experiment and phase; None counts all.
+        """
+        experiment, phase_id = phase or (None, None)
+        told = self.connection.execute(_COUNTS, {"experiment": experiment, "phase": phase_id}).fetchone()
+        return SpoolCounts(*told)
 
     def compact(self) -> None:
         """Empties the write-ahead log into the file, so that it takes no room beside it."""
@@ -202,25 +267,6 @@ class SpoolFile:
             for name in ("freelist_count", "page_size")
         )
         return int(pages * size)
-
-    def take_over(self, other: "SpoolFile") -> None:
-        """Moves all that waits in another file here; a crash leaves it in one of them, or in both."""
-        while True:
-            rows, held = other.oldest(1000), other.connection.execute("SELECT * FROM outcomes").fetchall()
-            if not rows and not held:
-                return
-            self.connection.execute("BEGIN IMMEDIATE")
-            self.connection.executemany(
-                "INSERT INTO predictions VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET outcome = coalesce(predictions.outcome, excluded.outcome)",
-                [(row.prediction_id, row.body, row.outcome) for row in rows],
-            )
-            self.connection.executemany("INSERT OR IGNORE INTO outcomes VALUES (?, ?, ?, ?)", held)
-            self.connection.execute("COMMIT")
-            other.connection.execute("BEGIN IMMEDIATE")
-            other.remove(rows)
-            other.remove_outcomes([HeldOutcome(*row[:3]) for row in held])
-            other.connection.execute("COMMIT")
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -50,8 +50,12 @@ def files_in(directory: Path) -> list[Path]:
     return sorted(directory.glob(f"*{SUFFIX}"))
 
 
-def count_spooled(directory: Path) -> SpoolCounts:
+def count_spooled(directory: Path, phase: tuple[str, str] | None = None) -> SpoolCounts:
     """Counts what a folder's spool files hold, without disturbing the servers that write them.
+
+    Args:
+        directory: The folder.
+        phase: Counts only dead letters of this experiment and phase; None counts all.
 
     Raises:
         StartError: When a file cannot be read.
@@ -60,7 +64,7 @@ def count_spooled(directory: Path) -> SpoolCounts:
     for path in files_in(directory):
         with closing(SpoolFile(path)) as file:
             try:
-                total += file.counts()
+                total += file.counts(phase)
             except sqlite3.Error as error:
                 raise StartError(f"cannot read the spool {path}: {error}") from error
     return total

@@ -72,7 +72,7 @@ async def test_held_outcomes_find_their_predictions_once_mongodb_is_back(
     writer = SpoolWriter(spool, store)
     await writer.stop(within_s=20)
     # The unknown one may be in another machine's spool: it waits. The late one lost to another outcome.
-    assert count_spooled(tmp_path / "spool") == SpoolCounts(held_outcomes=1, dead_letters=1)
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(held_outcomes=1, dead_outcomes=1)
     with pytest.raises(OutcomeConflictError):
         await store.add_outcome(early.prediction_id, SKIPPED)
 
@@ -80,7 +80,7 @@ async def test_held_outcomes_find_their_predictions_once_mongodb_is_back(
     await spool.postpone_outcomes(await spool.read_outcomes(10), -1)
     spool._committer._file.connection.execute("UPDATE outcomes SET next_try = 0")
     await writer.stop(within_s=20)
-    assert count_spooled(tmp_path / "spool") == SpoolCounts(dead_letters=2)
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(dead_outcomes=2)
     assert spool.held_outcomes == 0
 
 
@@ -105,3 +105,17 @@ async def test_a_dead_letters_outcome_is_kept_with_it(spool: Spool, make_record:
     assert await spool.add_outcome(make_record(1).prediction_id, HEARD)
     with pytest.raises(OutcomeConflictError):
         await spool.add_outcome(make_record(1).prediction_id, SKIPPED)
+
+
+async def test_the_kept_outcome_may_come_again_after_another_one_was_refused(
+    spool: Spool, store: MongoStore, make_record: MakeRecord
+) -> None:
+    """The refused one is a dead letter; it must not answer for the prediction."""
+    known = make_record(1)
+    await store.add([SpooledRow(known.prediction_id, known.to_json(), HEARD.to_json())])
+    await spool.hold_outcome(known.prediction_id, SKIPPED)
+    await SpoolWriter(spool, store).stop(within_s=20)
+    log = ExperimentLog(spool, store)
+    await log.add_outcome(known.prediction_id, HEARD)
+    with pytest.raises(OutcomeConflictError):
+        await log.add_outcome(known.prediction_id, SKIPPED)

@@ -132,7 +132,7 @@ def test_outcomes_that_come_back_from_one_arm_more_often_are_told() -> None:
 def test_dead_letters_are_told() -> None:
     report = make_report(read_frame(simulate()), SpoolCounts(waiting=3, held_outcomes=2, dead_letters=4))
     assert report.health.n_waiting_in_spool == 3
-    assert "4 records were refused by MongoDB" in report.verdict
+    assert "4 predictions were refused by MongoDB" in report.verdict
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool import Spool
-from server.experiment.spool_file import SpoolCounts
+from server.experiment.spool_file import SpoolCounts, SpoolFile
 from server.experiment.spool_folder import count_spooled
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -94,6 +96,101 @@ async def test_a_full_disk_refuses_and_keeps_what_was_answered(
     assert {type(result) for result in results[answered:]} == {SpoolFullError}
     assert spool.depth == answered
     assert len(await spool.read(10_000)) == answered
+    await spool.close()
+
+
+async def test_rows_that_come_and_go_at_the_same_time_are_all_counted(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    """A count that drifts makes the spool refuse for good, or grow without a bound."""
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10_000)
+
+    async def fill() -> None:
+        for start in range(0, 400, 20):
+            await asyncio.gather(*(spool.append(make_record(start + n)) for n in range(20)))
+
+    async def empty() -> None:
+        while rows := await spool.read(7):
+            await spool.remove(rows)
+
+    filling = asyncio.create_task(fill())
+    while not filling.done():
+        await empty()
+    assert spool.depth == len(await spool.read(10_000))
+    await empty()
+    assert spool.depth == 0
+    await spool.close()
+
+
+async def test_what_left_is_counted_although_its_caller_was_cut_off(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    """As when the server stops while a batch is being removed."""
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(3)))
+    rows = await spool.read(10)
+    removal = asyncio.create_task(spool.remove(rows))
+    await asyncio.sleep(0)
+    removal.cancel()
+    assert await spool.read(10) == []
+    assert spool.depth == 0
+    await spool.close()
+
+
+async def test_rows_that_are_being_committed_count_towards_the_limit(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=2)
+    taken = threading.Event()
+    release = threading.Event()
+    insert = SpoolFile.insert
+
+    def slow_insert(file: SpoolFile, rows: Sequence[tuple[str, str]]) -> None:
+        taken.set()
+        release.wait(30)
+        insert(file, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SpoolFile, "insert", slow_insert)
+        pair = [asyncio.create_task(spool.append(make_record(n))) for n in range(2)]
+        await asyncio.to_thread(taken.wait, 30)
+        try:
+            with pytest.raises(SpoolFullError):
+                await spool.append(make_record(2))
+        finally:
+            release.set()
+        await asyncio.gather(*pair)
+    assert spool.depth == 2
+    await spool.close()
+
+
+async def test_a_disk_that_cannot_be_asked_refuses_and_recovers(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    """An error there once ended the thread: every later call waited for ever."""
+    folder, elsewhere = tmp_path / "spool", tmp_path / "elsewhere"
+    spool = Spool(folder / "0.sqlite3", max_records=10)
+    await spool.append(make_record(1))
+    folder.rename(elsewhere)
+    with capture_logs() as logs:
+        for number in (2, 3):
+            with pytest.raises(SpoolFullError):
+                await spool.append(make_record(number))
+        assert len(await spool.read(10)) == 1  # delivery goes on
+        elsewhere.rename(folder)
+        await spool.append(make_record(2))
+    assert [line["event"] for line in logs] == ["spool_refuses", "spool_accepts"]
+    assert spool.depth == 2
+    await spool.close()
+
+
+async def test_a_file_that_was_deleted_takes_nothing_more(tmp_path: Path, make_record: MakeRecord) -> None:
+    """What is written to a deleted file is on disk only until the process ends."""
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    (tmp_path / "spool" / "0.sqlite3").unlink()
+    (tmp_path / "spool" / "0.sqlite3").touch()
+    with pytest.raises(SpoolFullError):
+        await spool.append(make_record(1))
     await spool.close()
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError
 from server.experiment import spool_folder
+from server.experiment.adoption import take_over
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool import Spool
 from server.experiment.spool_file import SpoolCounts, SpoolFile
@@ -30,6 +32,11 @@ def folder(tmp_path: Path) -> Path:
 
 def open_spool(folder: Path, worker: int, **changes: int) -> Spool:
     return Spool(folder / f"{worker}.sqlite3", **{"max_records": 100, **changes})
+
+
+def write_broken_spool(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database, but long enough to be looked at" * 50)
 
 
 async def test_an_outcome_reaches_a_prediction_in_another_workers_spool(
@@ -95,12 +102,76 @@ async def test_a_take_over_that_was_cut_off_repeats_nothing(folder: Path, make_r
     first.insert([row])  # as after a crash between the two commits: it is in both
     second.insert([row])
     second.join(row[0], HEARD)
-    first.take_over(second)
+    take_over(first, second)
     (taken,) = first.oldest(10)
     assert taken.outcome == HEARD.to_json()
     assert (first.counts().waiting, second.counts().waiting) == (1, 0)
     first.close()
     second.close()
+
+
+@pytest.mark.parametrize("held_here", [False, True])
+async def test_a_take_over_that_meets_another_outcome_keeps_the_one_that_is_here_and_says_so(
+    folder: Path, make_record: MakeRecord, held_here: bool
+) -> None:
+    here, there = SpoolFile(folder / "0.sqlite3"), SpoolFile(folder / "1.sqlite3")
+    known = make_record(1).prediction_id
+    if held_here:
+        here.hold(known, HEARD)
+        there.hold(known, SKIPPED)
+    else:
+        for file, outcome in ((here, HEARD), (there, SKIPPED)):
+            file.insert([(known, make_record(1).to_json())])
+            file.join(known, outcome)
+    take_over(here, there)
+    with pytest.raises(OutcomeConflictError):
+        here.join(known, SKIPPED)
+    assert here.join(known, HEARD)
+    assert here.counts() == SpoolCounts(not held_here, held_here, dead_letters=0, dead_outcomes=1)
+    assert there.counts() == SpoolCounts()
+    here.close()
+    there.close()
+
+
+async def test_an_outcome_finds_a_prediction_that_moves_while_it_is_looked_for(
+    folder: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had looked at the heir before the row came there, and at the old file after the row had left."""
+    heir, ended = SpoolFile(folder / "0.sqlite3"), SpoolFile(folder / "2.sqlite3")
+    known = make_record(1).prediction_id
+    ended.insert([(known, make_record(1).to_json())])
+    living = [spool_folder.claim(folder / f"{worker}.sqlite3") for worker in (0, 2)]
+    spool = open_spool(folder, 1)
+    for lock in living:
+        lock.close()
+    has = SpoolFile.has
+
+    def has_and_then_it_moves(file: SpoolFile, prediction_id: str) -> bool:
+        found = has(file, prediction_id)
+        take_over(heir, ended)
+        return found
+
+    monkeypatch.setattr(SpoolFile, "has", has_and_then_it_moves)
+    assert await spool.add_outcome(known, HEARD)
+    (row,) = heir.oldest(10)
+    assert row.outcome == HEARD.to_json()
+    heir.close()
+    ended.close()
+    await spool.close()
+
+
+async def test_a_broken_file_of_an_ended_worker_keeps_nobody_from_starting(
+    folder: Path, make_record: MakeRecord
+) -> None:
+    write_broken_spool(folder / "1.sqlite3")
+    with capture_logs() as logs:
+        spool = open_spool(folder, 0)
+        await spool.append(make_record(1))
+        for _ in range(2):
+            assert not await spool.add_outcome("f" * 24, HEARD)
+    assert [line["event"] for line in logs] == ["spool_not_adopted", "spool_not_readable"]
+    assert spool.depth == 1
+    await spool.close()
 
 
 def test_two_processes_never_have_one_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

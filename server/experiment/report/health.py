@@ -31,7 +31,8 @@ class Health:
         n_listeners_in_several_arms: Listeners that one phase put into more than one arm; should be 0.
         n_waiting_in_spool: Predictions that MongoDB does not have yet, in the spool of this machine.
         n_outcomes_held: Outcomes that wait for MongoDB there.
-        n_dead_letters: Records that MongoDB refused for good there.
+        n_dead_letters: Predictions of this phase that MongoDB refused for good there: they are in no figure.
+        n_dead_outcomes: Outcomes there of any phase that came second, or whose prediction was never logged.
         problems: What is wrong, in sentences; empty when all is well.
     """
 
@@ -47,6 +48,7 @@ class Health:
     n_waiting_in_spool: int
     n_outcomes_held: int
     n_dead_letters: int
+    n_dead_outcomes: int
     problems: tuple[str, ...]
 
 
@@ -55,7 +57,7 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
 
     Args:
         predictions: Its predictions in order of time, as `frame.read_frame` makes them.
-        spooled: What lies in the spool.
+        spooled: What lies in the spool; its dead letters are those of this phase.
     """
     drawn = predictions.drop_duplicates("cluster")
     arms = sorted(predictions["arm"].unique())
@@ -76,6 +78,7 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
         "n_waiting_in_spool": spooled.waiting,
         "n_outcomes_held": spooled.held_outcomes,
         "n_dead_letters": spooled.dead_letters,
+        "n_dead_outcomes": spooled.dead_outcomes,
     }
     problems = []
     if sequential is not None and sequential < MISMATCH_P_VALUE:
@@ -85,7 +88,7 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
     if join_p_value is not None and join_p_value < MISMATCH_P_VALUE:
         problems.append(f"outcomes come back from some arms more often (p = {join_p_value:.1g})")
     if spooled.dead_letters:
-        problems.append(f"{spooled.dead_letters} records were refused by MongoDB and are in no figure")
+        problems.append(f"{spooled.dead_letters} predictions were refused by MongoDB and are in no figure")
     return Health(**health, problems=tuple(problems))
 
 

@@ -46,5 +46,6 @@ def health_rows(health: Health) -> list[tuple[str, str]]:
         ("outcomes joined, by arm", by_arm or NONE),
         ("listeners in several arms", f"{health.n_listeners_in_several_arms:,}"),
         ("waiting in this machine's spool", f"{health.n_waiting_in_spool + health.n_outcomes_held:,}"),
-        ("dead letters", f"{health.n_dead_letters:,}"),
+        ("predictions refused by MongoDB", f"{health.n_dead_letters:,}"),
+        ("outcomes refused (second, or of no prediction)", f"{health.n_dead_outcomes:,}"),
     ]
