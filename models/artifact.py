@@ -195,6 +195,8 @@ def _checked_manifest(raw: bytes) -> _Checksums:
         raise ValueError("not a JSON object")
     if content.get("format_version") != FORMAT_VERSION:
         found = content.get("format_version")
-        raise ValueError(f"format_version is {found!r}, this program reads {FORMAT_VERSION}")
+        raise ValueError(
+            f"format_version is {found!r}, this program reads {FORMAT_VERSION}: train the model again"
+        )
     checksums = content.pop("sha256", None)
     return _Checksums.model_validate({"manifest": content, "sha256": checksums})

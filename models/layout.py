@@ -1,15 +1,16 @@
 """An artifact's parts as the contents of its files, and back with every shape and value checked."""
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load, save
 
-from models.features import ContextEncoder, GenreEncoder, InputEncoder, NormalScores
-from models.features.context import HISTORY
+from models.features import ContextEncoder, ContextSettings, GenreEncoder, InputEncoder, NormalScores
+from models.features.history import HISTORY
 from models.listening import SkipTimes
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -20,12 +21,14 @@ _LARGEST_WEIGHT = 1e6
 
 
 class GenresFile(BaseModel):
-    """The encoder's text: `genres.json`.
+    """The encoder's text and constants: `genres.json`.
 
     Attributes:
         cluster_of: Cluster of every genre known at training.
         terms: Words of the TF-IDF vocabulary, by column.
         audio: Track columns that are inputs.
+        score_tail: See `NormalScores`; None for a model without.
+        context: See `ContextEncoder`; None for a model without.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,12 +36,19 @@ class GenresFile(BaseModel):
     cluster_of: dict[str, int]
     terms: tuple[str, ...]
     audio: tuple[str, ...]
+    score_tail: float | None = Field(gt=0, lt=0.5)
+    context: ContextSettings | None
 
 
 def pack_genres(inputs: InputEncoder) -> bytes:
-    """Returns the encoder's text as JSON."""
-    genres = inputs.genres
-    text = GenresFile(cluster_of=dict(genres.cluster_of), terms=genres.terms, audio=inputs.audio)
+    """Returns the encoder's text and constants as JSON."""
+    text = GenresFile(
+        cluster_of=dict(inputs.genres.cluster_of),
+        terms=inputs.genres.terms,
+        audio=inputs.audio,
+        score_tail=None if inputs.scores is None else inputs.scores.tail,
+        context=None if inputs.context is None else inputs.context.settings,
+    )
     return text.model_dump_json(indent=1).encode()
 
 
@@ -103,23 +113,26 @@ def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
     if not all(0 <= cluster < n_clusters for cluster in genres.cluster_of.values()):
         raise ValueError("a genre's cluster is out of range")
     encoder = GenreEncoder(genres.cluster_of, genres.terms, idf, pca_mean, components, centroids)
-    scores, context = _unpack_scores(arrays, len(genres.audio)), _unpack_context(arrays, len(genres.audio))
+    scores, context = _unpack_scores(genres, arrays), _unpack_context(genres, arrays)
     return InputEncoder(encoder, genres.audio, mean, scale, scores, context)
 
 
-def _unpack_scores(arrays: Mapping[str, NDArray[Any]], n_audio: int) -> NormalScores | None:
-    if "audio_knots" not in arrays:
+def _unpack_scores(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> NormalScores | None:
+    if genres.score_tail is None:
         return None
     n_knots = arrays["audio_knots"].shape[-1]
-    knots = _checked(arrays, "audio_knots", (n_audio, n_knots), np.float64)
+    knots = _checked(arrays, "audio_knots", (len(genres.audio), n_knots), np.float64)
     _check_rising("audio_knots", knots)
-    return NormalScores(knots)
+    return NormalScores(knots, genres.score_tail)
 
 
-def _unpack_context(arrays: Mapping[str, NDArray[Any]], n_audio: int) -> ContextEncoder | None:
-    if "context_prior" not in arrays:
+def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> ContextEncoder | None:
+    settings = genres.context
+    if settings is None:
         return None
-    relevance = _checked(arrays, "context_relevance", (n_audio,), np.float64)
+    if not (np.hstack(astuple(settings)) > 0).all() or not np.isfinite(np.hstack(astuple(settings))).all():
+        raise ValueError("the context's constants must be positive and finite")
+    relevance = _checked(arrays, "context_relevance", (len(genres.audio),), np.float64)
     mean, scale, weight = (
         _checked(arrays, f"context_{name}", (len(HISTORY),), np.float64)
         for name in ("mean", "scale", "weight")
@@ -130,7 +143,7 @@ def _unpack_context(arrays: Mapping[str, NDArray[Any]], n_audio: int) -> Context
         raise ValueError(
             "context_scale must be positive, context_relevance at least 0, context_prior in (0, 1)"
         )
-    return ContextEncoder(float(prior), relevance, mean, scale, weight, float(situation_weight))
+    return ContextEncoder(float(prior), relevance, mean, scale, weight, float(situation_weight), settings)
 
 
 def unpack_skip_times(content: bytes) -> SkipTimes:

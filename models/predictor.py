@@ -11,7 +11,6 @@ from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
 from models.features import InputEncoder, track_views
-from models.features.context import genre_share
 from models.forward import ForwardPass
 
 _LISTENERS_KEPT = 4096
@@ -209,7 +208,7 @@ class Predictor:
         if context is not None and self._context is not None and self._track_views is not None:
             block = self._context.encode(self._track_views, rows, self._row_of, context)  # (n, n_context)
             sums += block @ self._context_weight
-            listener_part = listener_part * np.float32(genre_share(context))
+            listener_part = listener_part * np.float32(self._context.genre_share(context))
         sums += listener_part
         return sums
 

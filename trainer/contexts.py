@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models import ListenerContext, RecentPlay
-from models.features.context import MAX_RECENT_PLAYS
+from models.features.history import MAX_RECENT_PLAYS
 
 
 @dataclass

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models import ListenerContext
 from models.features import InputEncoder, track_views
-from models.features.context import genre_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,7 @@ class Examples:
         listeners: Listener block of every distinct set of favourite genres, (n_sets, n_clusters).
         context: Context block of every play, (n_plays, n_context_inputs), which may be 0 wide.
         genre_share: What its favourite genres count for beside its context, (n_plays,); see
-            `models.features.context.genre_share`.
+            `ContextEncoder.genre_share`.
         track_of: Row in `tracks`, (n_plays,).
         listener_of: Row in `listeners`, (n_plays,).
         classes: 0 = skipped, 1 = played through, (n_plays,).
@@ -163,5 +162,5 @@ def context_block(
     for number, context in enumerate(contexts):
         candidate = rows[number : number + 1]
         block[number] = encoder.context.encode(views, candidate, catalogue.row_of, context)[0]
-        shares[number] = genre_share(context)
+        shares[number] = encoder.context.genre_share(context)
     return block, shares

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.context import ListenerContext
-from models.features.context import HISTORY, ContextEncoder, TrackViews, history_features
+from models.features.context import ContextEncoder
+from models.features.history import CONTEXT_SETTINGS, HISTORY, TrackViews, history_features
 
 _FEWEST_PLAYS = 30
 _LEAST_RELEVANCE = 0.05
@@ -42,7 +43,7 @@ def fit_context(
     relevance = _relevance(views.audio[rows], played_through, listener_ids)
     step = max(1, len(rows) // _SAMPLE_PLAYS)
     sample = [
-        history_features(views, row[None], row_of, context, prior, relevance)[0]
+        history_features(views, row[None], row_of, context, prior, relevance, CONTEXT_SETTINGS)[0]
         for number, (row, context) in enumerate(zip(rows, contexts, strict=True))
         if number % step == 0 and context.recent_plays
     ]
@@ -56,6 +57,7 @@ def fit_context(
         np.where(deviation > 1e-6, deviation, 1.0),
         np.array(sizes),
         weights["situation"],
+        CONTEXT_SETTINGS,
     )
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.features.context import ContextEncoder, TrackViews
+from models.features.context import ContextEncoder
 from models.features.genres import GenreEncoder
+from models.features.history import TrackViews
 from models.features.scores import NormalScores
 
 # Far outside any real attribute; keeps an absurd value in a catalogue from overflowing the network.

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_KNOTS = 33
-# The outermost scores: what lies beyond the training part's 1st and 99th percentile counts as no further out.
-_TAIL = 0.01
+TAIL = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,9 +17,12 @@ class NormalScores:
 
     Attributes:
         knots: Quantiles of each attribute at even steps from 0 to 1, rising, (n_audio, n_knots).
+        tail: The outermost scores are those of this quantile and its opposite: what lies beyond counts as no
+            further out.
     """
 
     knots: NDArray[np.float64]
+    tail: float = TAIL
 
     def transform(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns the scores of attribute values, (n_tracks, n_audio); NaN stays NaN."""
@@ -33,7 +35,7 @@ class NormalScores:
     def _curves(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Returns each attribute's distinct knots and their scores; equal knots share their mean score."""
         n_knots = self.knots.shape[1]
-        steps = np.clip(np.linspace(0, 1, n_knots), _TAIL, 1 - _TAIL)
+        steps = np.clip(np.linspace(0, 1, n_knots), self.tail, 1 - self.tail)
         scores = np.array([NormalDist().inv_cdf(step) for step in steps])  # (n_knots,)
         curves = []
         for row in self.knots:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ import pytest
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from models import Artifact, ArtifactError
+from data import Catalogue
+from models import Artifact, ArtifactError, ListenerContext, Predictor, RecentPlay
 from models.artifact import FILES, load, save
+from models.features import ContextEncoder, NormalScores
+from models.features.history import CONTEXT_SETTINGS, HISTORY
 
 
 def rewrite(path: Path, name: str, content: bytes) -> None:
@@ -75,7 +78,10 @@ BREAKAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     **{f"no {name}": (remove(name), "is missing") for name in FILES},
     **{f"half of {name}": (truncate(name), name) for name in FILES},
     "no folder": (shutil.rmtree, "is missing"),
-    "another format": (change_manifest(format_version=2), "format_version is 2"),
+    "another format": (change_manifest(format_version=3), "format_version is 3"),
+    "the format before": (
+        change_manifest(format_version=1), "format_version is 1, this program reads 2: train the model again",
+    ),
     "no format": (change_manifest(format_version=None), "format_version is None"),
     "manifest is a list": (write_manifest("[]"), "not a JSON object"),
     "manifest is deep": (write_manifest("[" * 10**6), "manifest.json"),
@@ -101,6 +107,9 @@ BREAKAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         change_array("encoder.safetensors", "centroids", lambda a: a[0]), "encoder.safetensors",
     ),
     "a genre out of range": (change_genres(cluster_of={"rock": 99}), "out of range"),
+    "no context constants": (change_genres(context={}), "context.recent_plays"),
+    "an unknown constant": (change_genres(context=asdict(CONTEXT_SETTINGS) | {"more": 1}), "context.more"),
+    "a tail of nothing": (change_genres(score_tail=0.0), "score_tail"),
     "an audio input too many": (change_genres(audio=["tempo"] * 3), "shape"),
 }  # fmt: skip
 
@@ -124,6 +133,57 @@ def test_what_is_saved_is_what_is_loaded(tiny_artifact: Artifact, saved_artifact
         np.testing.assert_array_equal(weight, saved_weight)
         np.testing.assert_array_equal(bias, saved_bias)
     assert sorted(file.name for file in saved_artifact.iterdir()) == sorted(FILES)
+
+
+@pytest.fixture
+def contextual_artifact(tiny_artifact: Artifact) -> Artifact:
+    """The tiny artifact with a context whose constants are none of this program's."""
+    settings = replace(
+        CONTEXT_SETTINGS,
+        recent_plays=50,
+        latest_plays=3,
+        rate_prior_plays=1.5,
+        squared_bandwidths=(0.2, 0.4, 0.8),
+        bound=2.0,
+    )
+    n_history, inputs = len(HISTORY), tiny_artifact.inputs
+    each = np.full(n_history, 0.5)
+    context = ContextEncoder(0.6, np.array([0.7, 0.3]), each, each, each, 0.1, settings)
+    (weight, bias), *rest = tiny_artifact.layers
+    wider = np.pad(weight, ((0, 0), (0, context.n_inputs)), constant_values=0.3)
+    scores = NormalScores(np.array([[1e5, 2e5, 3e5], [60, 100, 140]], dtype=np.float64), tail=0.05)
+    inputs = replace(inputs, context=context, scores=scores)
+    return replace(tiny_artifact, inputs=inputs, layers=((wider, bias), *rest))
+
+
+def test_a_model_is_served_with_the_constants_it_was_trained_with(
+    contextual_artifact: Artifact, tiny_catalogue: Catalogue, tmp_path: Path
+) -> None:
+    save(contextual_artifact, tmp_path / "tiny" / "1")
+    loaded = load(tmp_path / "tiny" / "1")
+    assert loaded.inputs.context is not None
+    assert contextual_artifact.inputs.context is not None
+    assert loaded.inputs.context.settings == contextual_artifact.inputs.context.settings
+    known = ListenerContext(True, tuple(RecentPlay("ab"[n % 2], n % 3 == 0) for n in range(60)), False, 4)
+    before, after = (
+        Predictor(artifact, tiny_catalogue).predict(["a", "b", "c", "d"], ["rock"], known)
+        for artifact in (contextual_artifact, loaded)
+    )
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"ridge": -1.0}, {"squared_bandwidths": [0.1, 0.3, 0.0]}, {"latest_plays": 0}]
+)
+def test_constants_that_make_no_sense_are_refused(
+    changed: dict[str, Any], contextual_artifact: Artifact, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny" / "1"
+    save(contextual_artifact, path)
+    stored = json.loads((path / "genres.json").read_text())["context"]
+    change_genres(context=stored | changed)(path)
+    with pytest.raises(ArtifactError, match="constants must be positive"):
+        load(path)
 
 
 def test_saving_never_replaces_a_version(tiny_artifact: Artifact, saved_artifact: Path) -> None:

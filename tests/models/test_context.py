@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from models import ListenerContext, RecentPlay
-from models.features.context import HISTORY, ContextEncoder, TrackViews, genre_share, history_features
+from models.features import ContextEncoder, TrackViews
 from models.features.fitting_context import fit_context
+from models.features.history import CONTEXT_SETTINGS, HISTORY, history_features
 
 TRACKS = [f"t{number}" for number in range(40)]
 ROW_OF = {track: row for row, track in enumerate(TRACKS)}
@@ -29,7 +30,8 @@ def lover_of_loud(n_plays: int = 30) -> ListenerContext:
 
 
 def features(views: TrackViews, context: ListenerContext, name: str) -> np.ndarray:
-    found = history_features(views, EVERY, ROW_OF, context, 0.65, np.array([0.8, 0.1, 0.1]))
+    relevance = np.array([0.8, 0.1, 0.1])
+    found = history_features(views, EVERY, ROW_OF, context, 0.65, relevance, CONTEXT_SETTINGS)
     return found[:, HISTORY.index(name)]
 
 
@@ -57,12 +59,12 @@ def test_the_rate_is_shrunk_and_the_latest_plays_tell_a_change(views: TrackViews
     assert features(views, turned, "latest_rate")[0] > 1
 
 
-def test_only_the_latest_200_plays_count(views: TrackViews) -> None:
+def test_only_the_latest_200_plays_count(views: TrackViews, encoder: ContextEncoder) -> None:
     latest = lover_of_loud(200)
     longer = ListenerContext(recent_plays=(RecentPlay("t1", True),) * 50 + latest.recent_plays)
     for name in HISTORY:
         assert (features(views, longer, name) == features(views, latest, name)).all()
-    assert genre_share(longer) == genre_share(latest)
+    assert encoder.genre_share(longer) == encoder.genre_share(latest) == pytest.approx(1 / 3)
 
 
 def test_recent_plays_of_unknown_tracks_count_for_the_rate_only(views: TrackViews) -> None:
@@ -108,4 +110,4 @@ def test_what_is_unknown_is_zero(encoder: ContextEncoder, views: TrackViews) -> 
     assert not encoder.encode(views, EVERY, ROW_OF, ListenerContext()).any()
     only_premium = encoder.encode(views, EVERY[:1], ROW_OF, ListenerContext(premium=False))[0]
     assert np.flatnonzero(only_premium).tolist() == [encoder.n_inputs - 3]
-    assert genre_share(None) == genre_share(ListenerContext()) == 1
+    assert encoder.genre_share(ListenerContext()) == 1
