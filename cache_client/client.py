@@ -1,16 +1,16 @@
 """An async client of the prediction server: deadlines, retries, typed answers, typed errors."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 
+from cache_client.errors import ServerUnavailable
 from cache_client.messages import ListenerContext, LoggedPrediction, ModelList, Prediction, Ranking
+from cache_client.retry import RetryPolicy
 from cache_client.status import to_client_error
 from cache_client.wire import (
     context_to_wire,
@@ -22,48 +22,13 @@ from cache_client.wire import (
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
+if TYPE_CHECKING:
+    from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceAsyncStub
+
 MAX_TRACK_IDS = 1_000
 """How many tracks one `rank_tracks` call may name, by the contract."""
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How gRPC repeats a call that ended with UNAVAILABLE (gRFC A6).
-
-    Repeating is safe for every method: a `PredictRandom` whose answer was lost leaves one logged prediction
-    without an outcome, and `RecordOutcome` is idempotent.
-
-    Attributes:
-        max_attempts: Attempts in all, the first included; gRPC allows 2 to 5.
-        initial_backoff_s: Longest wait before the second attempt, in seconds; gRPC draws within it.
-        max_backoff_s: Longest wait before any attempt, in seconds.
-        multiplier: How the wait grows from attempt to attempt.
-    """
-
-    max_attempts: int = 4
-    initial_backoff_s: float = 0.1
-    max_backoff_s: float = 1.0
-    multiplier: float = 2.0
-
-    def service_config(self) -> str:
-        """Returns the channel's service config (JSON), with retry throttling."""
-        retry = {
-            "maxAttempts": self.max_attempts,
-            "initialBackoff": f"{self.initial_backoff_s}s",
-            "maxBackoff": f"{self.max_backoff_s}s",
-            "backoffMultiplier": self.multiplier,
-            "retryableStatusCodes": ["UNAVAILABLE"],
-        }
-        service = {"service": pb.DESCRIPTOR.services_by_name["PredictionService"].full_name}
-        return json.dumps(
-            {
-                "methodConfig": [{"name": [service], "retryPolicy": retry}],
-                # Spares a server in trouble: after five failures in a row, no retries until calls succeed.
-                "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-            }
-        )
 
 
 class PredictionClient:
@@ -87,6 +52,7 @@ class PredictionClient:
         """
         self._target = target
         self._deadline_s = deadline_s
+        self._closed = False
         config = (retry or RetryPolicy()).service_config()
         options = [
             ("grpc.service_config", config),
@@ -107,6 +73,7 @@ class PredictionClient:
 
     async def close(self) -> None:
         """Closes the channels and ends calls that are under way."""
+        self._closed = True
         await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def list_models(self) -> ModelList:
@@ -115,8 +82,9 @@ class PredictionClient:
         Raises:
             ServerError: The call failed.
         """
-        call = next(self._stubs).ListModels(pb.ListModelsRequest(), timeout=self._deadline_s)
-        return model_list_from_wire(await self._answer(call))
+        request = pb.ListModelsRequest()
+        answer = await self._answer(lambda stub: stub.ListModels(request, timeout=self._deadline_s))
+        return model_list_from_wire(answer)
 
     async def predict(
         self,
@@ -145,8 +113,8 @@ class PredictionClient:
             favourite_genres=favourite_genres,
             context=context_to_wire(context),
         )
-        call = next(self._stubs).Predict(request, timeout=self._deadline_s)
-        return prediction_from_wire(track_id, await self._answer(call))
+        answer = await self._answer(lambda stub: stub.Predict(request, timeout=self._deadline_s))
+        return prediction_from_wire(track_id, answer)
 
     async def predict_random(
         self,
@@ -176,8 +144,8 @@ class PredictionClient:
             listener_id=listener_id,
             context=context_to_wire(context),
         )
-        call = next(self._stubs).PredictRandom(request, timeout=self._deadline_s)
-        return logged_prediction_from_wire(track_id, await self._answer(call))
+        answer = await self._answer(lambda stub: stub.PredictRandom(request, timeout=self._deadline_s))
+        return logged_prediction_from_wire(track_id, answer)
 
     async def rank_tracks(
         self,
@@ -212,8 +180,8 @@ class PredictionClient:
             top_k=top_k,
             listening_curve_at_s=listening_curve_at_s,
         )
-        call = next(self._stubs).RankTracks(request, timeout=self._deadline_s)
-        return ranking_from_wire(await self._answer(call))
+        answer = await self._answer(lambda stub: stub.RankTracks(request, timeout=self._deadline_s))
+        return ranking_from_wire(answer)
 
     async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
         """Reports what happened to a logged prediction. Saying the same again does no harm.
@@ -231,11 +199,19 @@ class PredictionClient:
         request = pb.RecordOutcomeRequest(
             prediction_id=prediction_id, skipped=skipped, listened_ms=listened_ms
         )
-        await self._answer(next(self._stubs).RecordOutcome(request, timeout=self._deadline_s))
+        await self._answer(lambda stub: stub.RecordOutcome(request, timeout=self._deadline_s))
 
-    async def _answer(self, call: Awaitable[Answer]) -> Answer:
-        """Awaits a call; every foreign error is turned into this room's here."""
+    async def _answer(self, call: Callable[["PredictionServiceAsyncStub"], Awaitable[Answer]]) -> Answer:
+        """Makes a call and awaits it; every foreign error is turned into this room's here."""
         try:
-            return await call
+            return await call(next(self._stubs))
         except grpc.aio.AioRpcError as error:
             raise to_client_error(error, self._target, self._deadline_s) from error
+        except grpc.aio.UsageError as error:
+            raise ServerUnavailable(f"the client of {self._target} is closed") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                # Not the caller was cancelled: gRPC cancels the calls of a channel that closes.
+                raise ServerUnavailable(f"the client of {self._target} is closed") from error
+            raise

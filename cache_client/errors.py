@@ -3,7 +3,7 @@
 ```
 CacheClientError                a one-line message for a person
 ├── ServerError                 a call to the prediction server failed
-│   ├── ServerUnavailable       nobody answers there, or the server is draining (after retries)
+│   ├── ServerUnavailable       nobody answers there, or the server cannot just now (after retries)
 │   ├── DeadlineExceeded        no answer in time
 │   ├── NotFound                unknown model, track or prediction
 │   ├── InvalidRequest          the server refused the input; `violations` says which fields
@@ -29,7 +29,7 @@ class ServerError(CacheClientError):
 
 
 class ServerUnavailable(ServerError):
-    """Says that nobody answers at the target, or that the server is draining."""
+    """Says that nobody answers at the target, that the server cannot just now, or a closed client."""
 
 
 class DeadlineExceeded(ServerError):

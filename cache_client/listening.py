@@ -10,7 +10,8 @@ PLAY_THROUGH_RATE = 0.66
 """Probability assumed where nothing is known: the data's rate."""
 
 PRIOR_PLAYS = 5.0
-"""How many plays of a listener weigh as much as what a model says of them: a guess."""
+"""How many plays of a listener weigh as much as what a model says of them. On sessions before the reported
+ones 5 and 50 score alike."""
 
 _FLOOR = 0.005
 """Nobody is certain to skip, or to stay."""
@@ -57,8 +58,9 @@ def fitted_to_listener(
 ) -> dict[str, TrackPrediction]:
     """Returns a queue's predictions shifted, in log-odds, to the listener's own level.
 
-    For a model that does not know the listener's past: the client does. What the model says of one track
-    against another is kept; the level comes from what the listener has done.
+    What the model says of one track against another is kept; the level comes from what the listener has done.
+    On sessions before the reported ones that is worth a little for every model, the one that reads the
+    listener's recent plays included.
     """
     if not predictions or not record.plays:
         return dict(predictions)

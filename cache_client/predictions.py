@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cache_client.client import PredictionClient
-from cache_client.queue_predictions import follows_listener, predict_queue
+from cache_client.queue_predictions import predict_queue
 from cache_client.simulator import RecordedSession, SessionPredictions
 
 
@@ -53,7 +53,6 @@ async def predict_sessions(
     limit = asyncio.Semaphore(concurrency)
     unknown: set[str] = set()
     answered_by = ("", "")
-    follows = await follows_listener(client, model)
 
     async def predict(session: RecordedSession) -> SessionPredictions:
         nonlocal answered_by
@@ -66,7 +65,6 @@ async def predict_sessions(
                     session.favourite_genres,
                     context,
                     model=model,
-                    follows_listener=follows,
                 )
                 said.append(found.tracks)
                 unknown.update(found.unknown_track_ids)

@@ -8,11 +8,10 @@ from typing import NamedTuple
 from cache_client.advisor import advise
 from cache_client.client import PredictionClient
 from cache_client.delivery import Delivery
-from cache_client.errors import ServerError
 from cache_client.listening import listener_rate, listener_record
 from cache_client.messages import ListenerContext
 from cache_client.prefetch import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
-from cache_client.queue_predictions import QueuePredictions, follows_listener, predict_queue
+from cache_client.queue_predictions import QueuePredictions, predict_queue
 from cache_client.score import ScoreWeights
 
 _MAX_CALL_TRACKS = 1_000
@@ -42,11 +41,13 @@ class Advice:
         plan: What to fetch, and how far to stream.
         model: The model that answered; empty when the listener's own rate stood in for the server.
         version: Its version.
+        fallback_reason: Why the server's answer is missing, in a line; empty when it is there.
     """
 
     plan: Plan
     model: str = ""
     version: str = ""
+    fallback_reason: str = ""
 
 
 @dataclass(slots=True)
@@ -68,7 +69,6 @@ class PrefetchClient:
     weights: ScoreWeights = field(default_factory=ScoreWeights)
     model: str = ""
     deadline_s: float = 0.25
-    _follows_listener: bool | None = None
 
     async def on_play(
         self,
@@ -78,7 +78,7 @@ class PrefetchClient:
         free_bytes: int,
         context: ListenerContext | None = None,
     ) -> Advice:
-        """Returns what to fetch while a track plays; one `RankTracks` call, and no error.
+        """Returns what to fetch while a track plays; one `RankTracks` call, and never an error.
 
         Args:
             track: The track that starts.
@@ -91,21 +91,15 @@ class PrefetchClient:
         try:
             async with asyncio.timeout(self.deadline_s):
                 said = await self._ask([it.track_id for it in visible], context)
-        except (TimeoutError, ServerError):
-            return Advice(self._plan(visible, {}, free_bytes, context))
+        except Exception as error:
+            # Music must not stop for want of advice: neither for a server's fault nor for a client's that is
+            # closed, or that cannot put the request into a message.
+            reason = " ".join(str(error).split()) or f"no answer within {self.deadline_s:g} s"
+            return Advice(self._plan(visible, {}, free_bytes, context), fallback_reason=reason)
         return Advice(self._plan(visible, said.tracks, free_bytes, context), said.model, said.version)
 
     async def _ask(self, track_ids: Sequence[str], context: ListenerContext) -> QueuePredictions:
-        if self._follows_listener is None:
-            self._follows_listener = await follows_listener(self.client, self.model)
-        return await predict_queue(
-            self.client,
-            track_ids,
-            self.favourite_genres,
-            context,
-            model=self.model,
-            follows_listener=self._follows_listener,
-        )
+        return await predict_queue(self.client, track_ids, self.favourite_genres, context, model=self.model)
 
     def _plan(
         self,

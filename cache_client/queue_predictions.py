@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cache_client.client import PredictionClient
 from cache_client.listening import fitted_to_listener, listener_record
@@ -36,9 +37,10 @@ async def predict_queue(
     context: ListenerContext,
     *,
     model: str = "",
-    follows_listener: bool = False,
 ) -> QueuePredictions:
-    """Asks for a queue's tracks in one `RankTracks` call.
+    """Asks for a queue's tracks in one `RankTracks` call, and fits the answer to the listener.
+
+    What is no probability is left out, as if the server did not know the track.
 
     Args:
         client: The prediction server.
@@ -46,8 +48,6 @@ async def predict_queue(
         favourite_genres: The listener's.
         context: What is known of the listener now.
         model: The model to ask; empty for the default one.
-        follows_listener: Whether that model reads the context; where it does not, its probabilities are
-            fitted to the listener here.
 
     Raises:
         ServerError: The call failed.
@@ -58,24 +58,13 @@ async def predict_queue(
     tracks = {
         it.track_id: TrackPrediction(it.play_through_probability, _curve(it.listening_curve))
         for it in ranking.tracks
+        if 0.0 <= it.play_through_probability <= 1.0
     }
-    if not follows_listener:
-        tracks = fitted_to_listener(tracks, listener_record(context))
-    return QueuePredictions(tracks, ranking.unknown_track_ids, ranking.model, ranking.version)
-
-
-async def follows_listener(client: PredictionClient, model: str) -> bool:
-    """Returns whether a model reads the listener's context (empty: the default model).
-
-    Raises:
-        ServerError: The call failed.
-    """
-    served = (await client.list_models()).models
-    return any(
-        "context" in it.required_inputs for it in served if (it.name == model if model else it.is_default)
-    )
+    fitted = fitted_to_listener(tracks, listener_record(context))
+    return QueuePredictions(fitted, ranking.unknown_track_ids, ranking.model, ranking.version)
 
 
 def _curve(heard: Sequence[float]) -> tuple[CurvePoint, ...]:
-    """Returns the curve's points; none when the server gave no curve."""
-    return tuple(map(CurvePoint, CURVE_AT_S, heard)) if len(heard) == len(CURVE_AT_S) else ()
+    """Returns the curve's points; none when the server gave no curve, or what cannot be one."""
+    falls = all(before >= after for before, after in pairwise((1.0, *heard, 0.0)))
+    return tuple(map(CurvePoint, CURVE_AT_S, heard)) if len(heard) == len(CURVE_AT_S) and falls else ()

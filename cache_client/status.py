@@ -42,7 +42,8 @@ def to_client_error(error: grpc.aio.AioRpcError, target: str, deadline_s: float)
     if code in _SIMPLE:
         return _SIMPLE[code](message)
     if code is grpc.StatusCode.UNAVAILABLE:
-        return ServerUnavailable(f"prediction server at {target} is not reachable: {message}")
+        # Nobody there, or a server that drains or has lost its storage: its own message says which.
+        return ServerUnavailable(f"prediction server at {target} is unavailable: {message}")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(f"prediction server at {target} did not answer within {deadline_s:g} s")
     if code is grpc.StatusCode.INVALID_ARGUMENT:

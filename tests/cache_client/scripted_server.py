@@ -25,18 +25,24 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
 
     unavailable_for: int = 0
     delay_s: float = 0.0
+    status: grpc.StatusCode | None = None
+    ranking: pb.RankTracksResponse | None = None
     knows_everything: bool = False
     required_inputs: list[str] = field(default_factory=lambda: ["favourite_genres"])
     requests: list[Any] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     outcomes: dict[str, tuple[bool, int]] = field(default_factory=dict)
     prediction_numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def _misbehave(self, request: object, context: grpc.aio.ServicerContext[object, object]) -> None:
         self.requests.append(request)
+        self.asked.set()
         await asyncio.sleep(self.delay_s)
         if self.unavailable_for > 0:
             self.unavailable_for -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+        if self.status is not None:
+            await context.abort(self.status, "as told")
 
     def _probability(self, track_id: str) -> float | None:
         # A stable figure from the id, so that a whole data set can be served.
@@ -90,6 +96,8 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
         await self._misbehave(request, context)
         if request.model not in ("", "simple"):
             await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown model '{request.model}'")
+        if self.ranking is not None:
+            return self.ranking
         asked = list(dict.fromkeys(request.track_ids)) or list(PROBABILITIES)
         known = {t: p for t in asked if (p := self._probability(t)) is not None}
         best = sorted(known, key=lambda track_id: -known[track_id])[: request.top_k or None]

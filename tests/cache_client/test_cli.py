@@ -190,7 +190,7 @@ def test_replay_sends_traffic_and_shows_each_models_accuracy(server: str, data: 
 @pytest.mark.parametrize("command", [["rank", "a"], ["simulate"], ["replay"]], ids=lambda command: command[0])
 def test_a_server_that_is_not_there_is_one_line(command: list[str], data: Path) -> None:
     flags = [] if command[0] == "rank" else ["--data", data]
-    assert_one_line(run(*command, "--server", "127.0.0.1:9", *flags), "127.0.0.1:9 is not reachable")
+    assert_one_line(run(*command, "--server", "127.0.0.1:9", *flags), "127.0.0.1:9 is unavailable")
 
 
 @pytest.mark.parametrize("command", ["simulate", "replay"])

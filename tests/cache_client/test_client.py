@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from cache_client import errors
-from cache_client.client import PredictionClient, RetryPolicy
+from cache_client.client import PredictionClient
 from cache_client.messages import ListenerContext, RecentPlay
+from cache_client.retry import RetryPolicy
 from tests.cache_client.scripted_server import ScriptedServicer
 
 
@@ -103,7 +104,7 @@ async def test_nobody_listening_is_one_clear_error() -> None:
         target = f"127.0.0.1:{unused.getsockname()[1]}"
         retry = RetryPolicy(max_attempts=2, initial_backoff_s=0.01)
         async with PredictionClient(target, retry=retry) as client:
-            with pytest.raises(errors.ServerUnavailable, match=f"{target} is not reachable"):
+            with pytest.raises(errors.ServerUnavailable, match=f"{target} is unavailable"):
                 await client.list_models()
 
 

@@ -33,20 +33,11 @@ async def test_each_play_is_asked_for_with_the_queue_that_it_shows(
     assert asked == [["loved"], ["loved", "disliked"], ["loved", "nobody"], ["nobody", "loved"]]
 
 
-async def test_a_model_that_does_not_know_the_listener_is_fitted_to_them(client: PredictionClient) -> None:
+async def test_what_a_model_says_is_fitted_to_the_listener(client: PredictionClient) -> None:
     skips = ListenerContext(recent_plays=(RecentPlay("x", True),) * 50)
     impatient = replace(session([("loved", 60.0, 60.0)]), contexts=(skips,))
     found = await predict_sessions(client, [impatient], horizon=1)
     assert found.by_session[0][0]["loved"].play_through_probability < 0.2
-
-
-async def test_a_model_that_reads_the_context_is_left_as_it_is(
-    client: PredictionClient, servicer: ScriptedServicer
-) -> None:
-    servicer.required_inputs = ["favourite_genres", "context"]
-    skips = ListenerContext(recent_plays=(RecentPlay("x", True),) * 50)
-    found = await predict_sessions(client, [replace(SESSION, contexts=(skips,) * 3)], horizon=1)
-    assert found.by_session[0][0]["loved"].play_through_probability == 0.9
 
 
 async def test_a_failure_is_the_clients_own_error(client: PredictionClient) -> None:

@@ -1,0 +1,44 @@
+"""When and how often gRPC repeats a call."""
+
+import json
+from dataclasses import dataclass
+
+from playthrough.v1 import prediction_service_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How gRPC repeats a call that ended with UNAVAILABLE (gRFC A6).
+
+    Repeating is safe for every method: a `PredictRandom` whose answer was lost leaves one logged prediction
+    without an outcome, and `RecordOutcome` is idempotent.
+
+    Attributes:
+        max_attempts: Attempts in all, the first included; gRPC allows 2 to 5.
+        initial_backoff_s: Longest wait before the second attempt, in seconds; gRPC draws within it.
+        max_backoff_s: Longest wait before any attempt, in seconds.
+        multiplier: How the wait grows from attempt to attempt.
+    """
+
+    max_attempts: int = 4
+    initial_backoff_s: float = 0.1
+    max_backoff_s: float = 1.0
+    multiplier: float = 2.0
+
+    def service_config(self) -> str:
+        """Returns the channel's service config (JSON), with retry throttling."""
+        retry = {
+            "maxAttempts": self.max_attempts,
+            "initialBackoff": f"{self.initial_backoff_s}s",
+            "maxBackoff": f"{self.max_backoff_s}s",
+            "backoffMultiplier": self.multiplier,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+        service = {"service": pb.DESCRIPTOR.services_by_name["PredictionService"].full_name}
+        return json.dumps(
+            {
+                "methodConfig": [{"name": [service], "retryPolicy": retry}],
+                # Spares a server in trouble: after five failures in a row, no retries until calls succeed.
+                "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+            }
+        )
