@@ -1,6 +1,7 @@
 """What following the ranking would do to the skip rate, estimated from what listeners did without it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -86,11 +87,23 @@ async def _upper_half(
         track_ids, session.favourite_genres, model=model, context=session.contexts[0]
     )
     probability_of = {track.track_id: track.play_through_probability for track in ranking.tracks}
-    skipped = [not play.heard_out for play in session.plays]
-    order = sorted(
-        range(len(skipped)), key=lambda place: -probability_of.get(session.plays[place].track.track_id, 0.0)
-    )
-    return sum(skipped[place] for place in order[:half]), half * sum(skipped) / len(skipped), half
+    ranked = [(probability_of.get(play.track.track_id, 0.0), play.skipped) for play in session.plays]
+    expected = half * sum(skipped for _, skipped in ranked) / len(ranked)
+    return _skips_among_best(ranked, half), expected, half
+
+
+def _skips_among_best(ranked: Sequence[tuple[float, bool]], n: int) -> float:
+    """Returns the skips among the n likeliest of (probability, skipped); equals share their places."""
+    by_probability: dict[float, list[bool]] = defaultdict(list)
+    for probability, skipped in ranked:
+        by_probability[probability].append(skipped)
+    skips = 0.0
+    for probability in sorted(by_probability, reverse=True):
+        alike = by_probability[probability]
+        taken = min(n, len(alike))
+        skips += taken * sum(alike) / len(alike)
+        n -= taken
+    return skips
 
 
 def _estimate(counts: NDArray[np.float64]) -> OffPolicyEstimate:

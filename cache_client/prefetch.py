@@ -67,9 +67,9 @@ class ListenerRecord(NamedTuple):
     plays: int = 0
     played_through: int = 0
 
-    def after(self, *, heard_out: bool) -> "ListenerRecord":
+    def after(self, *, skipped: bool) -> "ListenerRecord":
         """Returns the record with one more play."""
-        return ListenerRecord(self.plays + 1, self.played_through + heard_out)
+        return ListenerRecord(self.plays + 1, self.played_through + (not skipped))
 
 
 class Fetch(NamedTuple):

@@ -1,4 +1,9 @@
-"""The upper bound: fetches exactly what will be heard, in the order in which it is needed."""
+"""Hindsight: fetches exactly what will be heard, in the order in which it is needed.
+
+Over a client's own cache, with room for what the queue shows and a link that carries the audio, no policy
+does better. At a shared edge it is no bound: it knows its own listener's future, not what others' plans
+displace.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -34,20 +39,20 @@ class Oracle:
 
     def plan(self, request: PrefetchRequest) -> Plan:
         """Returns all of the visible queue that will be heard, soonest first, and nothing else."""
+        if not self._future:
+            return Plan()
         heard_bytes: dict[str, int] = {}
         for play in self._future[request.position :]:
-            # A play starts with a whole chunk, however short it is.
+            # A play starts with a whole chunk, however short it is. What only a later play of the track hears
+            # is fetched after this one: until then it might have to make room.
             size_bytes = max(request.delivery.size_bytes(play.heard_s), request.delivery.chunk_bytes)
-            heard_bytes[play.track_id] = max(heard_bytes.get(play.track_id, 0), size_bytes)
-        visible = {play.track_id for play in self._future[request.position + 1 :]}
+            heard_bytes.setdefault(play.track_id, size_bytes)
         parts = (
             (track, min(heard_bytes[track.track_id], track.size_bytes))
             for track in request.queue
-            if track.track_id in visible
+            if track.track_id in heard_bytes
         )
         fetches = first_parts(parts, request.free_bytes).fetches
-        if not self._future:
-            return Plan(fetches)
         playing_bytes = heard_bytes.get(request.playing.track_id, 0)
         ahead = (AheadStep(0.0, request.playing.duration_s),)
         return Plan(fetches, ahead, min(playing_bytes, request.playing.size_bytes))

@@ -140,7 +140,7 @@ def _timelines(
 ) -> list[Chart]:
     """Returns the same session under up to two policies: of those that fit a picture, the most skipped."""
     fitting = [place for place, it in enumerate(sessions) if len(it.plays) <= _TIMELINE_PLAYS] or [0]
-    place = max(fitting, key=lambda place: sum(not play.heard_out for play in sessions[place].plays))
+    place = max(fitting, key=lambda place: sum(play.skipped for play in sessions[place].plays))
     charts = []
     for name in [it for it in ("advisor", "next-n-full") if it in policies] or list(policies)[:1]:
         bars = timeline(sessions[place], policies[name], predictions.by_session[place], world)

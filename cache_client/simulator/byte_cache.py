@@ -56,19 +56,28 @@ class ByteCache:
 
     def get(self, track_id: str) -> CachedTrack | None:
         """Returns an entry, which counts as a use of it."""
-        return self._tracks.get(track_id)
+        track: CachedTrack | None = self._tracks.get(track_id)
+        if track is not None:
+            track.plays += 1
+        return track
 
     def peek(self, track_id: str) -> CachedTrack | None:
         """Returns an entry without using it."""
         return Cache.__getitem__(self._tracks, track_id) if track_id in self._tracks else None
 
     def put(self, track_id: str, track: CachedTrack) -> bool:
-        """Puts an entry in, or in again after it has grown; returns whether it is kept."""
+        """Puts an entry in, or in again after it has grown; returns whether it is kept.
+
+        Growing is no use of it: it keeps the uses that it has.
+        """
+        # Without its former self, which must neither be displaced by it, and so be told of, nor count twice.
+        self._tracks.pop(track_id, None)
         if track.downloaded_bytes > self._tracks.maxsize:
-            self._tracks.pop(track_id, None)
             return False
         self._tracks[track_id] = track
-        return track_id in self._tracks
+        for _ in range(track.plays):
+            self._tracks.get(track_id)
+        return True
 
     def clear(self) -> None:
         """Lets every entry leave."""

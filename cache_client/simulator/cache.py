@@ -17,10 +17,12 @@ class CachedTrack:
     Attributes:
         downloaded_bytes: How many.
         heard_bytes: How far into the track the listener has heard since they came.
+        plays: How often it was played since they came.
     """
 
     downloaded_bytes: float = 0.0
     heard_bytes: float = 0.0
+    plays: int = 0
 
     @property
     def wasted_bytes(self) -> float:
@@ -72,7 +74,8 @@ class ClientCache:
 
     def played(self, track_id: str) -> None:
         """Counts a play of a track."""
-        self._tracks.get(track_id)
+        if (track := self._tracks.get(track_id)) is not None:
+            track.plays += 1
 
     def free_bytes(self, kept: Iterable[str], reserved_bytes: float) -> int:
         """Returns how much may be fetched: what is neither reserved nor taken by tracks to keep."""
@@ -93,14 +96,21 @@ class ClientCache:
         excess_bytes += sum(Cache.__getitem__(self._tracks, it).downloaded_bytes for it in self._tracks)
         if excess_bytes <= 0:
             return
-        kept = {it: self._tracks.pop(it) for it in (playing, *upcoming) if it in self._tracks}
-        while excess_bytes > 0 and self._tracks:
-            excess_bytes -= self._evict(self._tracks.popitem()[1])
-        for track_id in reversed(upcoming):
-            if excess_bytes > 0 and track_id in kept:
-                excess_bytes -= self._evict(kept.pop(track_id))
-        for track_id in reversed(kept):
-            self._tracks[track_id] = kept[track_id]
+        # The library's own order, first to leave first: it is emptied and filled again, since it cannot be
+        # asked to pass tracks over.
+        left = dict(self._tracks.popitem() for _ in range(len(self._tracks)))
+        kept = {playing, *upcoming}
+        for track_id in [*(it for it in left if it not in kept), *reversed(upcoming)]:
+            if excess_bytes > 0 and track_id in left:
+                excess_bytes -= self._evict(left.pop(track_id))
+        for track_id, track in left.items():
+            self._put_back(track_id, track)
+
+    def _put_back(self, track_id: str, track: CachedTrack) -> None:
+        """Puts an entry in with the plays that it has: a new one counts none."""
+        self._tracks[track_id] = track
+        for _ in range(track.plays):
+            self._tracks.get(track_id)
 
     def _evict(self, track: CachedTrack) -> float:
         self.wasted_bytes += track.wasted_bytes

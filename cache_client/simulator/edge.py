@@ -71,7 +71,7 @@ class _EdgeReplay:
         budget_bytes = recorded.listened_s * self._world.delivery.bandwidth_bytes_per_s
         for fetch in self._policies[number].plan(request).fetches:
             budget_bytes -= self._fetch(number, fetch, budget_bytes, result)
-        self._listeners[number] = self._listeners[number].after(heard_out=recorded.heard_out)
+        self._listeners[number] = self._listeners[number].after(skipped=recorded.skipped)
 
     def _serve(self, number: int, recorded: RecordedPlay, size_bytes: int, result: SessionResult) -> None:
         """Streams what is heard to the client, through the cache."""
@@ -103,8 +103,9 @@ class _EdgeReplay:
     def _grow(
         self, number: int, track_id: str, entry: CachedTrack, come_bytes: float, result: SessionResult
     ) -> None:
-        if come_bytes > 0 or track_id not in self._payer:
-            self._payer[track_id] = number
+        if come_bytes <= 0 and self._cache.peek(track_id) is entry:
+            return
+        self._payer[track_id] = number
         entry.downloaded_bytes += come_bytes
         result.downloaded_bytes += come_bytes
         if not self._cache.put(track_id, entry):

@@ -119,7 +119,7 @@ class SessionReplay:
         """Returns what happened."""
         for position, recorded in enumerate(self._session.plays):
             self._play(position, recorded)
-            self._listener = self._listener.after(heard_out=recorded.heard_out)
+            self._listener = self._listener.after(skipped=recorded.skipped)
             self._pause(recorded.pause_s)
         self._cache.clear()
         self._result.downloaded_bytes += self._prefetching.downloaded_bytes

@@ -38,16 +38,13 @@ class RecordedPlay(NamedTuple):
         track: The track played.
         listened_s: How much of it was heard, in seconds; the whole track unless it was skipped.
         pause_s: Time between its end and the next play (an advertisement, mostly), in seconds.
+        skipped: Whether the listener skipped it, as recorded: a SKIP at a track's very end is one too.
     """
 
     track: Track
     listened_s: float
     pause_s: float
-
-    @property
-    def heard_out(self) -> bool:
-        """Returns whether the whole track was heard."""
-        return self.listened_s >= self.track.duration_s
+    skipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +159,10 @@ def _tracks(catalogue: Catalogue) -> Iterator[tuple[str, Track]]:
 def _recorded_plays(group: pd.DataFrame, tracks: dict[str, Track]) -> Iterator[RecordedPlay]:
     """Yields a session's plays; recordings that overlap leave no pause."""
     starts = [started_at.timestamp() for started_at in group["started_at"]]
-    for row, (track_id, listened_s) in enumerate(zip(group["track_id"], group["listened_s"], strict=True)):
+    columns = (group["track_id"], group["listened_s"], group["skipped"])
+    for row, (track_id, listened_s, skipped) in enumerate(zip(*columns, strict=True)):
         track = tracks[track_id]
         heard_s = min(max(float(listened_s), 0.0), track.duration_s)
         has_next = row + 1 < len(starts)
         pause_s = max(0.0, starts[row + 1] - starts[row] - heard_s) if has_next else 0.0
-        yield RecordedPlay(track, heard_s, pause_s)
+        yield RecordedPlay(track, heard_s, pause_s, bool(skipped))

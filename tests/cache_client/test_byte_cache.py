@@ -1,8 +1,11 @@
 """The shared cache's eviction: golden counts, and a cross-check with libCacheSim."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cache_client.simulator.byte_cache import ByteCache, Request, hits
 from cache_client.simulator.cache import CachedTrack, Eviction
@@ -38,6 +41,52 @@ def test_every_entry_that_leaves_is_told() -> None:
     assert cache.put("c", grown)
     cache.clear()
     assert told == ["a", "b", "c"]
+
+
+def test_growing_is_no_use_and_displaces_only_what_it_must() -> None:
+    told: list[str] = []
+    cache = ByteCache(100, Eviction.LFU, lambda track_id, track: told.append(track_id))
+    cache.put("used", CachedTrack(30.0))
+    assert cache.get("used") is not None
+    for size_bytes in (10.0, 20.0, 30.0):
+        grown = cache.peek("grown") or CachedTrack()
+        grown.downloaded_bytes = size_bytes
+        assert cache.put("grown", grown)
+    cache.put("new", CachedTrack(50.0))
+    # Put in three times, but never used: it leaves before what was used once.
+    assert told == ["grown"]
+
+
+def test_what_grows_alone_in_its_cache_is_not_told_to_leave_it() -> None:
+    told: list[str] = []
+    cache = ByteCache(100, Eviction.LRU, lambda track_id, track: told.append(track_id))
+    track = CachedTrack(60.0)
+    cache.put("a", track)
+    track.downloaded_bytes = 90.0
+    assert cache.put("a", track)
+    assert told == []
+
+
+def by_the_book(requests: Sequence[Request], capacity_bytes: int) -> list[bool]:
+    """Returns the hits of a cache that drops the least often used first, of equals the longest so."""
+    uses: dict[str, tuple[int, int]] = {}
+    sizes = {request.track_id: request.size_bytes for request in requests}
+    found = []
+    for now, (track_id, size_bytes) in enumerate(requests):
+        found.append(track_id in uses)
+        if track_id not in uses and size_bytes <= capacity_bytes:
+            while sum(sizes[it] for it in uses) + size_bytes > capacity_bytes:
+                del uses[min(uses, key=lambda it: uses[it])]
+            uses[track_id] = (0, now)
+        if track_id in uses:
+            uses[track_id] = (uses[track_id][0] + 1, now)
+    return found
+
+
+@given(st.lists(st.integers(0, 7), max_size=60), st.integers(0, 120))
+def test_lfu_is_what_the_book_says_on_any_trace(numbers: list[int], capacity_bytes: int) -> None:
+    trace = [Request(str(number), 10 + 7 * number) for number in numbers]
+    assert hits(trace, capacity_bytes, Eviction.LFU) == by_the_book(trace, capacity_bytes)
 
 
 @pytest.mark.parametrize("capacity_share", [0.01, 0.1, 0.5])

@@ -12,6 +12,7 @@ from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_name
 from cache_client.policies.next_n_full import NextNFull
 from cache_client.policies.none import NoPrefetch
 from cache_client.prefetch import AheadStep, Fetch, Plan, PrefetchRequest, TrackPrediction
+from cache_client.score import ScoreWeights
 from cache_client.simulator import SessionResult, Track, World, replay_session
 from cache_client.simulator.link import Link
 from cache_client.simulator.simulation import replay_all
@@ -288,3 +289,32 @@ def test_the_oracle_waits_and_wastes_no_more_than_any_policy() -> None:
     none, oracle = (POLICIES[name](PolicyOptions()) for name in ("none", "oracle"))
     assert replay(oracle, World(TINY)).wasted_bytes == pytest.approx(0.0, abs=1.0)
     assert replay(oracle, World(TINY)).waited_s < replay(none, World(TINY)).waited_s
+
+
+@given(
+    plays=st.lists(st.tuples(st.sampled_from("ABCDE"), st.floats(0.0, 1.0)), min_size=1, max_size=12),
+    seed=st.integers(0, 9),
+)
+def test_no_policy_beats_the_oracle_where_the_queue_has_room(
+    plays: list[tuple[str, float]], seed: int
+) -> None:
+    """Tracks that come again, heard for another time than before, included."""
+    duration_s = {"A": 2.0, "B": 30.0, "C": 90.0, "D": 200.0, "E": 300.0}
+    heard = [(name, duration_s[name], share * duration_s[name]) for name, share in plays]
+    recorded = session(heard, continuation=[Track("Z", 200.0, "SLOW")])
+    weights = ScoreWeights()
+    scores = {}
+    for name, policy in policies_named([], PolicyOptions()).items():
+        found = replay_session(recorded, policy, (), World(seed=seed))
+        scores[name] = weights.score(found.heard_s, found.waited_s, found.wasted_bytes)
+    assert max(scores.values()) <= scores["oracle"] + 1e-6
+
+
+def test_the_oracle_fetches_what_a_later_play_hears_only_after_the_one_before() -> None:
+    between = [(name, 60.0, 60.0) for name in "BCDEFGHI"]
+    again = session([("A", 300.0, 10.0), *between, ("A", 300.0, 300.0)])
+    # A's rest would have left a cache of 4 MB, unheard, before A comes again.
+    found = replay_session(
+        again, policies_named(["oracle"], PolicyOptions())["oracle"], (), World(cache_bytes=4_000_000)
+    )
+    assert found.wasted_bytes == pytest.approx(0.0, abs=1.0)

@@ -96,6 +96,13 @@ def test_plays_that_overlap_leave_no_pause() -> None:
 def test_more_heard_than_the_track_lasts_counts_as_the_track() -> None:
     (only,) = sessions(table(play(1, 0, "a", listened_s=99.0, skipped=True)), holdout=1.0)
     assert only.plays[0].listened_s == 60.0
+    assert only.plays[0].skipped
+
+
+def test_the_outcome_is_the_recorded_one_whatever_the_seconds_say() -> None:
+    late = play(1, 0, "a", skipped=True, listened_s=60.0)
+    (only,) = sessions(table(late, play(1, 1, "b", listened_s=59.999)), holdout=1.0)
+    assert [it.skipped for it in only.plays] == [True, False]
 
 
 def test_what_is_known_at_a_sessions_start_holds_no_outcome_of_it_or_later() -> None:

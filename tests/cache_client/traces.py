@@ -18,7 +18,7 @@ def session(
 ) -> RecordedSession:
     """Returns a session of (track_id, duration_s, listened_s)."""
     recorded = tuple(
-        RecordedPlay(Track(track_id, duration_s, storage_class), listened_s, pause_s)
+        RecordedPlay(Track(track_id, duration_s, storage_class), listened_s, pause_s, listened_s < duration_s)
         for track_id, duration_s, listened_s in plays
     )
     contexts = tuple(ListenerContext() for _ in plays)
