@@ -1,0 +1,65 @@
+"""What a command does when its output has nowhere to go, or cannot hold every character."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMANDS = (["--help"], ["validate", "DIRECTORY"], ["validate", "DIRECTORY", "--json", "-"])
+
+
+def _run(
+    arguments: list[str], directory: Path, stdout: Any, encoding: str = "utf-8"
+) -> "subprocess.CompletedProcess[bytes]":
+    command = [str(directory) if argument == "DIRECTORY" else argument for argument in arguments]
+    return subprocess.run(
+        [sys.executable, "-m", "data", *command],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_reader_that_went_away_ends_the_command_silently(
+    arguments: list[str], small_directory: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        run = _run(arguments, small_directory, stdout=pipe)
+    assert run.returncode == 1
+    assert b"Traceback" not in run.stderr
+    assert b"BrokenPipe" not in run.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to write to")
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_full_disk_is_one_line(arguments: list[str], small_directory: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        run = _run(arguments, small_directory, stdout=full)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == b"error: standard output: no space left on device"
+    assert b"Traceback" not in run.stderr
+
+
+def test_a_closed_standard_output_fails_nothing(small_directory: Path) -> None:
+    command = f"exec {sys.executable} -m data validate {small_directory} >&-"
+    run = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
+def test_what_the_encoding_lacks_is_written_as_an_escape(directory: Path) -> None:
+    """A shortened value ends in a character that ASCII does not have."""
+    users = directory / "users.jsonl"
+    users.write_text(
+        users.read_text().replace('"favourite_genres": [', f'"favourite_genres": ["{"x" * 90}", null, ')
+    )
+    run = _run(["validate", "DIRECTORY"], directory, stdout=subprocess.PIPE, encoding="ascii")
+    assert run.returncode == 1
+    assert b"\\u2026" in run.stdout
+    assert run.stderr == b""
