@@ -1,7 +1,7 @@
 """What can be wrong with one file of a data set, and the log that faults are written to."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -11,6 +11,11 @@ from typing import Any
 from data.errors import DataError
 
 MAX_EXAMPLES = 3
+MAX_FIELDS = 50
+"""Most fields of one rule that the contract does not bound: a file may name another in every line."""
+OTHER_FIELDS = "(other fields)"
+FIELD_RULES = frozenset({"stray-field", "duplicate-key"})
+"""Rules whose column is any name that a line holds; none of them says which rows to repair."""
 
 
 class Severity(StrEnum):
@@ -88,18 +93,25 @@ class FaultGroup:
     """The lines of one file at which one rule is broken in one column.
 
     Attributes:
-        lines: Line numbers, from 1, in the order found.
-        values: The values at fault in the first `MAX_EXAMPLES` of them.
         problem: What is wrong in the first, in words.
+        count: How many there are.
+        lines: Their numbers, from 1, in the order found; the first `MAX_EXAMPLES` alone where no value of the
+            contract's columns is at fault: then nobody asks for more.
+        values: The values at fault in the first `MAX_EXAMPLES` of them.
     """
 
     problem: str
+    count: int = 0
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     values: list[Any] = field(default_factory=list)
 
 
 class FaultLog:
-    """Collects the faults of one file, grouped by rule and column."""
+    """Collects the faults of one file, grouped by rule and column.
+
+    What it keeps is bounded by the contract's columns, not by what a broken file brings: of fields that the
+    contract does not know, the first `MAX_FIELDS` have their own group and `OTHER_FIELDS` counts the rest.
+    """
 
     def __init__(self, path: Path) -> None:
         """Starts an empty log for the file at `path`."""
@@ -111,12 +123,22 @@ class FaultLog:
         self.add_lines(rule, [line], problem, column, [value])
 
     def add_lines(
-        self, rule: str, lines: Iterable[int], problem: str, column: str | None, values: Iterable[Any]
+        self, rule: str, lines: Sequence[int], problem: str, column: str | None, values: Iterable[Any]
     ) -> None:
         """Writes down one fault a line; only the first few values are kept, and the first problem."""
+        if rule in FIELD_RULES and column is not None and not self.has_room(rule, column):
+            column, problem = OTHER_FIELDS, f"more than {MAX_FIELDS} such fields"
         group = self.groups.setdefault((rule, column), FaultGroup(problem))
         group.values += islice(values, MAX_EXAMPLES - len(group.values))
-        group.lines.extend(lines)
+        group.count += len(lines)
+        keeps_all = column is not None and rule not in FIELD_RULES
+        group.lines.extend(lines if keeps_all else lines[: max(0, MAX_EXAMPLES - len(group.lines))])
+
+    def has_room(self, rule: str, column: str) -> bool:
+        """Tells whether a field has a group of its own, or may still get one."""
+        if (rule, column) in self.groups:
+            return True
+        return sum(of_rule == rule for of_rule, _ in self.groups) < MAX_FIELDS
 
     def raise_first(self) -> None:
         """Raises the first line's fault that strict reading does not accept, if there is one.
@@ -137,7 +159,7 @@ class StrictFaultLog(FaultLog):
     """Raises the first fault instead of collecting it."""
 
     def add_lines(
-        self, rule: str, lines: Iterable[int], problem: str, column: str | None, values: Iterable[Any]
+        self, rule: str, lines: Sequence[int], problem: str, column: str | None, values: Iterable[Any]
     ) -> None:
         """Raises a `DataError` for the first of the lines when the rule is an error, else does nothing."""
         if FILE_RULES[rule].severity is Severity.ERROR:

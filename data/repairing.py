@@ -4,6 +4,7 @@ A value whose column has a neutral empty value (a list, a name) is filled with i
 be used takes its row along. Rows that others refer to take those along, too.
 """
 
+from array import array
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -44,13 +45,24 @@ class _Table:
         return self.raw.contract.name
 
     def note(
-        self, action: Literal["dropped", "filled", "ignored"], reason: str, column: str | None, lines: Any
+        self,
+        action: Literal["dropped", "filled", "ignored"],
+        reason: str,
+        column: str | None,
+        count: int,
+        line: int,
     ) -> None:
-        if len(lines):
-            self.repairs.append(Repair(self.name, action, reason, column, len(lines), int(lines[0])))
+        self.repairs.append(Repair(self.name, action, reason, column, count, line))
 
-    def drop(self, reason: str, column: str | None, at_fault: NDArray[np.bool_]) -> None:
-        self.note("dropped", reason, column, self.frame.index[at_fault])
+    def note_rows(
+        self, action: Literal["dropped", "filled"], reason: str, column: str, at_fault: NDArray[np.bool_]
+    ) -> None:
+        lines = self.frame.index[at_fault]
+        if len(lines):
+            self.note(action, reason, column, len(lines), int(lines[0]))
+
+    def drop(self, reason: str, column: str, at_fault: NDArray[np.bool_]) -> None:
+        self.note_rows("dropped", reason, column, at_fault)
         self.frame = self.frame[~at_fault]
 
 
@@ -80,21 +92,20 @@ def repair(raw: dict[str, RawTable]) -> tuple[dict[str, pd.DataFrame], Repairs]:
 def _repaired(raw: RawTable) -> _Table:
     table = _Table(raw, raw.frame)
     hold_to_contract(raw, raw.log)
-    filled: list[tuple[str, str, NDArray[np.int64]]] = []
+    filled: list[tuple[str, str, array[int]]] = []
     for (rule, column), group in raw.log.groups.items():
-        lines = np.asarray(group.lines, dtype=np.int64)
         if FILE_RULES[rule].severity is not Severity.ERROR or rule == "duplicate-id":
             continue
         if rule == "byte-order-mark":
-            table.note("ignored", rule, None, lines)
+            table.note("ignored", rule, None, group.count, group.lines[0])
         elif column is None or rule == "duplicate-key":  # such a line has no row
-            table.note("dropped", rule, column, lines)
+            table.note("dropped", rule, column, group.count, group.lines[0])
         elif (table.name, column) not in _EMPTY_VALUE:
-            table.drop(rule, column, table.frame.index.isin(lines))
+            table.drop(rule, column, table.frame.index.isin(group.lines))
         else:
             if table.name == SESSIONS.name:  # the empty track id is for the events that need none
-                table.drop(rule, column, table.frame.index.isin(lines) & needs_track(table.frame))
-            filled.append((rule, column, lines))
+                table.drop(rule, column, table.frame.index.isin(group.lines) & needs_track(table.frame))
+            filled.append((rule, column, group.lines))
     _drop_repeated_ids(table)
     for rule, column, lines in filled:
         _fill(table, rule, column, table.frame.index.isin(lines))
@@ -104,7 +115,7 @@ def _repaired(raw: RawTable) -> _Table:
 def _fill(table: _Table, rule: str, column: str, at_fault: NDArray[np.bool_]) -> None:
     if not at_fault.any():
         return
-    table.note("filled", rule, column, table.frame.index[at_fault])
+    table.note_rows("filled", rule, column, at_fault)
     values = table.frame[column].astype(object)
     empty = _EMPTY_VALUE[table.name, column]
     filled = [empty if bad else value for value, bad in zip(values, at_fault, strict=True)]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from data.contract import VALUE_RULES, hold_to_contract
 from data.errors import DataError
-from data.faults import FILE_RULES, MAX_EXAMPLES, FaultLog, Severity
+from data.faults import FILE_RULES, MAX_EXAMPLES, OTHER_FIELDS, FaultLog, Severity
 from data.jsonl import RawTable, read_raw
 from data.quality import catalogue, events  # noqa: F401  (both declare their rules)
 from data.quality.findings import Example, FileReport, Finding, Report
@@ -89,7 +89,9 @@ def _file_findings(table: RawTable) -> list[Finding]:
     findings = [] if table.n_rows else [_of_file("empty-file")]
     for (rule, column), group in table.log.groups.items():
         name, meaning = rule, FILE_RULES[rule].meaning
-        if rule == "stray-field" and len(group.lines) == table.n_rows:
+        if column == OTHER_FIELDS:
+            meaning = f"{meaning}; {group.problem}"
+        elif rule == "stray-field" and group.count == table.n_rows:
             name, meaning = "extra-column", FILE_RULES["extra-column"].meaning
         elif rule not in ("null", "stray-field", "crlf", "blank-line"):
             meaning = f"{meaning}; first: {group.problem}"
@@ -99,7 +101,7 @@ def _file_findings(table: RawTable) -> list[Finding]:
                 name,
                 FILE_RULES[name].severity,
                 column,
-                len(group.lines),
+                group.count,
                 tuple(Example(line, _plain(value)) for line, value in examples),
                 meaning,
             )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data import DataError, read_dataset
-from data.faults import FILE_RULES, Severity
+from data.faults import FILE_RULES, MAX_EXAMPLES, MAX_FIELDS, OTHER_FIELDS, FaultLog, Severity
 from data.quality import Finding, validate
 from data.quality.rules import TABLE_RULES
 
@@ -226,6 +226,33 @@ def test_examples_are_the_first_three_lines_of_a_faults_many(make_folder: MakeFo
     finding = _found(directory)["null", "sessions", "user_id"]
     assert finding.count == 6
     assert [(e.line, e.value) for e in finding.examples] == [(2, None), (3, None), (4, None)]
+
+
+def test_fields_that_differ_from_line_to_line_are_counted_and_not_all_kept(make_folder: MakeFolder) -> None:
+    def plant(records: Records) -> None:
+        records["sessions"] = [{**records["sessions"][0], f"field_{i}": i} for i in range(400)]
+
+    found = {
+        column: f for (rule, _, column), f in _found(make_folder(plant)).items() if rule == "stray-field"
+    }
+    assert len(found) == MAX_FIELDS + 1
+    assert found["field_0"].count == 1
+    assert found[OTHER_FIELDS].count == 400 - MAX_FIELDS
+    assert [example.value for example in found[OTHER_FIELDS].examples] == [50, 51, 52]
+    assert "more than 50 such fields" in found[OTHER_FIELDS].meaning
+
+
+def test_a_file_of_bad_lines_is_counted_and_not_all_kept(tmp_path: Path) -> None:
+    log = FaultLog(tmp_path)
+    for line in range(1, 10_001):
+        log.add("not-json", line, "not JSON")
+        log.add("duplicate-key", line, "twice", f"field_{line}")
+        log.add("null", line, "null", "user_id")
+    assert log.groups["not-json", None].count == 10_000
+    assert log.groups["duplicate-key", OTHER_FIELDS].count == 10_000 - MAX_FIELDS
+    assert len(log.groups["null", "user_id"].lines) == 10_000  # the rows that lenient reading drops
+    kept = sum(len(group.lines) for (rule, _), group in log.groups.items() if rule != "null")
+    assert kept == MAX_EXAMPLES + MAX_FIELDS + MAX_EXAMPLES
 
 
 def test_a_fault_far_down_a_large_file_is_found_in_its_line(make_folder: MakeFolder) -> None:
