@@ -9,7 +9,7 @@ from data.errors import DataError
 from data.generator.catalogue import Artists, Tracks, make_artists, make_tracks
 from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listeners
 from data.generator.planting import plant_defects
-from data.generator.sessions import Listening
+from data.generator.sessions import RECORDING_DAYS, Listening, TooManyPlaysError
 from data.generator.vocabulary import Genres, genres
 from data.generator.writing import event_lines, write_rows
 from data.replacing import replaced_folder
@@ -53,7 +53,7 @@ def generate(
     Raises:
         ValueError: A number is too small.
         DataError: The folder holds something else, or cannot be written; or it would hold too few lines for
-            the defects.
+            the defects, or more plays than its listeners can make in the time that is recorded.
     """
     if min(listeners, tracks, plays) < 1 or seed < 0:
         raise ValueError("listeners, tracks and plays must be at least 1, and seed at least 0")
@@ -68,7 +68,15 @@ def generate(
         crowd = make_listeners(np.random.default_rng(listener_seed), all_genres, listeners, plays)
         _write_listeners(folder / USERS.file_name, all_genres, crowd)
         listening = Listening(made, artists.style[made.artist], crowd)
-        _write_sessions(folder / SESSIONS.file_name, listening, made.ids, session_seed, listeners, progress)
+        try:
+            _write_sessions(
+                folder / SESSIONS.file_name, listening, made.ids, session_seed, listeners, progress
+            )
+        except TooManyPlaysError as error:
+            problem = f"{plays:,} plays of {listeners:,} listeners last longer than {RECORDING_DAYS} days"
+            raise DataError(
+                directory, None, None, f"{problem}: ask for more listeners or fewer plays"
+            ) from error
         if defects and (left := plant_defects(folder, np.random.default_rng(defect_seed))):
             problem = f"too few listeners, tracks or plays for the defect {left[0].name!r}"
             raise DataError(directory, None, None, problem)

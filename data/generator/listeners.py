@@ -15,6 +15,7 @@ N_FAVOURITES = 3
 _SKIP_SHARE, _LIKE_SHARE = 0.3412, 0.2733
 """Skips and likes a play, as in v2."""
 _PREMIUM_SHARE = 0.38
+_LISTENERS_AT_A_TIME = 4096
 
 # How the listeners of v2 differ: their own shares of skips and likes at these quantiles of the crowd.
 _QUANTILES = [0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0]
@@ -54,7 +55,7 @@ class Listeners:
 
 def make_listeners(rng: np.random.Generator, genres: Genres, count: int, n_plays: int) -> Listeners:
     """Returns the listeners; their plays add up to `n_plays`, and together they skip and like as v2's."""
-    favourites = np.argpartition(rng.random((count, len(genres.names))), N_FAVOURITES)[:, :N_FAVOURITES]
+    favourites = _favourites(rng, len(genres.names), count)
     activity, loyalty, impatience, enthusiasm = even_quantiles(rng, count, 4).T
     plays = _shared_out(0.05 + 1.9 * activity, n_plays)
     premium = (loyalty < _PREMIUM_SHARE) & (plays > 0)
@@ -72,6 +73,15 @@ def make_listeners(rng: np.random.Generator, genres: Genres, count: int, n_plays
         style_taste=_style_taste(rng, genres, favourites),
         n_plays=plays,
     )
+
+
+def _favourites(rng: np.random.Generator, n_genres: int, count: int) -> NDArray[np.int64]:
+    """Draws each listener's favourite genres, shape (count, 3), in parts of bounded memory."""
+    favourites = np.empty((count, N_FAVOURITES), dtype=np.int64)
+    for first in range(0, count, _LISTENERS_AT_A_TIME):
+        some = favourites[first : first + _LISTENERS_AT_A_TIME]
+        some[:] = np.argpartition(rng.random((len(some), n_genres)), N_FAVOURITES)[:, :N_FAVOURITES]
+    return favourites
 
 
 def _at_quantiles(quantiles: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,10 +17,11 @@ BLOCK_PLAYS = 20_000
 """Plays held in memory at a time."""
 
 _START = np.datetime64("2023-01-01", "ms")
-_WINDOW_MS = 92 * 24 * 3_600_000
-"""What v2 spans: about three months."""
-_WINDOW_PLAYS = 500
-"""Most plays of a v2 listener in that time; who makes more is recorded for longer."""
+_DAY_S = 24 * 3600
+_WINDOW_S = 92 * _DAY_S
+"""What v2 spans: about three months. A listener's sessions begin at random within it ..."""
+RECORDING_DAYS = 100
+"""... and end within so many days; nobody can listen for longer in that time."""
 _FAVOURITE_PICK_SHARE = 0.1
 _REPLAY_SHARE = 0.1
 _SOUND_WEIGHT, _STYLE_WEIGHT, _DURATION_WEIGHT = 0.9, 0.6, 0.65
@@ -32,6 +33,10 @@ _LONG_MS = 600_000
 # more than 40; some end at once. A listener's last one is cut off where the plays end.
 _LENGTHS = np.arange(1, 41)
 _LENGTH_ODDS = np.interp(_LENGTHS, [1, 2, 5, 8, 14, 20, 27, 32, 40], [28, 9, 13, 16, 21.5, 22, 18, 12, 9])
+
+
+class TooManyPlaysError(Exception):
+    """A listener would have to listen for longer than the recording lasts."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Listening:
             track = self._picks(rng, own, count)
             chances = probability(impatience + self._reluctance(listener, track))
             plays = self._plays(rng, track, chances, self._listeners.like_share[listener], buys_at - first)
-            start_ms, end_ms = _start_times(rng, plays, clock_ms)
+            start_ms, end_ms = _start_times(rng, plays, clock_ms, count / n_plays)
             yield _events(plays, start_ms, n_sessions)
             n_sessions += int(plays.session[-1]) + 1
             clock_ms = end_ms
@@ -183,14 +188,23 @@ def _sessions(rng: np.random.Generator, n_plays: int) -> NDArray[np.int64]:
     return np.repeat(np.arange(needed), lengths[:needed])[:n_plays]
 
 
-def _start_times(rng: np.random.Generator, plays: _Plays, clock_ms: int) -> tuple[NDArray[np.int64], int]:
-    """Returns each play's start and the end of all, in ms; sessions start on the second, none overlap."""
+def _start_times(
+    rng: np.random.Generator, plays: _Plays, clock_ms: int, share_of_time: float
+) -> tuple[NDArray[np.int64], int]:
+    """Returns each play's start and the end of all, in ms; sessions start on the second, none overlap.
+
+    Raises:
+        TooManyPlaysError: The plays last longer than their share of the recording.
+    """
     span_ms = plays.listened_ms + plays.advertisement_ms + plays.purchase_ms
     ends_ms = np.cumsum(span_ms)
     is_first = np.diff(plays.session, prepend=-1) > 0
     within_ms = ends_ms - span_ms - (ends_ms - span_ms)[is_first][plays.session]
     duration_s = -(-np.add.reduceat(span_ms, np.flatnonzero(is_first)) // 1000)
-    window_s = _WINDOW_MS // 1000 * max(1.0, len(span_ms) / _WINDOW_PLAYS)
+    most_idle_s = share_of_time * RECORDING_DAYS * _DAY_S - duration_s.sum()
+    if most_idle_s < 1:
+        raise TooManyPlaysError
+    window_s = min(share_of_time * _WINDOW_S, most_idle_s)
     idle_s = np.sort(rng.integers(0, int(window_s), len(duration_s)))
     session_start_ms = clock_ms + 1000 * (idle_s + np.cumsum(duration_s) - duration_s)
     end_ms = int(session_start_ms[-1] + 1000 * duration_s[-1])

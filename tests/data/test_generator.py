@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from data import DataError, Dataset, generate, plays, read_dataset
-from data.generator import generation, sessions
+from data.generator import generation, listeners, sessions
+from data.generator.listeners import make_listeners
 from data.generator.vocabulary import FEATURES, STYLES, genres
 from data.schema import DATASET_FILES, STORAGE_COST_PER_MINUTE
 
@@ -166,6 +167,31 @@ def test_blocks_of_a_long_listener_follow_each_other(tmp_path: Path, monkeypatch
     events = read_dataset(tmp_path / "d").sessions
     assert events["timestamp"].is_monotonic_increasing
     assert events["session_id"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("n_plays", [5_000, 25_000])
+def test_a_busy_listener_stays_within_the_recording(tmp_path: Path, n_plays: int) -> None:
+    generate(tmp_path / "d", listeners=1, tracks=50, plays=n_plays, seed=3)
+    times = read_dataset(tmp_path / "d").sessions["timestamp"]
+    assert times.is_monotonic_increasing
+    assert pd.Timedelta(days=80) < times.iloc[-1] - times.iloc[0] < pd.Timedelta(days=sessions.RECORDING_DAYS)
+
+
+def test_more_plays_than_a_listener_has_time_for_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"80,000 plays of 1 listeners? last longer than 100 days: ask for more"
+    ):
+        generate(tmp_path / "d", listeners=1, tracks=50, plays=80_000, seed=3)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_crowd_is_drawn_in_parts_of_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts leave no trace: the crowd is the one that is drawn at once."""
+    whole = make_listeners(np.random.default_rng(5), genres(), 30, 300)
+    monkeypatch.setattr(listeners, "_LISTENERS_AT_A_TIME", 7)
+    parts = make_listeners(np.random.default_rng(5), genres(), 30, 300)
+    np.testing.assert_array_equal(parts.favourites, whole.favourites)
+    np.testing.assert_array_equal(parts.sound_taste, whole.sound_taste)
 
 
 @pytest.mark.parametrize("wrong", [{"listeners": 0}, {"tracks": 0}, {"plays": 0}, {"seed": -1}])
