@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,8 +21,6 @@ from server.settings import ServerSettings, load_settings
 
 if TYPE_CHECKING:
     from server.experiment.report import ExperimentReport
-    from server.experiment.report.frame import LoggedPrediction
-    from server.experiment.spool_file import SpoolCounts
 
 
 class _ServeByDefault(TyperGroup):
@@ -134,16 +133,10 @@ def report(
     """
 
     async def run() -> None:
-        from server.experiment.report import make_report
-        from server.experiment.report.frame import read_frame
-
         configure_logs("warning")
         settings = load_settings(mongodb_uri=mongodb_uri)
         with Console(stderr=True).status("reading the experiment log"):
-            logged, spooled = await _read(settings, _instant(since))
-            figures = make_report(
-                read_frame(logged), spooled, experiment=experiment, phase=phase, metric=metric.value
-            )
+            figures = await _make_report(settings, _instant(since), experiment, phase, metric)
         _deliver(figures, json_file, html_file)
 
     _run(run)
@@ -179,19 +172,31 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         raise typer.Exit(1) from None
 
 
-async def _read(
-    settings: ServerSettings, since: datetime | None
-) -> "tuple[list[LoggedPrediction], SpoolCounts]":
-    """Reads what was logged, and counts what waits in this machine's spool."""
-    from server.experiment.reading import embedded_uri, read_logged
+async def _make_report(
+    settings: ServerSettings,
+    since: datetime | None,
+    experiment: str | None,
+    phase: str | None,
+    metric: Metric,
+) -> "ExperimentReport":
+    """Reads one phase of what was logged, and what waits in this machine's spool, and reports on it."""
+    from server.experiment.reading import embedded_uri, reading
+    from server.experiment.report import choose_phase, make_report
+    from server.experiment.report.frame import read_frame
     from server.experiment.spool_folder import count_spooled
 
-    # Counted first: what is delivered in between is then told twice, rather than not at all.
-    spooled = await asyncio.to_thread(count_spooled, settings.spool_directory)
-    if settings.external_mongodb_uri is not None:
-        return await read_logged(settings.external_mongodb_uri, since), spooled
-    async with embedded_uri(settings.embedded_directory) as uri:
-        return await read_logged(uri, since), spooled
+    async with AsyncExitStack() as stack:
+        uri = settings.external_mongodb_uri
+        if uri is None:
+            uri = await stack.enter_async_context(embedded_uri(settings.embedded_directory))
+        reader = await stack.enter_async_context(reading(uri, since))
+        phases = await reader.phases()
+        told = choose_phase(phases, experiment, phase)
+        key = None if told is None else (told.experiment, told.phase)
+        # Counted before the rest is read: what is delivered in between is told twice, rather than not at all.
+        spooled = await asyncio.to_thread(count_spooled, settings.spool_directory, key)
+        logged = [] if told is None else await reader.predictions(told)
+    return make_report(read_frame(logged), spooled, phase=told, phases=phases, metric=metric.value)
 
 
 def _deliver(figures: "ExperimentReport", json_file: Path | None, html_file: Path | None) -> None:

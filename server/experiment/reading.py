@@ -12,6 +12,7 @@ from server.errors import StartError, StorageUnavailableError
 from server.experiment.documents import OutcomeDocument
 from server.experiment.embedded import EmbeddedMongo, running_uri
 from server.experiment.report.frame import LoggedPrediction
+from server.experiment.report.phases import Phase
 from server.experiment.store import MongoStore
 
 
@@ -22,7 +23,7 @@ class _Logged(BaseModel):
 
     prediction_id: str = Field(alias="_id")
     experiment: str
-    phase: str = ""
+    phase: str
     arm: str
     model: str
     version: str
@@ -42,23 +43,45 @@ class _Logged(BaseModel):
         return LoggedPrediction(**fields, outcome_skipped=skipped)
 
 
-async def read_logged(uri: str, since: datetime | None) -> list[LoggedPrediction]:
-    """Reads the logged predictions.
+class ExperimentReader:
+    """Reads one MongoDB, and changes nothing there."""
+
+    def __init__(self, store: MongoStore, since: datetime | None) -> None:
+        """Takes the store, and from when on to read; None reads all."""
+        self._store = store
+        self._since: dict[str, Any] = {} if since is None else {"requested_at": {"$gte": since}}
+
+    async def phases(self) -> list[Phase]:
+        """Returns the phases of all experiments, by their latest prediction, latest last."""
+        group = {
+            "_id": {"experiment": "$experiment", "phase": "$phase"},
+            "n": {"$sum": 1},
+            "first": {"$min": "$requested_at"},
+            "last": {"$max": "$requested_at"},
+        }
+        pipeline = [{"$match": self._since}, {"$group": group}, {"$sort": {"last": 1}}]
+        return [Phase(**found.pop("_id"), **found) async for found in self._store.aggregate(pipeline)]
+
+    async def predictions(self, phase: Phase) -> list[LoggedPrediction]:
+        """Returns the predictions of one phase, in no particular order."""
+        query = self._since | {"experiment": phase.experiment, "phase": phase.phase}
+        return [found.to_logged() async for found in self._store.find(query, _Logged)]
+
+
+@asynccontextmanager
+async def reading(uri: str, since: datetime | None) -> AsyncIterator[ExperimentReader]:
+    """Reads logged predictions for the duration of a block.
 
     Args:
         uri: The MongoDB; it is only read.
         since: Reads only predictions requested at or after this time; None reads all.
 
-    Returns:
-        The predictions, in no particular order.
-
     Raises:
         StartError: When MongoDB does not answer.
     """
     store = MongoStore(uri, read_only=True)
-    query: dict[str, Any] = {} if since is None else {"requested_at": {"$gte": since}}
     try:
-        return [found.to_logged() async for found in store.find(query, _Logged)]
+        yield ExperimentReader(store, since)
     except StorageUnavailableError as error:
         raise StartError(f"no answer from MongoDB at {store.address}: {error.reason}") from error
     finally:

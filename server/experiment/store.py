@@ -1,14 +1,13 @@
 """The experiment log in MongoDB."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import bson
 from beanie import init_beanie
-from bson.errors import BSONError
 from pydantic import BaseModel
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
@@ -16,26 +15,17 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from server.errors import OutcomeConflictError, StartError, StorageUnavailableError, UnknownPredictionError
 from server.experiment.collection import prepare
 from server.experiment.documents import OutcomeDocument, PredictionDocument
-from server.experiment.records import Outcome, PredictionRecord
+from server.experiment.records import Outcome
 from server.experiment.spool_file import HeldOutcome, SpooledRow
+from server.experiment.spooled_documents import INEXPRESSIBLE, Refusal, inexpressible, read_rows
 from server.experiment.uri import DEFAULT_DATABASE, describe, without_secrets
 
 Projection = TypeVar("Projection", bound=BaseModel)
 
 _DUPLICATE_KEY = 11000
-_MAX_BYTES = 16 << 20
-_INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
 # A record that MongoDB will never take: BadValue, TypeMismatch, InvalidBSON, a field name with a dollar or a
 # dot, DocumentValidationFailure, BSONObjectTooLarge, a key too large for an index.
 _POISON_CODES = frozenset({2, 14, 22, 52, 57, 121, 10334, 17280, 17419})
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A row that can never be stored, and why."""
-
-    row: SpooledRow
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,35 +109,36 @@ class MongoStore:
             rows: What to store.
 
         Returns:
-            The rows that can never be stored; all others are stored.
+            The rows that can never be stored, and the outcomes that came after another one; all else is
+            stored.
 
         Raises:
             StorageUnavailableError: When some are not stored for now.
         """
         await self.connect()
-        documents, refusals = _documents(rows)
+        documents, refusals = read_rows(rows)
         if not documents:
             return refusals
         by_id = {row.prediction_id: row for row in rows}
-        repeated: list[PredictionDocument] = []
+        repeated: dict[str, str] = {}  # what MongoDB said, by id
         with self._noticing():
             try:
                 await PredictionDocument.insert_many(documents, ordered=False)
             except BulkWriteError as error:
                 for failure in _final_failures(error):
-                    document = documents[failure["index"]]
+                    prediction_id, reason = documents[failure["index"]].id, str(failure.get("errmsg"))
                     if failure["code"] == _DUPLICATE_KEY:
-                        repeated.append(document)
+                        repeated[prediction_id] = reason
                     else:
-                        refusals.append(Refusal(by_id[document.id], str(failure.get("errmsg"))))
-            except _INEXPRESSIBLE:  # the driver refuses the whole batch for one that BSON cannot express
-                hopeless = [refusal for d in documents if (refusal := _inexpressible(d, by_id[d.id]))]
+                        refusals.append(Refusal(by_id[prediction_id], reason))
+            except INEXPRESSIBLE:  # the driver refuses the whole batch for one that BSON cannot express
+                hopeless = [refusal for d in documents if (refusal := inexpressible(d, by_id[d.id]))]
                 if not hopeless:
                     raise
-                bad = {refusal.row.prediction_id for refusal in (*refusals, *hopeless)}
+                bad = {refusal.dead.prediction_id for refusal in (*refusals, *hopeless)}
                 rest = [row for row in rows if row.prediction_id not in bad]
                 return refusals + hopeless + await self.add(rest)
-            await self._join_outcomes(repeated)
+            refusals += await self._reconcile([by_id[name] for name in repeated], repeated)
         return refusals
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
@@ -206,15 +197,55 @@ class MongoStore:
             async for found in PredictionDocument.find(query, projection_model=projection):
                 yield found
 
+    async def aggregate(self, pipeline: list[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+        """Lets MongoDB compute something over stored predictions.
+
+        Args:
+            pipeline: An aggregation that changes nothing.
+
+        Yields:
+            Its results.
+
+        Raises:
+            StorageUnavailableError: When MongoDB does not answer.
+        """
+        await self.connect()
+        with self._noticing():
+            async for found in await PredictionDocument.get_pymongo_collection().aggregate(pipeline):
+                yield found
+
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
 
-    async def _join_outcomes(self, documents: Sequence[PredictionDocument]) -> None:
-        """Gives outcomes to documents that were stored before their outcome came."""
-        joins = [UpdateOne(*_join(d.id, d.outcome)) for d in documents if d.outcome is not None]
+    async def _reconcile(self, rows: Sequence[SpooledRow], reasons: Mapping[str, str]) -> list[Refusal]:
+        """Gives outcomes to rows that were stored before theirs came.
+
+        Args:
+            rows: Those that MongoDB called duplicates.
+            reasons: What it said, by id.
+
+        Returns:
+            The rows that are not there: another unique index than that of `_id` has refused them. And the
+            outcomes that came after another one.
+        """
+        if not rows:
+            return []
+        collection = PredictionDocument.get_pymongo_collection()
+        outcomes = {row.prediction_id: Outcome.from_json(row.outcome) for row in rows if row.outcome}
+        joins = [UpdateOne(*_join(each, OutcomeDocument.of(outcome))) for each, outcome in outcomes.items()]
         if joins:
-            await PredictionDocument.get_pymongo_collection().bulk_write(joins, ordered=False)
+            await collection.bulk_write(joins, ordered=False)
+        query = {"_id": {"$in": [row.prediction_id for row in rows]}}
+        stored = {found["_id"]: found["outcome"] async for found in collection.find(query, {"outcome": 1})}
+        refusals = []
+        for row in rows:
+            if row.prediction_id not in stored:
+                refusals.append(Refusal(row, reasons[row.prediction_id]))
+            elif row.outcome and not _agrees(stored[row.prediction_id], outcomes[row.prediction_id]):
+                late = HeldOutcome(row.prediction_id, row.outcome, time.time())
+                refusals.append(Refusal(late, "another outcome was recorded first"))
+        return refusals
 
     @contextmanager
     def _noticing(self) -> Iterator[None]:
@@ -230,29 +261,6 @@ class MongoStore:
         self.away = False
 
 
-def _documents(rows: Sequence[SpooledRow]) -> tuple[list[PredictionDocument], list[Refusal]]:
-    """Reads spooled rows; one that does not make a document is refused and does not hold up the others."""
-    documents: list[PredictionDocument] = []
-    refusals: list[Refusal] = []
-    for row in rows:
-        try:
-            outcome = None if row.outcome is None else Outcome.from_json(row.outcome)
-            documents.append(PredictionDocument.of(PredictionRecord.from_json(row.body), outcome))
-        except (ValueError, TypeError, KeyError) as error:
-            refusals.append(Refusal(row, f"{type(error).__name__}: {error}"))
-    return documents, refusals
-
-
-def _inexpressible(document: PredictionDocument, row: SpooledRow) -> Refusal | None:
-    """Says why a document can never be sent to MongoDB, or None when it can."""
-    try:
-        if len(bson.encode(document.model_dump())) <= _MAX_BYTES:
-            return None
-        return Refusal(row, "larger than MongoDB takes")
-    except _INEXPRESSIBLE as error:
-        return Refusal(row, f"{type(error).__name__}: {error}")
-
-
 def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
     """Returns a bulk write's failures when trying again would change nothing.
 
@@ -266,6 +274,11 @@ def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
     if passing or details.get("writeConcernErrors"):
         raise StorageUnavailableError(str((passing or details["writeConcernErrors"])[0].get("errmsg")))
     return failures
+
+
+def _agrees(stored: dict[str, Any] | None, outcome: Outcome) -> bool:
+    """Says whether what MongoDB has tells the same as an outcome."""
+    return stored is not None and OutcomeDocument(**stored).to_outcome().agrees_with(outcome)
 
 
 def _join(prediction_id: str, outcome: OutcomeDocument) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,7 +12,8 @@ import structlog
 from server.errors import StorageUnavailableError
 from server.experiment.spool import Spool
 from server.experiment.spool_file import HeldOutcome, SpooledRow
-from server.experiment.store import JoinedOutcomes, Refusal
+from server.experiment.spooled_documents import Refusal
+from server.experiment.store import JoinedOutcomes
 
 # Large enough to amortise a round trip, small enough that encoding a batch does not hold up predictions.
 BATCH_RECORDS = 100
@@ -30,7 +31,7 @@ class Store(Protocol):
     """Where predictions end up."""
 
     async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
-        """Stores rows idempotently and returns those that can never be stored."""
+        """Stores rows idempotently and returns what can never be stored."""
         ...
 
     async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
@@ -103,10 +104,10 @@ class SpoolWriter:
         if not rows:
             return False
         refusals = await self._store.add(rows)
-        refused = {refusal.row.prediction_id for refusal in refusals}
+        refused = {each.dead.prediction_id for each in refusals if isinstance(each.dead, SpooledRow)}
         await self._spool.remove([row for row in rows if row.prediction_id not in refused])
         for refusal in refusals:
-            await self._bury(refusal.row, refusal.reason)
+            await self._bury(refusal.dead, refusal.reason)
         return True
 
     async def _deliver_outcomes(self) -> None:

@@ -3,13 +3,12 @@
 import json
 import math
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from server.experiment.report import ExperimentReport, PhaseNotFoundError, make_report
+from server.experiment.report import ExperimentReport, Phase, PhaseNotFoundError, choose_phase, make_report
 from server.experiment.report.frame import LoggedPrediction, read_frame
 from server.experiment.report.page import render_page
 from server.experiment.report.terminal import show
@@ -20,8 +19,18 @@ from tests.server.experiments import START, simulate
 BETTER = (0.02, 0.6)  # the advanced arm knows the truth, the simple one hardly does
 
 
-def report_on(predictions: list[LoggedPrediction], **options: str) -> ExperimentReport:
-    return make_report(read_frame(predictions), SpoolCounts(), **options)
+def report_on(
+    predictions: list[LoggedPrediction], metric: str = "accuracy", spooled: SpoolCounts | None = None
+) -> ExperimentReport:
+    """Reports on predictions of one phase."""
+    times = [p.requested_at for p in predictions]
+    phase = None
+    if predictions:
+        first = predictions[0]
+        phase = Phase(first.experiment, first.phase, len(predictions), min(times), max(times))
+    phases = [phase] if phase else []
+    frame = read_frame(predictions)
+    return make_report(frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric)
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +86,20 @@ def test_the_daily_p_value_never_rises_and_ends_at_the_one_told(clear: Experimen
         assert path[-1] == comparison.always_valid_p_value
 
 
-def test_phases_are_never_mixed_and_the_latest_is_told() -> None:
-    earlier = simulate(n=500, noise=BETTER, phase="aaaa")
-    later = simulate(n=300, phase="bbbb", start=START + timedelta(days=30))
-    report = report_on([*later, *earlier])
-    assert report.phase is not None
-    assert (report.phase.phase, report.health.n) == ("bbbb", 300)
-    assert [phase.phase for phase in report.phases] == ["aaaa", "bbbb"]
-    assert report_on([*later, *earlier], phase="aa").health.n == 500
-    with pytest.raises(PhaseNotFoundError, match="model-comparison aaaa, model-comparison bbbb"):
-        report_on([*later, *earlier], phase="cc")
-    with pytest.raises(PhaseNotFoundError):
-        report_on(later, experiment="another")
+def test_the_latest_phase_is_told_unless_another_is_asked_for() -> None:
+    phases = [
+        Phase("e", "aaaa", 5, START, START),
+        Phase("f", "ab", 5, START, START),
+        Phase("e", "bbbb", 5, START, START),
+    ]
+    assert choose_phase(phases) is phases[2]
+    assert choose_phase(phases, phase="aa") is phases[0]
+    assert choose_phase(phases, phase="a") is phases[1]
+    assert choose_phase(phases, experiment="f") is phases[1]
+    assert choose_phase([]) is None
+    for wanted in ({"phase": "cc"}, {"experiment": "g"}, {"experiment": "f", "phase": "b"}):
+        with pytest.raises(PhaseNotFoundError, match="e aaaa, f ab, e bbbb"):
+            choose_phase(phases, **wanted)
 
 
 def test_a_wrong_ratio_of_listeners_forbids_a_verdict() -> None:
@@ -130,9 +141,15 @@ def test_outcomes_that_come_back_from_one_arm_more_often_are_told() -> None:
 
 
 def test_dead_letters_are_told() -> None:
-    report = make_report(read_frame(simulate()), SpoolCounts(waiting=3, held_outcomes=2, dead_letters=4))
-    assert report.health.n_waiting_in_spool == 3
+    spooled = SpoolCounts(waiting=3, held_outcomes=2, dead_letters=4, dead_outcomes=5)
+    report = report_on(simulate(), spooled=spooled)
+    assert (report.health.n_waiting_in_spool, report.health.n_dead_outcomes) == (3, 5)
     assert "4 predictions were refused by MongoDB" in report.verdict
+
+
+def test_refused_outcomes_forbid_no_verdict(clear: ExperimentReport) -> None:
+    """Anyone can make some, by sending ids while MongoDB is away; no figure lacks anything for it."""
+    assert report_on(simulate(noise=BETTER), spooled=SpoolCounts(dead_outcomes=5)).verdict == clear.verdict
 
 
 @pytest.mark.parametrize(
@@ -142,11 +159,28 @@ def test_dead_letters_are_told() -> None:
         ([replace(p, outcome_skipped=None) for p in simulate(n=400)], "no outcome has been recorded"),
         (simulate(n=100, listeners=8), "fewer than ten listeners"),
         ([replace(p, arm="a", arm_probability=1.0) for p in simulate(n=50)], "There is nothing to compare"),
+        (simulate(n=1), "only simple has outcomes"),
+        (
+            [replace(p, outcome_skipped=None) if i else p for i, p in enumerate(simulate(n=50))],
+            "only simple has outcomes",
+        ),
+        ([replace(p, outcome_skipped=p.skipped) for p in simulate(n=400)], "no listener differs"),
+        (
+            [
+                replace(p, outcome_skipped=True, skipped=True, play_through_probability=0.0)
+                for p in simulate(n=400)
+            ],
+            "no listener differs",
+        ),
+        ([replace(p, listener_id="1") for p in simulate(n=50)], "1 listeners were put into several arms"),
+        ([replace(p, listener_id=None) for p in simulate(n=50)], "No arm is shown to be better"),
     ],
 )
 def test_too_little_is_said_to_be_too_little(predictions: list[LoggedPrediction], verdict: str) -> None:
     report = report_on(predictions)
     assert verdict in report.verdict
+    for metric in ("brier", "log_loss"):
+        json.dumps(report_on(predictions, metric).to_json(), allow_nan=False)
     json.dumps(report.to_json(), allow_nan=False)
     render_page(report)
     show(report, Console(quiet=True))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -244,6 +245,34 @@ async def test_a_buried_row_leaves_the_way_free_and_keeps_its_reason(
     connection = sqlite3.connect(tmp_path / "spool" / "0.sqlite3")
     assert connection.execute("SELECT reason FROM dead_letters").fetchall() == [("too odd",)]
     connection.close()
+
+
+async def test_dead_predictions_are_counted_by_phase_and_apart_from_outcomes(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    """Else a record that was refused in an old phase would forbid every later verdict."""
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    records = [replace(make_record(n), phase=phase) for n, phase in enumerate(("old", "new", "new"))]
+    for record in records:
+        await spool.append(record)
+    for row in await spool.read(10):
+        await spool.bury(row, "too odd")
+    await spool.hold_outcome("a" * 24, HEARD)
+    (held,) = await spool.read_outcomes(10)
+    await spool.bury(held, "no such prediction was logged")
+    assert (spool.depth, spool.held_outcomes) == (0, 0)
+    await spool.close()
+    counted = [
+        count_spooled(tmp_path / "spool", phase)
+        for phase in (
+            None,
+            (records[0].experiment, "old"),
+            (records[0].experiment, "new"),
+            ("another", "new"),
+        )
+    ]
+    assert [counts.dead_letters for counts in counted] == [3, 1, 2, 0]
+    assert {counts.dead_outcomes for counts in counted} == {1}
 
 
 async def test_a_cancelled_caller_does_not_disturb_its_group(tmp_path: Path, make_record: MakeRecord) -> None:

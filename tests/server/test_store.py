@@ -15,7 +15,7 @@ from server.errors import (
 )
 from server.experiment.documents import PredictionDocument
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool_file import SpooledRow
+from server.experiment.spool_file import HeldOutcome, SpooledRow
 from server.experiment.store import MongoStore
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -53,6 +53,33 @@ async def test_rows_stored_twice_are_there_once_and_gain_their_outcome(
     }
 
 
+async def test_a_duplicate_in_another_unique_index_is_not_taken_for_stored(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    """An index that somebody added: what it refuses is nowhere, and must not leave the spool as if stored."""
+    await store.connect()
+    collection = PredictionDocument.get_pymongo_collection()
+    await collection.create_index([("track_id", 1)], name="somebodys", unique=True)
+    first, second = make_record(1), make_record(2)
+    assert await store.add([spooled(first)]) == []
+    (refusal,) = await store.add([spooled(first, HEARD), spooled(second)])
+    assert refusal.dead == spooled(second)
+    assert "somebodys" in refusal.reason
+    assert await outcomes() == {first.prediction_id: HEARD}
+
+
+async def test_an_outcome_that_lost_to_another_machines_is_told(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    record = make_record(1)
+    await store.add([spooled(record)])
+    await store.add_outcome(record.prediction_id, HEARD)
+    (refusal,) = await store.add([spooled(record, SKIPPED)])
+    assert isinstance(refusal.dead, HeldOutcome)
+    assert refusal.dead.outcome == SKIPPED.to_json()
+    assert await outcomes() == {record.prediction_id: HEARD}
+
+
 async def test_the_first_outcome_wins(store: MongoStore, make_record: MakeRecord) -> None:
     known = make_record(1).prediction_id
     await store.add([spooled(make_record(1))])
@@ -74,7 +101,7 @@ async def test_what_makes_no_document_is_refused_and_the_rest_stored(
 ) -> None:
     odd = SpooledRow("e" * 24, '{"model": 1}', None)
     (refusal,) = await store.add([odd, spooled(make_record(1))])
-    assert refusal.row is odd
+    assert refusal.dead is odd
     assert list(await outcomes()) == [make_record(1).prediction_id]
 
 
@@ -86,7 +113,7 @@ async def test_what_mongodb_will_never_take_is_refused_and_the_rest_stored(
     validator = {"$jsonSchema": {"properties": {"_id": {"enum": [make_record(1).prediction_id]}}}}
     await database.command({"collMod": "predictions", "validator": validator})
     (refusal,) = await store.add([spooled(make_record(1)), spooled(make_record(2))])
-    assert refusal.row.prediction_id == make_record(2).prediction_id
+    assert refusal.dead.prediction_id == make_record(2).prediction_id
     assert list(await outcomes()) == [make_record(1).prediction_id]
 
 
@@ -170,7 +197,7 @@ async def test_an_impossible_record_becomes_a_refusal_and_the_rest_is_stored(
     wrong = replace(make_record(1), play_through_probability=1.5)
     inexpressible = replace(make_record(2), latency_us=1 << 70)
     refusals = await store.add([spooled(record) for record in (wrong, inexpressible, make_record(3))])
-    assert {refusal.row.prediction_id for refusal in refusals} == {
+    assert {refusal.dead.prediction_id for refusal in refusals} == {
         wrong.prediction_id,
         inexpressible.prediction_id,
     }

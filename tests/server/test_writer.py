@@ -11,7 +11,8 @@ from server.experiment.records import PredictionRecord
 from server.experiment.spool import Spool
 from server.experiment.spool_file import HeldOutcome, SpoolCounts, SpooledRow
 from server.experiment.spool_folder import count_spooled
-from server.experiment.store import JoinedOutcomes, Refusal
+from server.experiment.spooled_documents import Refusal
+from server.experiment.store import JoinedOutcomes
 from server.experiment.writer import SpoolWriter
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -95,6 +96,19 @@ async def test_a_poison_record_is_buried_and_holds_up_nothing(
     await SpoolWriter(spool, store).stop(within_s=5)
     assert set(store.rows) == {make_record(0).prediction_id, make_record(2).prediction_id}
     assert count_spooled(tmp_path / "spool") == SpoolCounts(0, 0, 1)
+
+
+async def test_an_outcome_that_came_second_is_buried_and_its_prediction_leaves(
+    spool: Spool, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    class Conflicting(FakeStore):
+        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+            return [Refusal(HeldOutcome(row.prediction_id, "{}", 0.0), "second") for row in rows]
+
+    await spool.append(make_record(1))
+    await SpoolWriter(spool, Conflicting()).stop(within_s=5)
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(dead_outcomes=1)
+    assert (spool.depth, spool.held_outcomes) == (0, 0)
 
 
 async def test_stopping_while_the_store_is_away_keeps_the_records(

@@ -3,6 +3,7 @@
 Pure: data frames and counts in, values out. Drawing it is `terminal`'s and `page`'s business.
 """
 
-from server.experiment.report.report import ExperimentReport, PhaseNotFoundError, make_report, phases
+from server.experiment.report.phases import Phase, PhaseNotFoundError, choose_phase
+from server.experiment.report.report import ExperimentReport, make_report
 
-__all__ = ["ExperimentReport", "PhaseNotFoundError", "make_report", "phases"]
+__all__ = ["ExperimentReport", "Phase", "PhaseNotFoundError", "choose_phase", "make_report"]

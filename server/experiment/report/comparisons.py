@@ -53,7 +53,8 @@ class Comparison:
         difference: The metric of the second minus that of the first.
         ci95: For one look, at a time chosen beforehand; None below two listeners.
         p_value: For one such look.
-        always_valid_ci95: For any number of looks; None below ten listeners an arm.
+        always_valid_ci95: For any number of looks; None below ten listeners an arm, and while none of them
+            differs from the others: there is nothing then to tell how far chance goes.
         always_valid_p_value: For any number of looks.
         better: The arm that the always-valid interval finds better, or None.
         effect: The size of difference that is worth finding.
@@ -95,7 +96,7 @@ def _compare(judged: pd.DataFrame, first: str, second: str, metric: str) -> Comp
     effect = EFFECTS[metric]
     estimate = _difference(pair, second, metric)
     looks = _looks(pair, second, metric)
-    ready = _enough_listeners(pair)
+    ready = _enough_listeners(pair) and estimate.variance > 0
     always = sequential.always_valid_interval(estimate, MIXTURE_DEVIATIONS[metric]) if ready else None
     power, detectable, left = _power(estimate, effect, len(pair))
     return Comparison(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from server.experiment.report.arms import ArmReport
 from server.experiment.report.comparisons import Comparison
 from server.experiment.report.health import Health
+from server.experiment.report.sequential import MIN_CLUSTERS_PER_ARM
 
 _POINTS = {
     "accuracy": "percentage points of accuracy",
@@ -35,9 +36,12 @@ def conclude(
         return "Nothing can be said yet: no outcome has been recorded."
     told = [comparison for comparison in comparisons if comparison.metric == metric]
     if not told:
-        return f"There is nothing to compare: only {', '.join(arms)} has outcomes."
+        judged = ", ".join(name for name, arm in arms.items() if arm.n_outcomes)
+        return f"There is nothing to compare: only {judged} has outcomes."
     ready = [comparison for comparison in told if comparison.always_valid_ci95 is not None]
     if not ready:
+        if all(arm.n_listeners >= MIN_CLUSTERS_PER_ARM for arm in arms.values()):
+            return "Nothing can be said yet: no listener differs from the others of the same arm."
         return "Nothing can be said yet: fewer than ten listeners have outcomes in some arm."
     clear = [c for c in ready if c.better and (c.always_valid_p_value or 1.0) < _ALPHA / len(told)]
     if clear:

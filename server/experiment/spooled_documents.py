@@ -1,0 +1,52 @@
+"""Makes documents of spooled rows, and says which rows will never be any."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import bson
+from bson.errors import BSONError
+
+from server.experiment.documents import PredictionDocument
+from server.experiment.records import Outcome, PredictionRecord
+from server.experiment.spool_file import HeldOutcome, SpooledRow
+
+_MAX_BYTES = 16 << 20
+
+INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
+"""What the driver raises for a document that BSON cannot express."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What can never be stored, and why: a row, or only the outcome that came with one.
+
+    Attributes:
+        dead: The row, or the outcome of one that is stored with another outcome.
+        reason: Why, in a line.
+    """
+
+    dead: SpooledRow | HeldOutcome
+    reason: str
+
+
+def read_rows(rows: Sequence[SpooledRow]) -> tuple[list[PredictionDocument], list[Refusal]]:
+    """Reads spooled rows; one that does not make a document is refused and does not hold up the others."""
+    documents: list[PredictionDocument] = []
+    refusals: list[Refusal] = []
+    for row in rows:
+        try:
+            outcome = None if row.outcome is None else Outcome.from_json(row.outcome)
+            documents.append(PredictionDocument.of(PredictionRecord.from_json(row.body), outcome))
+        except (ValueError, TypeError, KeyError) as error:
+            refusals.append(Refusal(row, f"{type(error).__name__}: {error}"))
+    return documents, refusals
+
+
+def inexpressible(document: PredictionDocument, row: SpooledRow) -> Refusal | None:
+    """Says why a document can never be sent to MongoDB, or None when it can."""
+    try:
+        if len(bson.encode(document.model_dump())) <= _MAX_BYTES:
+            return None
+        return Refusal(row, "larger than MongoDB takes")
+    except INEXPRESSIBLE as error:
+        return Refusal(row, f"{type(error).__name__}: {error}")
