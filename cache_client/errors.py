@@ -11,6 +11,7 @@ CacheClientError                a one-line message for a person
 │   ├── OutcomeConflict         another outcome was recorded first, and kept
 │   └── UnexpectedStatus        any other status; `code` names it
 ├── ServerStartError            a server that was to be started for a simulation did not come up
+├── WorkerError             a process of a simulation died
 ├── UnknownPolicyError          no prefetch policy of that name
 ├── PlanError                   a prefetch policy broke its contract
 └── UsageError                  flags that contradict each other, or input that is not there
@@ -105,6 +106,10 @@ class UnexpectedStatus(ServerError):
 
 class ServerStartError(CacheClientError):
     """Says that a child server did not come up."""
+
+
+class WorkerError(CacheClientError):
+    """Says that a process of a simulation died."""
 
 
 class UnknownPolicyError(CacheClientError):

@@ -62,6 +62,8 @@ async def _address(server: Process, log: IO[bytes], timeout_s: float) -> str:
                 text = line.decode(errors="replace").strip()
                 if text.startswith(_READY):
                     return text.removeprefix(_READY)
+            # Not before it has ended: to signal a process that is about to would take its exit status away.
+            await server.wait()
     except TimeoutError:
         raise ServerStartError(f"the server was not ready after {timeout_s:g} s") from None
     log.seek(0)

@@ -46,9 +46,25 @@ def load_settings() -> CacheClientSettings:
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Shows a bar on stderr; yields what advances it."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+def check_writable(*files: Path | None) -> None:
+    """Looks whether results can be written where they are wanted, before the work for them is done.
+
+    Raises:
+        UsageError: A file's folder is not there, or it is a folder itself.
+    """
+    for file in files:
+        if file is None or file == STANDARD_OUTPUT:
+            continue
+        if not file.parent.is_dir():
+            raise UsageError(f"cannot write {file}: no such folder")
+        if file.is_dir():
+            raise UsageError(f"cannot write {file}: it is a folder")
 
 
 def write_json(value: Any, file: Path | None) -> None:

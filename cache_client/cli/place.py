@@ -10,7 +10,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, write_json
+from cache_client.cli.console import (
+    STANDARD_OUTPUT,
+    check_writable,
+    load_settings,
+    one_line_errors,
+    write_json,
+)
 from cache_client.cli.options import Data, JsonFile, number
 from cache_client.errors import UsageError
 
@@ -39,6 +45,7 @@ def place(
         from cache_client.placement import place as choose
         from data import plays, read_dataset
 
+        check_writable(csv_file, json_file)
         dataset = read_dataset(data or load_settings().data_directory)
         tracks = demands(dataset.catalogue, plays(dataset))
         latency_s = {"FAST": fast_ms / 1000, "MEDIUM": medium_ms / 1000, "SLOW": slow_ms / 1000}

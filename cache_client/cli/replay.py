@@ -8,7 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, progress_bar, write_json
+from cache_client.cli.console import (
+    STANDARD_OUTPUT,
+    check_writable,
+    load_settings,
+    one_line_errors,
+    progress_bar,
+    write_json,
+)
 from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Server
 from cache_client.client import PredictionClient
 from cache_client.settings import CacheClientSettings
@@ -30,6 +37,7 @@ def replay(
     Every prediction lands in the server's experiment log, for `python -m server report` to judge.
     """
     with one_line_errors():
+        check_writable(json_file)
         settings = load_settings()
         target = server or settings.server
         directory = data or settings.data_directory

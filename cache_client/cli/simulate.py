@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, progress_bar, write_json
+from cache_client.cli.console import (
+    STANDARD_OUTPUT,
+    check_writable,
+    load_settings,
+    one_line_errors,
+    progress_bar,
+    write_json,
+)
 from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Model, Server, number
 from cache_client.delivery import Delivery
 from cache_client.errors import UsageError
@@ -96,8 +103,7 @@ def simulate(
             raise UsageError("give --server or --models, not both")
         if models is not None and not models.is_dir():
             raise UsageError(f"no such folder: {models}")
-        if html is not None and not html.parent.is_dir():
-            raise UsageError(f"cannot write {html}: no such folder")
+        check_writable(json_file, html)
         settings = load_settings()
         weights = ScoreWeights(wait_weight, waste_weight)
         policies = policies_named(policy or [], PolicyOptions(next_n, weights, seed))

@@ -1,11 +1,16 @@
 """All sessions under all policies, on as many processes as are given."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
+from cache_client.errors import WorkerError
 from cache_client.policies import Policy
 from cache_client.score import ScoreWeights
 from cache_client.simulator.edge import replay_edge
@@ -100,7 +105,11 @@ def replay_all(
     *,
     jobs: int | None = None,
 ) -> Results:
-    """Returns each policy's results in the sessions' order, the same for any number of processes."""
+    """Returns each policy's results in the sessions' order, the same for any number of processes.
+
+    Raises:
+        WorkerError: A process died.
+    """
     replays = sum(len(session.plays) for session in sessions) * len(policies)
     jobs = jobs or (1 if replays < _PLAYS_WORTH_A_PROCESS else _cores())
     # Contexts are for the server: nothing in a replay reads them, and they are most of a session's size.
@@ -110,11 +119,11 @@ def replay_all(
         for i in range(0, len(sessions), _SESSIONS_A_TASK)
     ]
     results: Results = {name: [] for name in policies}
-    parts = map(_replay, tasks) if jobs == 1 else _in_parallel(tasks, jobs)
-    for part in parts:
-        for name, found in part.items():
-            results[name] += found
-            advance(len(found))
+    with _replays(tasks, jobs) as parts:
+        for part in parts:
+            for name, found in part.items():
+                results[name] += found
+                advance(len(found))
     return results
 
 
@@ -132,10 +141,38 @@ def _replay(task: _Task) -> Results:
     }
 
 
-def _in_parallel(tasks: Sequence[_Task], jobs: int) -> Iterator[Results]:
-    """Yields the tasks' results in order. Processes start afresh: a fork would copy gRPC's threads."""
+@contextmanager
+def _replays(tasks: Sequence[_Task], jobs: int) -> Iterator[Iterator[Results]]:
+    """Gives the tasks' results in order; processes end with the block, at once where it fails."""
+    if jobs == 1:
+        yield map(_replay, tasks)
+        return
+    others = set(active_children())
+    # Processes start afresh: a fork would copy gRPC's threads.
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_replay, tasks)
+        try:
+            with _interrupts_ignored():
+                parts = pool.map(_replay, tasks)
+            yield parts
+        except BaseException as error:
+            for process in set(active_children()) - others:
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise WorkerError("a process of the simulation died; try fewer with --jobs") from error
+            raise
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Has processes that start now leave Ctrl-C, which reaches all of a terminal's, to this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cores() -> int:

@@ -214,6 +214,23 @@ def test_contradictions_and_unknown_policies_are_one_line(server: str, data: Pat
     assert_one_line(run("rank", "--server", server, "loved", "--json", unwritable), "cannot write", "nowhere")
 
 
+@pytest.mark.parametrize("command", ["simulate", "replay", "place"])
+def test_results_that_cannot_be_written_are_refused_before_the_work(command: str, tmp_path: Path) -> None:
+    # There is no data either: the file is looked at first.
+    flags = ("--data", tmp_path / "no data")
+    assert_one_line(
+        run(command, *flags, "--json", tmp_path / "nowhere" / "x.json"), "cannot write", "nowhere"
+    )
+    assert_one_line(run(command, *flags, "--json", tmp_path), "cannot write", "it is a folder")
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "much"])
+def test_a_budget_is_a_number_from_zero_on(value: str) -> None:
+    done = run("place", "--budget-per-day", value)
+    assert done.exit_code == 2
+    assert "--budget-per-day" in done.stderr
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "much"])
 def test_a_flag_takes_only_finite_numbers_in_its_range(value: str) -> None:
     done = run("simulate", "--policy", "none", "--bandwidth-mbit", value)

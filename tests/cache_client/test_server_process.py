@@ -35,11 +35,12 @@ async def test_what_a_child_writes_goes_to_a_folder_that_is_deleted() -> None:
     assert not await asyncio.to_thread(Path(folder).exists)
 
 
-async def test_a_child_that_does_not_start_is_quoted() -> None:
+async def test_a_child_that_does_not_start_is_quoted(caplog: pytest.LogCaptureFixture) -> None:
     code = "import sys; print('noise', file=sys.stderr); sys.exit('error: no models in nowhere')"
     with pytest.raises(ServerStartError, match=r"^the server did not start: no models in nowhere$"):
         async with running_server(python(code), 30.0):
             pass
+    assert caplog.messages == []  # asyncio warns of a child whose end it did not see
 
 
 async def test_a_child_that_is_never_ready_is_not_waited_for() -> None:
