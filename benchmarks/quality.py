@@ -6,6 +6,7 @@ Example: python benchmarks/quality.py --data ../shared/data/v2 --json quality.js
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.goals import goals, goals_table
 from data import DataError, Dataset, read_dataset
 from trainer.errors import TrainingError
 from trainer.recipes import RECIPES
@@ -58,7 +60,10 @@ def quality(
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     console.print(quality_table(rows, str(data)))
-    text = json.dumps({"dataset": str(data), "digest": dataset.digest, "seed": seed, "rows": rows}, indent=2)
+    found = goals(rows)
+    console.print(goals_table(found))
+    content = {"dataset": str(data), "digest": dataset.digest, "seed": seed, "rows": rows}
+    text = json.dumps(content | {"goals": [asdict(goal) for goal in found]}, indent=2)
     if json_file == Path("-"):
         print(text)
     elif json_file is not None:
@@ -105,17 +110,22 @@ def measure_recipe(dataset: Dataset, recipe: str, options: "Options") -> Iterato
 
 
 def quality_table(rows: list[Row], title: str) -> Table:
-    """Returns the rows as a table, a section a split."""
+    """Returns the rows as a table, a section a split.
+
+    "By chance" is the ECE that exactly right probabilities would show, mean and 95 % range; "beyond" is the
+    root mean square calibration error less what chance adds.
+    """
     table = Table(title=f"{title}, test part", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for heading in ("split", "model", "recipe"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("acc.", "AUC", "log loss", "Brier", "ECE", "s"):
+    for heading in ("acc.", "AUC", "log loss", "Brier", "ECE", "by chance", "beyond", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     last_split = None
     for row in rows:
         if row["split"] != last_split:
             table.add_section()
             last_split = row["split"]
+        low, high = row["ece_by_chance_range95"]
         table.add_row(
             row["split"],
             row["model"],
@@ -123,6 +133,8 @@ def quality_table(rows: list[Row], title: str) -> Table:
             f"{row['accuracy']:.2%}",
             "-" if row["roc_auc"] is None else f"{row['roc_auc']:.3f}",
             *(f"{row[name]:.3f}" for name in ("log_loss", "brier", "ece")),
+            f"{row['ece_by_chance']:.3f} ({low:.3f}-{high:.3f})",
+            f"{row['debiased_calibration_error']:.3f}",
             f"{row['train_seconds']:.1f}" if "train_seconds" in row else "",
         )
     return table

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from models.calibration import Calibration
+
 FORMAT_VERSION: Literal[2] = 2
 
 
@@ -24,7 +26,7 @@ class Manifest(BaseModel):
         recipe: Training recipe.
         classes: What the network's outputs mean, in order.
         required_inputs: Request fields that the model needs.
-        temperature: What the network's logits are divided by: calibration, fitted on the validation part.
+        calibration: What the network's logits are mapped by, fitted on plays held out of its training part.
         threshold: Play-through probability below which a play counts as skipped.
         training: How the run went: sizes of the parts, epochs, seconds, device.
         metrics: Measured on the test part.
@@ -44,7 +46,7 @@ class Manifest(BaseModel):
     recipe: dict[str, JsonValue]
     classes: tuple[Literal["skipped"], Literal["played_through"]] = ("skipped", "played_through")
     required_inputs: tuple[str, ...]
-    temperature: float = Field(default=1.0, ge=0.01, le=100)
+    calibration: Calibration = Calibration()
     threshold: float = Field(default=0.5, ge=0, le=1)
     training: dict[str, JsonValue] = Field(default_factory=dict)
     metrics: dict[str, float]

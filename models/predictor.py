@@ -66,13 +66,12 @@ class Predictor:
             weight[:, n_without_context:].T, ((0, 0), (0, 1))
         )  # (n_context, n_first + 1)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        # The temperature divides that difference, so it goes into the weights.
-        per_degree = np.float32(1 / manifest.temperature)
-        last = (
-            (last_weight[1] - last_weight[0]) * per_degree,  # (n_in,)
-            (last_bias[1] - last_bias[0]) * per_degree,  # ()
+        # The calibration of that difference is one more layer.
+        bends, last = manifest.calibration.as_layers(
+            last_weight[1] - last_weight[0],  # (n_in,)
+            last_bias[1] - last_bias[0],  # ()
         )
-        self._forward = ForwardPass(hidden, last)
+        self._forward = ForwardPass([*hidden, bends], last)
         self._track_parts = _track_parts(artifact.inputs, weight[:, :n_track_inputs], bias, catalogue)
         self._track_views = None if self._context is None else track_views(artifact.inputs, catalogue.tracks)
         self._durations_s = _durations_s(catalogue)

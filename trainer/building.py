@@ -13,6 +13,7 @@ import torch
 
 from data import Dataset
 from models import Artifact, ListenerContext, Manifest
+from models.calibration import Calibration
 from models.features import GenreEncoder, InputEncoder, track_views
 from models.features.fitting import fit_inputs, fit_weighted_inputs, single_out
 from models.features.fitting_context import fit_context
@@ -22,7 +23,7 @@ from trainer.errors import TrainingError
 from trainer.examples import make_examples
 from trainer.fitting import OnEpoch, fit
 from trainer.recipes import PublishedRecipe, Recipe, TunedRecipe
-from trainer.splitting import SPLIT_SEED, TEST_SHARE, Split, validation_rows
+from trainer.splitting import SPLIT_SEED, TEST_SHARE, Split, draw_folds
 from trainer.teacher import imagine
 from trainer.tuned import Fitted, fit_tuned
 
@@ -95,7 +96,7 @@ def build(
         "device": options.device.type,
         "best_epoch": fitted.best_epoch,
     }
-    manifest = _manifest(name, recipe, inputs, parts.dataset.digest, options, fitted.temperature, training)
+    manifest = _manifest(name, recipe, inputs, parts.dataset.digest, options, fitted.calibration, training)
     return Artifact(manifest, inputs, fitted.layers, skip_times), fitted
 
 
@@ -115,16 +116,16 @@ def _build_published(
         on_epoch(loss)
 
     layers = fit(inputs, classes, recipe, device=options.device, seed=options.seed, on_epoch=note)
-    return encoder, Fitted(layers, 1.0, recipe.epochs, tuple(losses), ())
+    return encoder, Fitted(layers, Calibration(), recipe.epochs, tuple(losses), ())
 
 
 def _build_tuned(
     recipe: TunedRecipe, genres: GenreEncoder, parts: Parts, options: Options, on_epoch: OnEpoch
 ) -> tuple[InputEncoder, Fitted]:
     catalogue, plays = parts.dataset.catalogue, parts.training.sort_index()
-    validation = validation_rows(plays, options.split, options.seed)
+    folds = draw_folds(plays, options.split, recipe.n_folds, options.seed)
     genres = single_out(genres, chain(*plays["favourite_genres"]))
-    encoder = _fit_encoder(recipe, genres, parts, plays[~validation])
+    encoder = _fit_encoder(recipe, genres, parts, plays)
 
     def contexts() -> Iterator[ListenerContext]:
         return contexts_at(parts.plays, plays.index.to_numpy())
@@ -133,9 +134,8 @@ def _build_tuned(
     imagined = imagine(
         examples, encoder, catalogue, contexts, copies=recipe.imagined_copies, seed=options.seed
     )
-    return encoder, fit_tuned(
-        examples, validation, recipe, imagined=imagined, seed=options.seed, on_epoch=on_epoch
-    )
+    seed = options.seed
+    return encoder, fit_tuned(examples, folds, recipe, imagined=imagined, seed=seed, on_epoch=on_epoch)
 
 
 def _fit_encoder(
@@ -175,7 +175,7 @@ def _manifest(
     inputs: InputEncoder,
     data_digest: str,
     options: Options,
-    temperature: float,
+    calibration: Calibration,
     training: dict[str, Any],
 ) -> Manifest:
     optional = ("context",) if inputs.context is not None else ()
@@ -196,7 +196,7 @@ def _manifest(
         split=split_entry(options),
         recipe=recipe_entry(recipe, options),
         required_inputs=("track_id", "favourite_genres", *optional),
-        temperature=temperature,
+        calibration=calibration,
         training=training,
         metrics={},
     )

@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from data.analysis import chart
 from data.analysis.page import Chart, Table
-from trainer.evaluation import ECE_BINS
+from trainer.evaluation import equal_mass_bins
 from trainer.scores import Score
 from trainer.tuned import Fitted
 
@@ -17,23 +17,28 @@ _COLOURS = (chart.MAIN, chart.WARM, chart.CALM, chart.MUTED)
 
 
 def reliability_chart(score: Score, outcomes: NDArray[np.bool_]) -> Chart:
-    """Compares predicted with observed rates over 15 equal-mass bins."""
-    order = np.argsort(score.probabilities, kind="stable")
-    bins = [part for part in np.array_split(order, ECE_BINS) if len(part)]
+    """Compares predicted with observed rates over 15 equal-mass bins, with consistency bars."""
+    bins = equal_mass_bins(score.probabilities)
     predicted = [float(score.probabilities[part].mean()) for part in bins]
     observed = [float(outcomes[part].mean()) for part in bins]
     rows = [
-        (f"{told:.3f}", f"{seen:.3f}", str(len(part)))
-        for told, seen, part in zip(predicted, observed, bins, strict=True)
+        (f"{told:.3f}", f"{seen:.3f}", f"{low:.3f} to {high:.3f}", str(len(part)))
+        for told, seen, (low, high), part in zip(predicted, observed, score.chance.bars, bins, strict=True)
     ]
     with chart.new_chart(f"reliability-{score.name}", chart.SMALL) as (figure, axes):
         _diagonal(axes)
+        axes.vlines(predicted, *score.chance.bars.T, color=chart.MUTED, linewidth=3, alpha=0.5)
         axes.plot(predicted, observed, marker="o", markersize=3, color=chart.MAIN)
         axes.set(xlabel="predicted probability", ylabel="share played through", xlim=(0, 1), ylim=(0, 1))
         chart.lay_out(figure)
         svg = chart.as_svg(figure, f"Reliability of {score.name}")
-    sentence = f"On average a bin's prediction is {score.metrics.ece:.3f} off what happened."
-    table = Table(("predicted", "observed", "plays"), rows)
+    chance = score.chance
+    sentence = (
+        f"On average a bin's prediction is {score.metrics.ece:.3f} off what happened; by chance alone "
+        f"it would be {chance.mean:.3f} ({chance.low:.3f} to {chance.high:.3f}). A grey bar is where "
+        "95 of 100 draws of exactly right probabilities fall."
+    )
+    table = Table(("predicted", "observed", "by chance", "plays"), rows)
     return Chart(f"reliability-{score.name}", f"Reliability: {score.name}", sentence, svg, table)
 
 
@@ -86,7 +91,7 @@ def learning_chart(name: str, fitted: Fitted) -> Chart:
     with chart.new_chart(f"learning-{name}", chart.SMALL) as (figure, axes):
         axes.plot(epochs, fitted.training_loss, color=chart.MUTED, label="training, dropout on")
         if fitted.validation_loss:
-            axes.plot(epochs, fitted.validation_loss, color=chart.MAIN, label="validation")
+            axes.plot(epochs, fitted.validation_loss, color=chart.MAIN, label="held out")
             axes.axvline(fitted.best_epoch, color=chart.WARM, linewidth=1)
         axes.set(xlabel="epoch", ylabel="log loss")
         axes.legend()
@@ -94,9 +99,9 @@ def learning_chart(name: str, fitted: Fitted) -> Chart:
         svg = chart.as_svg(figure, f"Learning curve of {name}")
     if fitted.validation_loss:
         best = min(fitted.validation_loss)
-        sentence = f"Best on the validation part after epoch {fitted.best_epoch}, at {best:.3f}."
+        sentence = f"Best on held-out plays after epoch {fitted.best_epoch}, at {best:.3f}."
     else:
-        sentence = "Trained for a fixed number of epochs, without a validation part."
+        sentence = "Trained for a fixed number of epochs, with no play held out."
     return Chart(f"learning-{name}", f"Learning curve: {name}", sentence, svg)
 
 
@@ -135,9 +140,15 @@ def scores_chart(scores: Sequence[Score]) -> Chart:
         chart.lay_out(figure)
         svg = chart.as_svg(figure, "Log loss of models and baselines")
     best = min(scores, key=lambda score: score.metrics.log_loss)
-    columns = ("", "accuracy", "ROC AUC", "log loss", "Brier score", "calibration error")
+    columns = (
+        "", "accuracy", "ROC AUC", "log loss", "Brier score", "calibration error", "the same by chance",
+        "calibration error beyond chance",
+    )  # fmt: skip
     names = ("accuracy", "roc_auc", "log_loss", "brier", "ece")
-    rows = [(score.name, *(_with_interval(score, name) for name in names)) for score in scores]
+    rows = [
+        (score.name, *(_with_interval(score, name) for name in names), *_beside_chance(score))
+        for score in scores
+    ]
     sentence = f"{best.name} has the lowest log loss, {best.metrics.log_loss:.3f}."
     return Chart("scores", "Models and baselines", sentence, svg, Table(columns, rows))
 
@@ -148,6 +159,11 @@ def _with_interval(score: Score, metric: str) -> str:
         return "-"
     low, high = score.intervals.get(metric, (value, value))
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _beside_chance(score: Score) -> tuple[str, str]:
+    chance = score.chance
+    return f"{chance.mean:.3f} ({chance.low:.3f} to {chance.high:.3f})", f"{score.debiased_error:.3f}"
 
 
 def _diagonal(axes: Axes) -> None:

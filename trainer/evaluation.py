@@ -107,7 +107,14 @@ def calibration_error(probabilities: NDArray[np.float64], played_through: NDArra
 
     Source: Nixon et al., "Measuring Calibration in Deep Learning" (2019), the adaptive variant.
     """
-    order = np.argsort(probabilities, kind="stable")
-    bins = [part for part in np.array_split(order, ECE_BINS) if len(part)]
-    gaps = [abs(probabilities[part].mean() - played_through[part].mean()) * len(part) for part in bins]
+    gaps = [
+        abs(probabilities[part].mean() - played_through[part].mean()) * len(part)
+        for part in equal_mass_bins(probabilities)
+    ]
     return float(sum(gaps) / len(probabilities))
+
+
+def equal_mass_bins(probabilities: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+    """Returns the plays' positions in 15 bins of as many plays each, by rising probability."""
+    order = np.argsort(probabilities, kind="stable")
+    return [part for part in np.array_split(order, ECE_BINS) if len(part)]

@@ -27,11 +27,19 @@ class EpochBars:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Leaves the bars as they are."""
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Leaves the bars as they are, the last one full unless something went wrong."""
+        if error is None:
+            self._fill()
         self._progress.stop()
 
     def start(self, name: str, epochs: int) -> Callable[[float], None]:
         """Adds a model's bar and returns what moves it on: a function of an epoch's loss."""
+        self._fill()
         task = self._progress.add_task(name, total=epochs, loss=float("nan"))
         return lambda loss: self._progress.update(task, advance=1, loss=loss)
+
+    def _fill(self) -> None:
+        """Takes the epochs that early stopping spared off the bars: what they show is over."""
+        for task in self._progress.tasks:
+            self._progress.update(task.id, total=task.completed)

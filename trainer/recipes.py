@@ -45,7 +45,7 @@ class PublishedRecipe(Recipe):
 
 @dataclass(frozen=True)
 class TunedRecipe(Recipe):
-    """Mini-batches, AdamW, a cosine schedule, early stopping and calibration.
+    """Mini-batches, AdamW, a cosine schedule, early stopping and calibration by held-out folds.
 
     Attributes:
         weights: Size of each block of inputs.
@@ -54,6 +54,8 @@ class TunedRecipe(Recipe):
         batch_size: Plays a step.
         imagined_copies: How often each play is imagined before another track, for a teacher to speak of; see
             `trainer.teacher`.
+        n_folds: Parts of the training part that are held out in turn, to learn when to stop and how to
+            calibrate.
         context_weights: Size of the context's features, see `models.features.fitting_context.fit_context`;
             empty: the model does without context.
     """
@@ -63,12 +65,13 @@ class TunedRecipe(Recipe):
     weight_decay: float = 0.3
     batch_size: int = 256
     imagined_copies: int = 2
+    n_folds: int = 3
     context_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_fits(self) -> int:
-        """Returns 2: once without the validation part, once with it."""
-        return 2
+        """Returns one for every fold that is held out, and one for the model."""
+        return self.n_folds + 1
 
 
 AUDIO = (

@@ -16,6 +16,7 @@ from trainer.baselines import (
     trees_available,
 )
 from trainer.building import Parts
+from trainer.chance import Chance, chance_of, debiased_error
 from trainer.evaluation import Metrics, measure, predict_plays
 from trainer.intervals import Intervals, bootstrap_intervals
 from trainer.run import Trained
@@ -29,17 +30,27 @@ class Score:
         name: Model or baseline.
         metrics: On the test part.
         intervals: 95 % bootstrap intervals of the metrics.
+        chance: What of the calibration error chance alone would show.
+        debiased_error: Calibration error beyond chance, see `trainer.chance.debiased_error`.
         probabilities: Of the test part's plays, (n_test,).
     """
 
     name: str
     metrics: Metrics
     intervals: Intervals
+    chance: Chance
+    debiased_error: float
     probabilities: NDArray[np.float64] = field(repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the metrics, and the intervals as `ci95`."""
-        return {**asdict(self.metrics), "ci95": {name: list(pair) for name, pair in self.intervals.items()}}
+        """Returns the metrics, what chance makes of the calibration error, and the intervals as `ci95`."""
+        return {
+            **asdict(self.metrics),
+            "ece_by_chance": self.chance.mean,
+            "ece_by_chance_range95": [self.chance.low, self.chance.high],
+            "debiased_calibration_error": self.debiased_error,
+            "ci95": {name: list(pair) for name, pair in self.intervals.items()},
+        }
 
 
 def outcomes_of(parts: Parts) -> NDArray[np.bool_]:
@@ -60,7 +71,8 @@ def score(
     majority = bool(parts.training["skipped"].mean() < 0.5)
     metrics = measure(probabilities, outcomes, majority=majority, threshold=threshold)
     found = bootstrap_intervals(probabilities, outcomes, threshold=threshold) if intervals else {}
-    return Score(name, metrics, found, probabilities)
+    beyond = debiased_error(probabilities, outcomes)
+    return Score(name, metrics, found, chance_of(probabilities), beyond, probabilities)
 
 
 def baseline_scores(parts: Parts) -> list[Score]:

@@ -1,4 +1,4 @@
-"""Plays to a training part and a test part."""
+"""Plays to a training part and a test part, and a training part to folds."""
 
 from enum import StrEnum
 
@@ -12,9 +12,8 @@ from trainer.errors import TrainingError
 TEST_SHARE = 0.2
 # The published split: fixed whatever the seed of a run, so that runs compare on the same test part.
 SPLIT_SEED = 42
-VALIDATION_SHARE = 0.15
 _FEWEST_PLAYS = 20
-_FEWEST_VALIDATION_PLAYS = 30
+_FEWEST_PLAYS_TO_FOLD = 200
 
 
 class Split(StrEnum):
@@ -65,25 +64,24 @@ def split_plays(plays: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.Dat
     return training, test
 
 
-def validation_rows(training: pd.DataFrame, split: Split, seed: int) -> NDArray[np.bool_]:
-    """Chooses the validation part of the training part, the way the test part was chosen of all plays.
+def draw_folds(training: pd.DataFrame, split: Split, n_folds: int, seed: int) -> NDArray[np.int64] | None:
+    """Chooses the folds of the training part that are held out in turn, the way the test part was chosen.
 
     Args:
         training: Training part, in time order.
-        split: `random`: drawn; `temporal`: the last plays.
+        split: `random`: drawn; `temporal`: one stretch of time after the other.
+        n_folds: How many.
         seed: Seed of the draw.
 
     Returns:
-        Which plays are in it, (n_plays,); none where so few plays are left that they could tell nothing.
+        Fold of each play, from 0, (n_plays,); None where so few plays are left that they could tell nothing.
     """
-    chosen = np.zeros(len(training), dtype=bool)
-    n_validation = round(len(training) * VALIDATION_SHARE)
-    if n_validation < _FEWEST_VALIDATION_PLAYS:
-        return chosen
-    rows = np.arange(len(training))
+    if len(training) < _FEWEST_PLAYS_TO_FOLD:
+        return None
+    folds = np.arange(len(training)) * n_folds // len(training)
     if split is Split.RANDOM:
-        np.random.default_rng(seed).shuffle(rows)
-    chosen[rows[-n_validation:]] = True
-    if training["skipped"][~chosen].nunique() < 2:
-        chosen[:] = False  # What is left would hold one outcome only.
-    return chosen
+        np.random.default_rng(seed).shuffle(folds)
+    skipped = training["skipped"].to_numpy(dtype=bool)
+    if any(len(np.unique(skipped[folds != fold])) < 2 for fold in range(n_folds)):
+        return None  # What is left would hold one outcome only.
+    return folds

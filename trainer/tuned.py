@@ -1,25 +1,21 @@
-"""Fits a network the tuned way: mini-batches, AdamW, dropout, a cosine schedule, early stopping."""
+"""Fits a network the tuned way: first without each fold, to stop and calibrate well, then on all plays."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from models import networks
+from models.calibration import Calibration
 from models.layout import Layer
-from trainer.calibration import fit_temperature
+from trainer.calibration import fit_calibration
+from trainer.descent import descend, linear_layers, predict_logits
 from trainer.examples import Examples
 from trainer.recipes import TunedRecipe
 from trainer.teacher import teach
 
 OnEpoch = Callable[[float], None]
 """Called after each epoch with its training loss."""
-
-_EVALUATION_BATCH = 8192
-_FEWEST_STEPS, _SMALLEST_BATCH = 20, 16
 
 
 @dataclass(frozen=True)
@@ -28,14 +24,14 @@ class Fitted:
 
     Attributes:
         layers: Its linear layers in order.
-        temperature: What its logits are to be divided by.
-        best_epoch: Epochs it was trained for: as many as were best on the validation part.
-        training_loss: Mean loss of each epoch of the first fit, dropout included.
-        validation_loss: Loss on the validation part after each epoch of the first fit.
+        calibration: What its logits are to be mapped by.
+        best_epoch: Epochs it was trained for: as many as were best on the plays that were held out.
+        training_loss: Mean loss of each epoch of the fits without a fold, dropout included.
+        validation_loss: Loss on the plays that were held out, after each epoch of those fits.
     """
 
     layers: tuple[Layer, ...]
-    temperature: float
+    calibration: Calibration
     best_epoch: int
     training_loss: tuple[float, ...]
     validation_loss: tuple[float, ...]
@@ -43,159 +39,68 @@ class Fitted:
 
 def fit_tuned(
     examples: Examples,
-    validation: NDArray[np.bool_],
+    folds: NDArray[np.int64] | None,
     recipe: TunedRecipe,
     *,
     imagined: Sequence[Examples] = (),
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fitted:
-    """Trains twice: without the validation part, to learn when to stop and how to calibrate; then with it.
+    """Trains without each fold in turn, to learn when to stop and how to calibrate; then on all plays.
 
-    The second fit has the first one's schedule and stops where the first was best, so that the newest plays,
-    which a validation part of the last plays holds back, are learnt from after all.
+    The last fit has the others' schedule and stops where they were best. Every play of the training part has
+    its say in the calibration that way, and in the model.
 
     Args:
         examples: The whole training part.
-        validation: Which of its plays are the validation part, (n_plays,); may be none of them: then there is
-            no early stop and no calibration.
+        folds: Fold of each play, (n_plays,); None: there is no early stop and no calibration.
         recipe: How to train.
         imagined: The training part before other tracks, for a teacher to speak of; none: there is no teacher.
         seed: Seed of the initial weights, the batches and the dropout.
-        on_epoch: Told the loss of each epoch of both fits.
+        on_epoch: Told the loss of each epoch of every fit.
     """
     varies = examples.varying()
-    training_loss: list[float] = []
-    validation_loss: list[float] = []
-    best_epoch, temperature = recipe.epochs, 1.0
-    if validation.any():
-        held_out = examples.part(np.flatnonzero(validation))
-        outcomes = held_out.classes.cpu().numpy().astype(bool)
-        best_logits = np.zeros(len(held_out))
-        kept = np.flatnonzero(~validation)
-        taught = teach(examples.part(kept), [each.part(kept) for each in imagined], seed=seed)
-        for network, loss in _epochs(taught, varies, recipe, seed):
-            logits = predict_logits(network, held_out, varies)
-            training_loss.append(loss)
-            validation_loss.append(float(np.logaddexp(0, np.where(outcomes, -logits, logits)).mean()))
-            if validation_loss[-1] == min(validation_loss):
-                best_logits = logits
-            on_epoch(loss)
-        best_epoch = int(np.argmin(validation_loss)) + 1
-        temperature = fit_temperature(best_logits, outcomes)
+    best_epoch, calibration = recipe.epochs, Calibration()
+    training_loss = validation_loss = np.zeros(0)
+    if folds is not None:
+        logits, training_loss = _held_out(examples, folds, recipe, imagined, varies, seed, on_epoch)
+        outcomes = examples.classes.cpu().numpy().astype(bool)
+        validation_loss = np.logaddexp(0, np.where(outcomes, -logits, logits)).mean(axis=1)
+        best = int(np.argmin(validation_loss))
+        best_epoch, calibration = best + 1, fit_calibration(logits[best], outcomes)
     taught = teach(examples, list(imagined), seed=seed)
-    for epoch, (fitted, loss) in enumerate(_epochs(taught, varies, recipe, seed), start=1):
+    for epoch, (network, loss) in enumerate(descend(taught, varies, recipe, seed), start=1):
         on_epoch(loss)
         if epoch == best_epoch:
-            network = fitted
+            layers = tuple(linear_layers(network, varies))
             break
-    layers = tuple(linear_layers(network, varies))
-    return Fitted(layers, temperature, best_epoch, tuple(training_loss), tuple(validation_loss))
+    losses = tuple(training_loss.tolist()), tuple(validation_loss.tolist())
+    return Fitted(layers, calibration, best_epoch, *losses)
 
 
-def _epochs(
-    examples: Examples, varies: NDArray[np.bool_], recipe: TunedRecipe, seed: int
-) -> Iterator[tuple[nn.Module, float]]:
-    """Trains a new network; yields it, still being trained, and the loss after each epoch."""
-    device = examples.classes.device
-    with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
-        torch.manual_seed(seed)
-        network = getattr(networks, recipe.network)(int(varies.sum()), recipe.dropout).to(device)
-        columns = torch.from_numpy(np.flatnonzero(varies)).to(device)
-        optimizer = _optimizer(network, recipe)
-        batch_size = _batch_size(len(examples), recipe)
-        n_batches = -(-len(examples) // batch_size)
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_batches * recipe.epochs)
-        state = _random_state(device)
-    for _ in range(recipe.epochs):
-        # The process's generator is lent for an epoch only: whoever asks for the next one may draw too.
-        with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
-            _set_random_state(state, device)
-            network.train()
-            total = torch.zeros((), device=device)
-            for plays in torch.split(torch.randperm(len(examples)).to(device), batch_size):
-                total += _step(network, examples, plays, columns, recipe, optimizer) * len(plays)
-                scheduler.step()
-            state = _random_state(device)
-        yield network, float(total) / len(examples)
-
-
-def _random_state(device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Returns the generators' states: the CPU's, and CUDA's, which draws the dropout there."""
-    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return torch.random.get_rng_state(), on_device
-
-
-def _set_random_state(state: tuple[torch.Tensor, torch.Tensor | None], device: torch.device) -> None:
-    on_cpu, on_device = state
-    torch.random.set_rng_state(on_cpu)
-    if on_device is not None:
-        torch.cuda.set_rng_state(on_device, device)
-
-
-def _batch_size(n_plays: int, recipe: TunedRecipe) -> int:
-    """Returns the recipe's batch size, or less where an epoch would be a step or two."""
-    return min(recipe.batch_size, max(_SMALLEST_BATCH, n_plays // _FEWEST_STEPS))
-
-
-def _optimizer(network: nn.Module, recipe: TunedRecipe) -> torch.optim.Optimizer:
-    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    biases = [parameter for parameter in network.parameters() if parameter.ndim == 1]
-    groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": biases, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
-
-
-def _step(
-    network: nn.Module,
+def _held_out(
     examples: Examples,
-    plays: torch.Tensor,
-    columns: torch.Tensor,
+    folds: NDArray[np.int64],
     recipe: TunedRecipe,
-    optimizer: torch.optim.Optimizer,
-) -> torch.Tensor:
-    """Takes one step on a batch and returns its mean loss."""
-    inputs = examples.inputs(plays)  # (n_batch, n_inputs)
-    played = (examples.classes if examples.targets is None else examples.targets)[plays].float()
-    targets = torch.stack((1 - played, played), dim=1)  # (n_batch, 2)
-    if recipe.context_weights:
-        # Every play a second time without its context, so that the network does as well without.
-        inputs = torch.cat((inputs, examples.inputs(plays, with_context=False)))
-        targets = torch.cat((targets, targets))
-    # bfloat16 on CUDA: it has float32's range, so no loss has to be scaled.
-    with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=inputs.device.type == "cuda"):
-        logits = network(inputs[:, columns])  # (n_batch, 2)
-    loss = nn.functional.cross_entropy(logits.float(), targets)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.detach()
+    imagined: Sequence[Examples],
+    varies: NDArray[np.bool_],
+    seed: int,
+    on_epoch: OnEpoch,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Trains without each fold; the teacher does not see it either.
 
-
-@torch.no_grad()
-def predict_logits(network: nn.Module, examples: Examples, varies: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns the log odds of playing through, (n_plays,)."""
-    network.eval()
-    device = examples.classes.device
-    columns = torch.from_numpy(np.flatnonzero(varies)).to(device)
-    batches = torch.split(torch.arange(len(examples), device=device), _EVALUATION_BATCH)
-    outputs = torch.cat([network(examples.inputs(plays)[:, columns]) for plays in batches])  # (n_plays, 2)
-    logits: NDArray[np.float64] = (outputs[:, 1] - outputs[:, 0]).double().cpu().numpy()
-    return logits
-
-
-def linear_layers(network: nn.Module, varies: NDArray[np.bool_]) -> list[Layer]:
-    """Returns the network's linear layers; inputs that it never saw vary get the weight 0.
-
-    Args:
-        network: Trained on the varying inputs only.
-        varies: Which inputs those are, (n_inputs,).
+    Returns:
+        Logits of every play by the network that did not see it, after each epoch, (n_epochs, n_plays), and
+        the mean training loss of each epoch, (n_epochs,).
     """
-    modules = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    layers = [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in modules]
-    (weight, bias), *rest = layers
-    full_weight = np.zeros((len(bias), len(varies)), dtype=np.float32)
-    full_weight[:, varies] = weight
-    return [(full_weight, bias), *rest]
+    logits, losses = np.empty((recipe.epochs, len(examples))), np.zeros(recipe.epochs)
+    numbers = np.unique(folds)
+    for number in numbers:
+        asked, kept = np.flatnonzero(folds == number), np.flatnonzero(folds != number)
+        held_out = examples.part(asked)
+        taught = teach(examples.part(kept), [each.part(kept) for each in imagined], seed=seed)
+        for epoch, (network, loss) in enumerate(descend(taught, varies, recipe, seed)):
+            logits[epoch, asked] = predict_logits(network, held_out, varies)
+            losses[epoch] += loss / len(numbers)
+            on_epoch(loss)
+    return logits, losses

@@ -86,7 +86,7 @@ def test_a_replayed_session_gives_training_and_serving_equal_numbers(
         values = examples.inputs(torch.tensor([row])).numpy()[0]
         for number, (weight, bias) in enumerate(artifact.layers):
             values = weight @ (np.maximum(values, 0) if number else values) + bias
-        odds = (values[1] - values[0]) / artifact.manifest.temperature
+        (odds,) = artifact.manifest.calibration(values[1:] - values[:1])
         assert served == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-5)
         queue = predictor.predict([track_id, *plays["track_id"][:20]], favourites, sent[row])
         assert queue[0] == pytest.approx(served, abs=1e-5)

@@ -40,6 +40,8 @@ def test_a_run_is_one_self_contained_page(
         "Reliability",
         "Confusion",
         "ROC",
+        "by chance alone",
+        "calibration error beyond chance",
     ):
         assert text in html, text
     assert "Models of &lt;tiny&gt;" in html

@@ -6,7 +6,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from trainer.errors import TrainingError
-from trainer.splitting import Split, parse_split, split_plays, validation_rows
+from trainer.splitting import Split, draw_folds, parse_split, split_plays
 
 
 def some_plays(n: int, skipped: int) -> pd.DataFrame:
@@ -48,18 +48,23 @@ def test_an_unknown_split_is_said() -> None:
         parse_split("sideways")
 
 
-def test_the_validation_part_is_the_last_plays_of_a_temporal_split_and_drawn_of_a_random_one() -> None:
+def test_folds_are_stretches_of_time_in_a_temporal_split_and_drawn_in_a_random_one() -> None:
     training = some_plays(400, 130)
-    last = validation_rows(training, Split.TEMPORAL, seed=1)
-    assert np.flatnonzero(last).tolist() == list(range(340, 400))
-    drawn, again, other = (validation_rows(training, Split.RANDOM, seed) for seed in (1, 1, 2))
-    assert drawn.sum() == 60
-    assert (drawn == again).all()
-    assert (drawn != other).any()
-    assert (drawn != last).any()
+    stretches = draw_folds(training, Split.TEMPORAL, 3, seed=1)
+    assert stretches is not None
+    assert (np.diff(stretches) >= 0).all()
+    assert np.bincount(stretches).tolist() == [134, 133, 133]
+    drawn, again, other = (draw_folds(training, Split.RANDOM, 3, seed) for seed in (1, 1, 2))
+    assert drawn is not None
+    assert again is not None
+    assert other is not None
+    assert np.bincount(drawn).tolist() == [134, 133, 133]
+    assert np.array_equal(drawn, again)
+    assert not np.array_equal(drawn, other)
+    assert not np.array_equal(drawn, stretches)
 
 
-def test_no_validation_part_is_carved_from_few_plays_or_leaves_one_outcome() -> None:
-    assert not validation_rows(some_plays(100, 34), Split.RANDOM, seed=1).any()
+def test_few_plays_are_not_folded_nor_are_those_that_would_leave_one_outcome() -> None:
+    assert draw_folds(some_plays(100, 34), Split.RANDOM, 3, seed=1) is None
     training = some_plays(400, 0).assign(skipped=np.arange(400) >= 398)
-    assert not validation_rows(training, Split.TEMPORAL, seed=1).any()
+    assert draw_folds(training, Split.TEMPORAL, 3, seed=1) is None

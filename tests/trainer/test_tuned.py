@@ -32,13 +32,13 @@ def made_examples(n_plays: int = 600, context: bool = False) -> Examples:
     return Examples(*map(torch.from_numpy, (*arrays, track_of, listener_of, classes)))
 
 
-def held_out(n_plays: int = 600, n_validation: int = 120) -> NDArray[np.bool_]:
-    return np.arange(n_plays) >= n_plays - n_validation
+def three_folds(n_plays: int = 600) -> NDArray[np.int64]:
+    return np.arange(n_plays) * 3 // n_plays
 
 
-def train(examples: Examples, recipe: TunedRecipe = RECIPE, seed: int = 1, validate: bool = True) -> Fitted:
-    validation = held_out() & validate
-    return fit_tuned(examples, validation, recipe, seed=seed, on_epoch=lambda loss: None)
+def train(examples: Examples, recipe: TunedRecipe = RECIPE, seed: int = 1, fold: bool = True) -> Fitted:
+    folds = three_folds() if fold else None
+    return fit_tuned(examples, folds, recipe, seed=seed, on_epoch=lambda loss: None)
 
 
 def odds(fitted: Fitted, inputs: torch.Tensor) -> NDArray[np.float32]:
@@ -58,13 +58,34 @@ def test_it_learns_the_right_way_round() -> None:
     assert fitted.validation_loss[-1] < fitted.validation_loss[0]
 
 
-def test_it_stops_where_the_validation_part_was_best() -> None:
+def test_it_stops_where_the_plays_that_were_held_out_were_best() -> None:
     examples = made_examples()
-    turned = torch.where(torch.from_numpy(held_out()), 1 - examples.classes, examples.classes)
+    turned = torch.where(torch.from_numpy(three_folds() == 1), 1 - examples.classes, examples.classes)
     misleading = replace(examples, classes=turned)
     fitted = train(misleading)
     assert fitted.best_epoch == np.argmin(fitted.validation_loss) + 1 < 6
-    assert train(examples, validate=False).best_epoch == 6
+    assert train(examples, fold=False).best_epoch == 6
+
+
+def test_no_network_is_judged_by_plays_that_it_saw() -> None:
+    """Outcomes that follow from nothing can be learnt by heart, and only seen plays show it."""
+    random = np.random.default_rng(4)
+    examples = made_examples()
+    own_track = replace(
+        examples,
+        tracks=torch.eye(600),
+        track_of=torch.arange(600),
+        classes=torch.from_numpy(random.integers(2, size=600)),
+    )
+    fitted = train(own_track, replace(RECIPE, epochs=30, weight_decay=0.0))
+    assert fitted.training_loss[-1] < 0.1
+    assert min(fitted.validation_loss) > 0.65
+
+
+def test_every_epoch_of_every_fit_is_told() -> None:
+    told: list[float] = []
+    fitted = fit_tuned(made_examples(), three_folds(), RECIPE, seed=1, on_epoch=told.append)
+    assert len(told) == 3 * RECIPE.epochs + fitted.best_epoch <= RECIPE.n_fits * RECIPE.epochs
 
 
 def test_the_same_seed_gives_the_same_network_and_spares_the_process_its_randomness() -> None:

@@ -1,0 +1,34 @@
+"""A bar ends full when its model is done, and not when it was stopped."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from trainer.progress import EpochBars
+
+
+def shown(bars: EpochBars) -> list[tuple[str, float, float | None]]:
+    return [(task.description, task.completed, task.total) for task in bars._progress.tasks]
+
+
+def test_early_stopping_leaves_no_bar_short() -> None:
+    with EpochBars(Console(file=io.StringIO())) as bars:
+        bars.start("simple", 8)(0.5)
+        assert shown(bars) == [("simple", 1, 8)]
+        bars.start("advanced", 8)
+        assert shown(bars) == [("simple", 1, 1), ("advanced", 0, 8)]
+    assert shown(bars) == [("simple", 1, 1), ("advanced", 0, 0)]
+
+
+def test_a_bar_of_a_run_that_failed_stays_short() -> None:
+    bars = EpochBars(Console(file=io.StringIO()))
+
+    def interrupted() -> None:
+        with bars:
+            bars.start("simple", 8)(0.5)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert shown(bars) == [("simple", 1, 8)]
