@@ -3,7 +3,6 @@
 Example: python benchmarks/quality.py --data ../shared/data/v2 --json quality.json
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,9 +15,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.goals import goals, goals_table
+from benchmarks.goals.quality import goals, goals_table
 from data import DataError, Dataset, read_dataset
 from trainer.errors import TrainingError
+from trainer.output import STDOUT, check_file, write_json
 from trainer.recipes import RECIPES
 from trainer.settings import wait_passively
 
@@ -48,9 +48,10 @@ def quality(
     from trainer.run import Options
     from trainer.splitting import Split, parse_split
 
-    console = Console(stderr=json_file == Path("-"))
+    console = Console(stderr=json_file == STDOUT)
     rows: list[Row] = []
     try:
+        check_file(json_file)
         dataset = read_dataset(data)
         chosen = choose_device(device)
         for name in split or Split:
@@ -63,11 +64,8 @@ def quality(
     found = goals(rows)
     console.print(goals_table(found))
     content = {"dataset": str(data), "digest": dataset.digest, "seed": seed, "rows": rows}
-    text = json.dumps(content | {"goals": [asdict(goal) for goal in found]}, indent=2)
-    if json_file == Path("-"):
-        print(text)
-    elif json_file is not None:
-        json_file.write_text(text + "\n")
+    if json_file is not None:
+        write_json(json_file, content | {"goals": [asdict(goal) for goal in found]})
 
 
 def measure_split(dataset: Dataset, recipes: list[str], options: "Options") -> Iterator[Row]:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from data import Catalogue
 from models.features import InputEncoder
-from trainer.building import Parts
 from trainer.contexts import contexts_at
 from trainer.examples import Examples, make_examples
+from trainer.parts import Parts
 
 _RATE_PRIOR_PLAYS = 4.0
 _TREE_SEEDS = (0, 1, 2)
@@ -18,7 +18,7 @@ _TREE_SEEDS = (0, 1, 2)
 
 def majority_probabilities(parts: Parts) -> NDArray[np.float64]:
     """Returns the training part's play-through rate for every play of the test part, (n_test,)."""
-    return np.full(len(parts.test), 1 - parts.training["skipped"].mean())
+    return np.full(len(parts.test_rows), 1 - parts.training["skipped"].mean())
 
 
 def listener_rate_probabilities(parts: Parts) -> NDArray[np.float64]:
@@ -27,7 +27,7 @@ def listener_rate_probabilities(parts: Parts) -> NDArray[np.float64]:
     A short past is shrunk towards the training part's rate.
     """
     prior = 1 - parts.training["skipped"].mean()
-    positions = parts.test.index.to_numpy()
+    positions = parts.test_rows
     order = np.argsort(positions, kind="stable")
     rates = np.empty(len(order))
     for row, context in zip(order, contexts_at(parts.plays, positions[order]), strict=True):
@@ -55,13 +55,13 @@ def tree_probabilities(encoder: InputEncoder, parts: Parts) -> NDArray[np.float6
     from lightgbm import Booster, Dataset, train
 
     catalogue = parts.dataset.catalogue
-    training = parts.training.sort_index()
+    training = parts.training_in_time
     learnt = Dataset(
         _plain_inputs(_examples(encoder, catalogue, parts, training.index.to_numpy())),
         label=(~training["skipped"].to_numpy(dtype=bool)).astype(np.int64),
     )
-    order = np.argsort(parts.test.index.to_numpy(), kind="stable")
-    asked = _plain_inputs(_examples(encoder, catalogue, parts, parts.test.index.to_numpy()[order]))
+    order = np.argsort(parts.test_rows, kind="stable")
+    asked = _plain_inputs(_examples(encoder, catalogue, parts, parts.test_rows[order]))
     probabilities = np.zeros(len(order))
     for seed in _TREE_SEEDS:
         settings = {

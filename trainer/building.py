@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from data import Dataset
 from models import Artifact, ListenerContext, Manifest
 from models.calibration import Calibration
 from models.features import GenreEncoder, InputEncoder, track_views
@@ -22,6 +21,7 @@ from trainer.contexts import contexts_at
 from trainer.errors import TrainingError
 from trainer.examples import make_examples
 from trainer.fitting import OnEpoch, fit
+from trainer.parts import Parts
 from trainer.recipes import PublishedRecipe, Recipe, TunedRecipe
 from trainer.splitting import SPLIT_SEED, TEST_SHARE, Split, draw_folds
 from trainer.teacher import imagine
@@ -51,23 +51,6 @@ class Options:
     resume: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """The plays of a run.
-
-    Attributes:
-        dataset: Where they come from.
-        plays: All of them, in time order.
-        training: Those to learn from; the index is that of `plays`.
-        test: Those to measure on; the index is that of `plays`.
-    """
-
-    dataset: Dataset
-    plays: pd.DataFrame
-    training: pd.DataFrame
-    test: pd.DataFrame
-
-
 def build(
     name: str, recipe: Recipe, genres: GenreEncoder, parts: Parts, options: Options, on_epoch: OnEpoch
 ) -> tuple[Artifact, Fitted]:
@@ -87,11 +70,12 @@ def build(
             inputs, fitted = _build_tuned(recipe, genres, parts, options, on_epoch)
         case _:
             raise TrainingError(f"no way to train a {type(recipe).__name__}")
-    skips = parts.training[parts.training["skipped"]]
+    training_part = parts.training
+    skips = training_part[training_part["skipped"]]
     skip_times = fit_skip_times(skips["listened_s"].to_numpy(), skips["duration_s"].to_numpy())
     training = {
-        "n_train": len(parts.training),
-        "n_test": len(parts.test),
+        "n_train": len(parts.training_rows),
+        "n_test": len(parts.test_rows),
         "seconds": round(time.perf_counter() - started, 3),
         "device": options.device.type,
         "best_epoch": fitted.best_epoch,
@@ -122,7 +106,7 @@ def _build_published(
 def _build_tuned(
     recipe: TunedRecipe, genres: GenreEncoder, parts: Parts, options: Options, on_epoch: OnEpoch
 ) -> tuple[InputEncoder, Fitted]:
-    catalogue, plays = parts.dataset.catalogue, parts.training.sort_index()
+    catalogue, plays = parts.dataset.catalogue, parts.training_in_time
     folds = draw_folds(plays, options.split, recipe.n_folds, options.seed)
     genres = single_out(genres, chain(*plays["favourite_genres"]))
     encoder = _fit_encoder(recipe, genres, parts, plays)

@@ -1,16 +1,15 @@
 """The command line of the trainer."""
 
-import json
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
 from trainer.errors import TrainingError
+from trainer.output import STDOUT, check_file, check_folder, write_json
 from trainer.recipes import DEFAULT_RECIPE, RECIPES
 from trainer.settings import TrainerSettings, wait_passively
 
@@ -113,7 +112,9 @@ def _run(
 
     recipes = choose_models(names, recipe)
     options = Options(recipe, parse_split(split), choose_device(device), seed, epochs, data_licence, resume)
-    _check_writable(models_directory)
+    check_folder(models_directory)
+    check_file(html_file)
+    check_file(json_file)
     errors = Console(stderr=True)
     results: list[Trained] = []
     try:
@@ -130,10 +131,10 @@ def _run(
     except (DataError, ArtifactError) as error:
         raise TrainingError(str(error)) from error
     title = f"{recipe} recipe, {split} split, {options.device.type}"
-    (errors if json_file == Path("-") else Console()).print(results_table(results, title))
+    (errors if json_file == STDOUT else Console()).print(results_table(results, title))
     if json_file is not None:
         content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": options.device.type}
-        _write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
+        write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
 
 
 def _write_report(
@@ -149,27 +150,6 @@ def _write_report(
 
     title = f"Models of {name}"
     write_report(file, results, split_dataset(dataset, options), registry, options, title)
-
-
-def _check_writable(directory: Path) -> None:
-    """Finds out before the training, not after it, whether its result can be written."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"{directory}: cannot be written: {error.strerror}") from error
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise TrainingError(f"{directory}: cannot be written: Permission denied")
-
-
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    if file == Path("-"):
-        sys.stdout.write(text)
-        return
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"{file}: cannot be written: {error.strerror}") from error
 
 
 def _fail(message: str, code: int = 1) -> None:

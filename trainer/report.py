@@ -6,8 +6,9 @@ from pathlib import Path
 from data.analysis.page import Fact, Page, Section, render
 from models import Registry
 from trainer import charts
-from trainer.building import Options, Parts
+from trainer.building import Options
 from trainer.errors import TrainingError
+from trainer.parts import Parts
 from trainer.run import Trained
 from trainer.scores import Score, baseline_scores, model_scores, outcomes_of, tree_scores
 
@@ -52,8 +53,8 @@ def _page(
     ]
     threshold_of = {result.name: result.threshold for result in results}
     facts = [
-        Fact("plays to train on", f"{len(parts.training):,}"),
-        Fact("plays to test on", f"{len(parts.test):,}"),
+        Fact("plays to train on", f"{len(parts.training_rows):,}"),
+        Fact("plays to test on", f"{len(parts.test_rows):,}"),
         Fact("played through", f"{outcomes.mean():.1%}"),
         Fact("split", options.split.value),
         Fact("recipe", options.recipe),

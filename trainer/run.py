@@ -14,10 +14,11 @@ from data import Dataset, plays
 from models import Artifact, ArtifactError, Manifest, Predictor, Registry
 from models.artifact import load, save
 from models.features.fitting import fit_genres
-from trainer.building import Options, Parts, build, recipe_entry, split_entry
+from trainer.building import Options, build, recipe_entry, split_entry
 from trainer.errors import TrainingError
 from trainer.evaluation import Metrics, measure, predict_plays
 from trainer.fitting import OnEpoch
+from trainer.parts import Parts
 from trainer.recipes import RECIPES, Recipe
 from trainer.splitting import split_plays
 from trainer.tuned import Fitted
@@ -108,7 +109,7 @@ def train_models(
         train_seconds = time.perf_counter() - started + genre_seconds
         metrics, probabilities = _evaluate(artifact, parts)
         version = export(artifact, metrics, registry)
-        sizes = len(parts.training), len(parts.test)
+        sizes = len(parts.training_rows), len(parts.test_rows)
         threshold = artifact.manifest.threshold
         yield Trained(name, version, metrics, *sizes, train_seconds, threshold, probabilities, fitted)
 
@@ -120,7 +121,8 @@ def split_dataset(dataset: Dataset, options: Options) -> Parts:
         TrainingError: There are too few, or too few of an outcome.
     """
     table = known_plays(dataset)
-    return Parts(dataset, table, *split_plays(table, options.split))
+    training, test = split_plays(table, options.split)
+    return Parts(dataset, table, training.index.to_numpy(), test.index.to_numpy())
 
 
 def known_plays(dataset: Dataset) -> pd.DataFrame:
@@ -151,7 +153,7 @@ def _kept(artifact: Artifact, parts: Parts) -> Trained:
     metrics, probabilities = _evaluate(artifact, parts)
     manifest: Manifest = artifact.manifest
     seconds = float(str(manifest.training.get("seconds", 0.0)))
-    sizes = len(parts.training), len(parts.test)
+    sizes = len(parts.training_rows), len(parts.test_rows)
     named = manifest.name, manifest.version
     return Trained(*named, metrics, *sizes, seconds, manifest.threshold, probabilities, None)
 

@@ -15,10 +15,10 @@ from trainer.baselines import (
     tree_probabilities,
     trees_available,
 )
-from trainer.building import Parts
 from trainer.chance import Chance, chance_of, debiased_error
 from trainer.evaluation import Metrics, measure, predict_plays
 from trainer.intervals import Intervals, bootstrap_intervals
+from trainer.parts import Parts
 from trainer.run import Trained
 
 

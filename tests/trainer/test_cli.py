@@ -70,6 +70,10 @@ def test_named_models_json_file_and_table(tiny_data: Path, tmp_path: Path) -> No
         (["--data", "nowhere"], "nowhere"),
         (["--models", "a_file"], "a_file: cannot be written"),
         (["--models", "a_file/below"], "a_file/below: cannot be written"),
+        (["--json", "a_file/below"], "a_file: cannot be written"),
+        (["--html", "a_file/below"], "a_file: cannot be written"),
+        (["--json", "."], ".: cannot be written: Is a directory"),
+        (["--html", "."], ".: cannot be written: Is a directory"),
     ],
 )
 def test_a_wrong_argument_is_one_clear_line(
