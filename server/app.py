@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
 from models.registry import Registry
-from server.arms import follow, load_experiment
+from server.arms import ArmLoader, ExperimentFollower
 from server.coalescing import Coalescer
 from server.counting import CallCounts
 from server.experiment.embedded import EmbeddedMongo
@@ -139,7 +139,8 @@ async def _start(
 ) -> str:
     """Starts everything that answers calls; returns the address."""
     loader, library = await loading
-    experiment, arm_models = await asyncio.to_thread(load_experiment, settings, library.serving)
+    arms = ArmLoader(settings, loader.registry, loader.catalogue)
+    experiment, arm_models = await asyncio.to_thread(arms.load, library)
     spool = Spool(
         settings.spool_directory / f"{place.worker}{SUFFIX}",
         max_records=settings.spool_max_records,
@@ -161,7 +162,7 @@ async def _start(
     rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(rpc.stop, settings.drain_grace_s)
-    _start_watches(settings, loader, service, rpc, stack)
+    _start_watches(settings, loader, ExperimentFollower(arms, service), service, rpc, stack)
     _log.info("serving", address=address, models=list(library.serving), mongodb=store.address)
     return address
 
@@ -169,13 +170,14 @@ async def _start(
 def _start_watches(
     settings: ServerSettings,
     loader: ModelLoader,
+    follower: ExperimentFollower,
     service: PredictionService,
     rpc: RpcServer,
     stack: AsyncExitStack,
 ) -> None:
     """Begins to follow the experiment's file where there is one, and the registry unless told not to."""
     if settings.experiment_file is not None:
-        watcher = FileWatcher(settings.experiment_file, lambda: follow(settings, service))
+        watcher = FileWatcher(settings.experiment_file, follower.follow)
         watcher.start()
         stack.push_async_callback(watcher.stop)
     if settings.registry_poll_s == 0:
@@ -184,7 +186,7 @@ def _start_watches(
     async def swap(library: Library) -> None:
         service.library = library
         await rpc.follow_models()
-        await follow(settings, service)  # an arm that names no version is the newest one's
+        await follower.follow_or_keep()  # an arm that names no version is the newest one's
 
     watch = RegistryWatch(
         loader, swap, interval_s=settings.registry_poll_s, versions_kept=settings.versions_kept

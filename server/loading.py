@@ -20,7 +20,12 @@ _log = structlog.get_logger("server.loading")
 
 
 class ModelLoader:
-    """Turns what is in the registry into libraries. Blocks; its calls must not overlap."""
+    """Turns what is in the registry into libraries. Blocks; its calls must not overlap.
+
+    Attributes:
+        registry: The registry.
+        catalogue: Tracks to predict for.
+    """
 
     def __init__(self, registry: Registry, catalogue: Catalogue, default_model: str | None) -> None:
         """Takes where to load from.
@@ -30,15 +35,15 @@ class ModelLoader:
             catalogue: Tracks to predict for.
             default_model: The configured default, or None to choose by log loss.
         """
-        self._registry = registry
-        self._catalogue = catalogue
+        self.registry = registry
+        self.catalogue = catalogue
         self._default_model = default_model
         self._loaded: dict[Key, tuple[Fingerprint, LoadedModel]] = {}
         self._failed: dict[Key, tuple[Fingerprint, FailedVersion]] = {}
 
     def scan(self) -> Mapping[Key, Fingerprint]:
         """Returns what the registry looks like now; equal results mean that nothing has changed."""
-        return self._registry.scan()
+        return self.registry.scan()
 
     def load(self, versions_kept: int = 1) -> Library:
         """Loads what is new and keeps what is loaded already.
@@ -65,8 +70,8 @@ class ModelLoader:
             loaded.setdefault(name, (model,))
         if not loaded:
             raise StartError(
-                f"no model can be served from {self._registry.root}: train some with "
-                f"`python -m trainer --models {self._registry.root}`"
+                f"no model can be served from {self.registry.root}: train some with "
+                f"`python -m trainer --models {self.registry.root}`"
             )
         wanted = {(name, model.predictor.version) for name, versions in loaded.items() for model in versions}
         self._loaded = {key: entry for key, entry in self._loaded.items() if key in wanted}
@@ -98,14 +103,22 @@ class ModelLoader:
             return None
         name, version = key
         try:
-            model = load_version(self._registry, name, version, self._catalogue)
+            model = load_version(self.registry, name, version, self.catalogue)
         except ArtifactError as error:
-            self._failed[key] = (fingerprint, FailedVersion(name, version, str(error)))
-            _log.error("model_refused", model=name, version=version, reason=str(error))
+            self._refuse(key, fingerprint, str(error))
+            return None
+        except Exception as error:  # whatever such files make the libraries raise: the others must serve
+            _log.exception("model_load_failed", model=name, version=version)
+            self._refuse(key, fingerprint, f"it cannot be loaded ({type(error).__name__})")
             return None
         self._failed.pop(key, None)
         self._loaded[key] = (fingerprint, model)
         return model
+
+    def _refuse(self, key: Key, fingerprint: Fingerprint, reason: str) -> None:
+        name, version = key
+        self._failed[key] = (fingerprint, FailedVersion(name, version, reason))
+        _log.error("model_refused", model=name, version=version, reason=reason)
 
 
 def load_version(registry: Registry, name: str, version: str, catalogue: Catalogue) -> LoadedModel:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from server.errors import StartError
 from server.experiment.assignment import Arm, Experiment
 
+_MAX_BYTES = 256 << 10  # a hundred arms with the longest names take a fifth of it
+
 
 class ArmDefinition(BaseModel):
     """An arm as the file describes it.
@@ -74,7 +76,7 @@ def read_definition(path: Path) -> ExperimentDefinition:
         StartError: When it cannot be read or is wrong; names the place.
     """
     try:
-        return ExperimentDefinition.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return ExperimentDefinition.model_validate(tomllib.loads(_read(path)))
     except OSError as error:
         raise StartError(f"cannot read the experiment file {path}: {error.strerror}") from error
     except ValidationError as error:
@@ -82,7 +84,20 @@ def read_definition(path: Path) -> ExperimentDefinition:
         place = ".".join(map(str, first["loc"]))
         raise StartError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from None
     except ValueError as error:  # TOML's, or UTF-8's
-        raise StartError(f"{path}: {error}") from None
+        raise StartError(f"{path}: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise StartError(f"{path}: nested too deeply") from None
+
+
+def _read(path: Path) -> str:
+    """Returns what a file says; a pipe would never end, and a huge file fill the memory."""
+    if not path.is_file() and path.exists():
+        raise ValueError("not a file")
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"larger than {_MAX_BYTES >> 10} KiB")
+    return content.decode("utf-8")
 
 
 def equal_definition(name: str, salt: str | None, models: Mapping[str, str]) -> ExperimentDefinition:

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from pymongo import MongoClient
 from data import read_catalogue
 from models.registry import Registry
 from playthrough.v1 import prediction_service_pb2 as pb
-from server.arms import load_experiment
+from server.arms import ArmLoader, ExperimentFollower
 from server.errors import StartError
 from server.experiment.definition import ExperimentDefinition, equal_definition, read_definition, resolve
 from server.experiment.watching import FileWatcher
@@ -85,6 +87,9 @@ def test_a_phase_is_the_same_in_every_process_and_release() -> None:
     ("text", "problem"),
     [
         ("name = ", "Invalid value"),
+        ("\x00\x01", "Invalid"),
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("#" * 1_000_000, "larger than 256 KiB"),
         ('name = "e"', "arms: Field required"),
         ('name = "e"\narms = []', "arms: Tuple should have at least 1 item"),
         ('name = "e"\narms = [{model = "a", weight = 0}]', "arms.0.weight: Input should be greater than 0"),
@@ -104,6 +109,8 @@ def test_a_wrong_file_is_one_line_that_names_the_place(tmp_path: Path, text: str
 def test_a_missing_file_and_a_model_that_is_not_served_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"cannot read .*nowhere\.toml"):
         read_definition(tmp_path / "nowhere.toml")
+    with pytest.raises(StartError, match="not a file"):
+        read_definition(tmp_path)
     definition = ExperimentDefinition.model_validate({"name": "e", "arms": [{"model": "gone"}]})
     with pytest.raises(StartError, match="no model 'gone' among advanced, simple"):
         resolve(definition, NEWEST)
@@ -113,17 +120,65 @@ def test_an_older_version_is_loaded_for_its_arm_and_a_missing_one_refused(
     settings: ServerSettings, save_model: SaveModel, tmp_path: Path
 ) -> None:
     save_model(settings.models, "simple", "2")
-    registry = Registry(settings.models)
-    models = ModelLoader(registry, read_catalogue(settings.data_directory), None).load().serving
+    registry, catalogue = Registry(settings.models), read_catalogue(settings.data_directory)
+    library = ModelLoader(registry, catalogue, None).load()
     changed = settings.model_copy(update={"experiment_file": write(tmp_path / "e.toml", FILE)})
-    _, arm_models = load_experiment(changed, models)
+    arms = ArmLoader(changed, registry, catalogue)
+    _, arm_models = arms.load(library)
     assert {key: model.predictor.version for key, model in arm_models.items()} == {
         ("simple", "1"): "1",
         ("advanced", "1"): "1",
     }
-    write(tmp_path / "e.toml", FILE.replace("simple@1", "simple@9"))
-    with pytest.raises(StartError, match="asks for simple@9"):
-        load_experiment(changed, models)
+    assert arms.load(library)[1] == arm_models  # not loaded again
+    for asked, problem in (
+        ("simple@9", "asks for simple@9"),
+        ("gone", "no model 'gone' among"),
+        ("gone@1", "gone@1"),
+    ):
+        write(tmp_path / "e.toml", FILE.replace("simple@1", asked))
+        with pytest.raises(StartError, match=problem):
+            arms.load(library)
+
+
+def test_an_arms_model_is_loaded_again_when_its_files_were_replaced(
+    settings: ServerSettings, save_model: SaveModel, tmp_path: Path
+) -> None:
+    save_model(settings.models, "simple", "2")
+    registry, catalogue = Registry(settings.models), read_catalogue(settings.data_directory)
+    library = ModelLoader(registry, catalogue, None).load()
+    changed = settings.model_copy(update={"experiment_file": write(tmp_path / "e.toml", FILE)})
+    arms = ArmLoader(changed, registry, catalogue)
+    before, models = arms.load(library)
+    weights = settings.models / "simple" / "1" / "weights.safetensors"
+    os.utime(weights, ns=(1, 1))
+    after, replaced = arms.load(library)
+    assert before.phase == after.phase
+    assert replaced["simple", "1"] is not models["simple", "1"]
+    assert replaced["advanced", "1"] is models["advanced", "1"]
+    weights.write_bytes(b"broken")
+    with pytest.raises(StartError, match="asks for simple@1"):
+        arms.load(library)
+
+
+async def test_two_looks_at_once_take_effect_one_after_the_other() -> None:
+    """The file's watcher and the registry's: else the earlier look could end last, and win."""
+    under_way = most = 0
+
+    class Loader:
+        def load(self, library: Any) -> Any:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            time.sleep(0.02)
+            under_way -= 1
+            return experiment, {}
+
+    experiment = resolve(equal_definition("e", None, NEWEST), NEWEST)
+    service = SimpleNamespace(library=None, experiment=experiment, arm_models={"old": None})
+    follower = ExperimentFollower(Loader(), service)  # type: ignore[arg-type]
+    await asyncio.gather(*(follower.follow() for _ in range(4)))
+    assert most == 1
+    assert service.arm_models == {}
 
 
 async def test_a_watcher_sees_a_change_and_survives_a_bad_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from data import Catalogue, read_catalogue
+from models.predictor import Predictor, load_predictor
 from models.registry import Registry
 from server.errors import StartError, UnknownModelError
 from server.library import Library, choose_default
@@ -62,6 +63,23 @@ def test_a_corrupt_version_is_refused_with_its_reason_and_the_older_one_serves(
     assert "checksum" in failed.reason
     (refusal,) = [line for line in logs if line["event"] == "model_refused"]  # told once, not at every look
     assert "\n" not in refusal["reason"]
+
+
+def test_whatever_a_version_makes_the_libraries_raise_it_is_refused_and_the_others_serve(
+    load: Load, registry_directory: Path, save_model: SaveModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(registry_directory, "simple", "2")
+
+    def load_version_but_2(directory: Path, catalogue: Catalogue) -> Predictor:
+        if directory.name == "2":
+            raise ZeroDivisionError("of\nsome library")
+        return load_predictor(directory, catalogue)
+
+    monkeypatch.setattr("server.loading.load_predictor", load_version_but_2)
+    library = load()
+    assert serving(library) == {"advanced": "1", "simple": "1"}
+    (failed,) = library.failed
+    assert failed.reason == "it cannot be loaded (ZeroDivisionError)"
 
 
 def test_a_version_that_is_mended_is_tried_again(
