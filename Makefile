@@ -31,7 +31,7 @@ demo: $(READY) $(if $(filter data/sample,$(DATA)),sample)  ## Train, serve, simu
 	@BIN=$(BIN) DATA=$(DATA) DEMO=$(DEMO) bash docs/demo.sh
 
 serve: $(READY) $(if $(filter data/sample,$(DATA)),sample)  ## Train when there is no model yet, then serve on port 50051.
-	@[ -n "$$(ls $(MODELS) 2>/dev/null)" ] || $(BIN)/python -m trainer --data $(DATA) --models $(MODELS)
+	@[ -n "$$(ls $(MODELS) 2>/dev/null)" ] || $(BIN)/python -m trainer --data $(DATA) --models $(MODELS) --split temporal
 	$(BIN)/python -m server --data $(DATA) --models $(MODELS) --port $(PORT)
 
 test: $(READY)  ## Run the whole test suite.

@@ -16,8 +16,8 @@ _READY = "listening on "
 _STOP_TIMEOUT_S = 10.0
 
 
-def server_command(data_directory: Path, models_directory: Path) -> list[str]:
-    """Returns the command of a server on a free port."""
+def server_command(data_directory: Path, models_directory: Path, *, lenient: bool = False) -> list[str]:
+    """Returns the command of a server on a free port, which repairs its data set when that is `lenient`."""
     command = [
         sys.executable,
         "-m",
@@ -28,7 +28,8 @@ def server_command(data_directory: Path, models_directory: Path) -> list[str]:
         str(models_directory),
     ]
     # Ranking logs nothing, so the child gets a database of its own rather than the configured one.
-    return [*command, "--port", "0", "--mongodb-uri", "embedded"]
+    command += ["--port", "0", "--mongodb-uri", "embedded"]
+    return [*command, "--lenient"] if lenient else command
 
 
 @asynccontextmanager

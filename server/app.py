@@ -7,7 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pyarrow
 import structlog
@@ -247,7 +247,9 @@ def _begin_loading(settings: ServerSettings, stack: AsyncExitStack) -> _Loading:
 
 def _load(settings: ServerSettings) -> tuple[ModelLoader, Library]:
     threadpool_limits(1, user_api="blas")  # a worker is one core's; more threads would spin for the others'
-    catalogue = read_catalogue(settings.data_directory)
+    catalogue = read_catalogue(settings.data_directory, lenient=settings.lenient)
+    for repair in catalogue.repairs:
+        _log.warning("data_repaired", **asdict(repair))
     pyarrow.default_memory_pool().release_unused()  # what reading needed: some 30 MB
     loader = ModelLoader(Registry(settings.models), catalogue, settings.default_model)
     return loader, loader.load()

@@ -57,6 +57,9 @@ def serve(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the data set.", show_default="data/$DATA_VERSION")
     ] = None,
+    lenient: Annotated[
+        bool | None, typer.Option("--lenient", help="Repair what needs no guess, and log what was done.")
+    ] = None,
     models: Annotated[
         Path | None, typer.Option(help="Folder of the model registry.", show_default="models/registry")
     ] = None,
@@ -81,6 +84,7 @@ def serve(
     def run() -> Coroutine[Any, Any, None]:
         settings = load_settings(
             data=data,
+            lenient=lenient,
             models=models,
             host=host,
             port=port,
@@ -144,7 +148,12 @@ def report(
 
 @app.command()
 def health(
-    server: Annotated[str, typer.Option(help="The server to ask, as HOST:PORT.")] = "127.0.0.1:50051",
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="The server to ask, as HOST:PORT.", show_default="$PLAYTHROUGH_HOST:$PLAYTHROUGH_PORT"
+        ),
+    ] = None,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="How long to wait, in seconds.")] = 3.0,
 ) -> None:
     """Ask a running server whether it serves; exit code 1 when it does not.
@@ -155,10 +164,11 @@ def health(
     async def ask() -> None:
         from server.rpc.probe import check_health
 
-        status = await check_health(server, timeout_s)
+        address = server or load_settings().own_address
+        status = await check_health(address, timeout_s)
         typer.echo(status)
         if status != "SERVING":
-            raise ServerError(f"{server} does not serve")
+            raise ServerError(f"{address} does not serve")
 
     _run(ask)
 

@@ -17,6 +17,7 @@ class ServerSettings(DataSettings):
     """Settings of the server; a flag beats a variable, a variable beats `.env`.
 
     Attributes:
+        lenient: Whether to repair what needs no guess in the data set, rather than refuse it.
         models: Folder of the model registry.
         host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
@@ -40,6 +41,7 @@ class ServerSettings(DataSettings):
         log_level: Least severity that is logged.
     """
 
+    lenient: bool = False
     models: Path = Path("models/registry")
     host: str = "127.0.0.1"
     port: int = Field(default=50051, ge=0, le=65535)
@@ -70,6 +72,12 @@ class ServerSettings(DataSettings):
     def spool_directory(self) -> Path:
         """Returns the folder of what MongoDB does not have yet; each worker has a file in it."""
         return self.var_dir / "spool"
+
+    @property
+    def own_address(self) -> str:
+        """Returns where this machine reaches a server that has these settings, as HOST:PORT."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
     def external_mongodb_uri(self) -> str | None:

@@ -35,6 +35,7 @@ class _Source:
     """Where predictions come from: a server that runs (`target`), or models for one of our own (`models`)."""
 
     data: Path
+    lenient: bool
     target: str
     models: Path | None
     model: str
@@ -107,7 +108,7 @@ def simulate(
         settings = load_settings()
         weights = ScoreWeights(wait_weight, waste_weight)
         policies = policies_named(policy or [], PolicyOptions(next_n, weights, seed))
-        source = _Source(data or settings.data_directory, server or settings.server, models, model)
+        source = _Source(data or settings.data_directory, lenient, server or settings.server, models, model)
         # Needed from here on only, and slow to import.
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
@@ -152,7 +153,7 @@ async def _ask(
     async with AsyncExitStack() as stack:
         target = source.target
         if source.models is not None:
-            command = server_command(source.data, source.models)
+            command = server_command(source.data, source.models, lenient=source.lenient)
             target = await stack.enter_async_context(running_server(command, settings.server_start_timeout_s))
         client = await stack.enter_async_context(
             PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)

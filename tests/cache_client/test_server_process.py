@@ -54,3 +54,4 @@ def test_the_servers_command_takes_a_free_port_and_leaves_the_configured_databas
     assert command[1:] == [
         "-m", "server", "--data", "d", "--models", "m", "--port", "0", "--mongodb-uri", "embedded"
     ]  # fmt: skip
+    assert server_command(Path("d"), Path("m"), lenient=True) == [*command, "--lenient"]

@@ -10,7 +10,9 @@ import grpc
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
 
+from data import DataError, generate
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
@@ -126,3 +128,18 @@ async def test_health_follows_each_model(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await status_of("nobody")
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_data_set_with_defects_is_refused_unless_leniently_read(
+    serving: Serving, tmp_path: Path
+) -> None:
+    """The trainer trains on it with the same flag; what it trained must be servable."""
+    generate(tmp_path / "defects", listeners=50, tracks=400, plays=4000, defects=True)
+    with pytest.raises(DataError):
+        async with serving(data=tmp_path / "defects"):
+            pass
+    with capture_logs() as logs:
+        async with serving(data=tmp_path / "defects", lenient=True) as stub:
+            ranked = await stub.RankTracks(pb.RankTracksRequest(top_k=3))
+    assert len(ranked.tracks) == 3
+    assert [line for line in logs if line["event"] == "data_repaired"]

@@ -1,7 +1,10 @@
+import socket
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from server.cli import app
 from server.errors import StartError
 from server.settings import load_settings
 
@@ -53,3 +56,21 @@ def test_a_bad_value_is_one_line_that_names_the_setting() -> None:
 
 def test_the_password_does_not_show() -> None:
     assert "secret" not in repr(load_settings(mongodb_uri=URI))
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "127.0.0.1:7"), ("::", "[::1]:7"), ("10.0.0.5", "10.0.0.5:7"), ("localhost", "localhost:7")],
+)
+def test_a_server_is_reached_where_it_listens(host: str, address: str) -> None:
+    assert load_settings(host=host, port=7).own_address == address
+
+
+def test_health_asks_the_configured_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:  # bound, not listening: no one else gets the port, and no one answers
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        monkeypatch.setenv("PLAYTHROUGH_PORT", str(port))
+        done = CliRunner().invoke(app, ["health", "--timeout-s", "0.5"])
+    assert done.exit_code == 1
+    assert f"127.0.0.1:{port}" in done.output
