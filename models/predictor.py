@@ -1,7 +1,6 @@
 """The predictor: a model over a catalogue, in NumPy, with all that no request changes done at load."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,8 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
-from models.features import InputEncoder, track_views
+from models.first_layer import FirstLayer
 from models.forward import ForwardPass
-
-_LISTENERS_KEPT = 4096
-_TRACKS_AT_ONCE = 2048
 
 
 class UnknownTrackError(Exception):
@@ -34,9 +30,8 @@ class UnknownTrackError(Exception):
 class Predictor:
     """Predicts how likely listeners hear tracks out; safe to share between threads.
 
-    The first linear layer splits into a track's part, kept for every track, and a listener's part, kept for
-    the listeners seen last; a prediction adds the two, and the context's part where the model has one, and
-    runs the small rest of the network.
+    A prediction adds up the first layer's parts, most of them computed before, and runs the small rest of the
+    network.
     """
 
     def __init__(self, artifact: Artifact, catalogue: Catalogue) -> None:
@@ -55,16 +50,8 @@ class Predictor:
         self.threshold = manifest.threshold
         self.track_ids = catalogue.track_ids
         self._row_of = catalogue.row_of
-        self._inputs = artifact.inputs
-        (weight, bias), *hidden, (last_weight, last_bias) = artifact.layers
-        n_track_inputs = artifact.inputs.n_track_inputs
-        n_without_context = artifact.inputs.n_inputs - artifact.inputs.n_context_inputs
-        self._listener_weight = np.ascontiguousarray(weight[:, n_track_inputs:n_without_context])
-        self._context = artifact.inputs.context
-        # The last column adds nothing to the 1 that `ForwardPass` wants at a row's end.
-        self._context_weight = np.pad(
-            weight[:, n_without_context:].T, ((0, 0), (0, 1))
-        )  # (n_context, n_first + 1)
+        first, *hidden, (last_weight, last_bias) = artifact.layers
+        self._first = FirstLayer(artifact.inputs, first, catalogue)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
         # The calibration of that difference is one more layer.
         bends, last = manifest.calibration.as_layers(
@@ -72,16 +59,13 @@ class Predictor:
             last_bias[1] - last_bias[0],  # ()
         )
         self._forward = ForwardPass([*hidden, bends], last)
-        self._track_parts = _track_parts(artifact.inputs, weight[:, :n_track_inputs], bias, catalogue)
-        self._track_views = None if self._context is None else track_views(artifact.inputs, catalogue.tracks)
         self._durations_s = _durations_s(catalogue)
         self._skip_times = artifact.skip_times
-        self._listener_part = lru_cache(_LISTENERS_KEPT)(self._compute_listener_part)
 
     @property
     def uses_context(self) -> bool:
         """Returns whether a prediction depends on the listener's context."""
-        return self._context is not None
+        return self._first.uses_context
 
     def knows(self, track_id: str) -> bool:
         """Returns whether the track is in the catalogue."""
@@ -106,7 +90,7 @@ class Predictor:
         Raises:
             UnknownTrackError: Some tracks are not in the catalogue.
         """
-        return self._forward(self._sums(self._rows(track_ids), tuple(favourite_genres), context))
+        return self._forward(self._first.of(self._rows(track_ids), tuple(favourite_genres), context))
 
     def predict_all(
         self, favourite_genres: Sequence[str], context: ListenerContext | None = None
@@ -117,9 +101,10 @@ class Predictor:
             favourite_genres: The listener's, as for `predict`.
             context: As for `predict`.
         """
-        if context is None or self._context is None:
-            return self._forward.over(self._track_parts, self._listener_part(tuple(favourite_genres)))
-        return self._forward(self._sums(np.arange(len(self.track_ids)), tuple(favourite_genres), context))
+        first, genres = self._first, tuple(favourite_genres)
+        if context is None or not first.uses_context:
+            return self._forward.over(first.track_parts, first.listener_part(genres))
+        return self._forward(first.of(np.arange(len(self.track_ids)), genres, context))
 
     def start(
         self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
@@ -140,11 +125,7 @@ class Predictor:
         row = self._row_of.get(track_id)
         if row is None:
             raise UnknownTrackError((track_id,))
-        if context is not None and self._context is not None:
-            sums: NDArray[np.float32] = self._sums(np.array([row]), favourite_genres, context)[0]
-        else:
-            sums = self._track_parts[row] + self._listener_part(favourite_genres)
-        return sums
+        return self._first.one(row, favourite_genres, context)
 
     def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
         """Ends predictions that `start` began, in one forward pass.
@@ -198,47 +179,12 @@ class Predictor:
             unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
             raise UnknownTrackError(unknown) from None
 
-    def _sums(
-        self, rows: NDArray[np.int64], favourite_genres: tuple[str, ...], context: ListenerContext | None
-    ) -> NDArray[np.float32]:
-        """Returns the first layer's sums and a 1, (n, n_first + 1)."""
-        sums = self._track_parts[rows]  # a copy
-        listener_part = self._listener_part(favourite_genres)
-        if context is not None and self._context is not None and self._track_views is not None:
-            block = self._context.encode(self._track_views, rows, self._row_of, context)  # (n, n_context)
-            sums += block @ self._context_weight
-            listener_part = listener_part * np.float32(self._context.genre_share(context))
-        sums += listener_part
-        return sums
-
-    def _compute_listener_part(self, favourite_genres: tuple[str, ...]) -> NDArray[np.float32]:
-        part = self._listener_weight @ self._inputs.encode_listener(favourite_genres)
-        return np.append(part, np.float32(0))  # (n_first + 1,): nothing to add to the track part's 1
-
 
 def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:
     """Returns the tracks' durations in seconds, NaN where the catalogue does not say."""
     if "duration_ms" not in catalogue.tracks:
         return np.full(len(catalogue.tracks), np.nan)
     return catalogue.tracks["duration_ms"].to_numpy(dtype=np.float64, na_value=np.nan) / 1000
-
-
-def _track_parts(
-    inputs: InputEncoder, weight: NDArray[np.float32], bias: NDArray[np.float32], catalogue: Catalogue
-) -> NDArray[np.float32]:
-    """Returns what every track adds to the first layer, its bias, and a 1 for `ForwardPass`.
-
-    Some thousand tracks at a time: all tracks' inputs together would be the largest thing in memory, and a
-    server that loads this beside others gets to answer in between.
-
-    Returns:
-        (n_tracks, n_first + 1).
-    """
-    parts = np.ones((len(catalogue.tracks), len(weight) + 1), dtype=np.float32)
-    for start in range(0, len(parts), _TRACKS_AT_ONCE):
-        tracks = catalogue.tracks.iloc[start : start + _TRACKS_AT_ONCE]
-        parts[start : start + _TRACKS_AT_ONCE, :-1] = inputs.encode_tracks(tracks) @ weight.T + bias
-    return parts
 
 
 def load_predictor(path: Path, catalogue: Catalogue) -> Predictor:

@@ -1,6 +1,8 @@
 """The NumPy predictor answers what the trained torch network would, whatever it is asked."""
 
+import gc
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +130,21 @@ def test_threads_get_what_one_thread_gets(tiny_artifact: Artifact, tiny_catalogu
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda f: fresh.predict(tiny_catalogue.track_ids, f).tolist(), asked))
     assert found == expected
+
+
+def test_a_replaced_predictor_is_gone_at_once(tiny_artifact: Artifact, tiny_catalogue: Catalogue) -> None:
+    """A server freezes its garbage collector after loading: a reference cycle would keep old versions."""
+    gc.collect()
+    gc.disable()
+    try:
+        predictor = Predictor(tiny_artifact, tiny_catalogue)
+        predictor.predict_all(["rock"])
+        predictor.predict(["a"], ["rock"], ListenerContext(premium=True))
+        watched = [weakref.ref(predictor), weakref.ref(predictor._first), weakref.ref(predictor._forward)]
+        del predictor
+        assert [reference() for reference in watched] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_serving_needs_neither_torch_nor_scikit_learn() -> None:

@@ -1,0 +1,96 @@
+"""The first linear layer over a catalogue, split so that a request adds what was computed before it came."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import Catalogue
+from models.context import ListenerContext
+from models.features import InputEncoder, track_views
+from models.layout import Layer
+
+_LISTENERS_KEPT = 4096
+_TRACKS_AT_ONCE = 2048
+
+
+class FirstLayer:
+    """Adds a track's part, a listener's part and a context's part; safe to share between threads.
+
+    The tracks' parts are computed once, the listeners' parts are kept for those seen last. Each row carries
+    a 1 behind its values, as `ForwardPass` wants it.
+
+    Attributes:
+        uses_context: Whether the sums depend on the listener's context.
+        track_parts: What every track adds, its bias, and a 1, (n_tracks, n_first + 1).
+        listener_part: Returns what a listener's favourite genres add, and a 0, (n_first + 1,).
+    """
+
+    def __init__(self, inputs: InputEncoder, layer: Layer, catalogue: Catalogue) -> None:
+        """Computes the track parts of the whole catalogue.
+
+        Args:
+            inputs: Encoder of the network's inputs.
+            layer: Weights (n_first, n_inputs) and biases (n_first,).
+            catalogue: Tracks; has the audio columns that the encoder uses.
+        """
+        weight, bias = layer
+        n_tracks, n_without_context = inputs.n_track_inputs, inputs.n_inputs - inputs.n_context_inputs
+        self.uses_context = inputs.context is not None
+        self.track_parts = _track_parts(inputs, weight[:, :n_tracks], bias, catalogue)
+        listener_weight = np.ascontiguousarray(weight[:, n_tracks:n_without_context])
+        # Of a method of this object it would be a reference cycle: a replaced model would stay in memory.
+        self.listener_part: Callable[[tuple[str, ...]], NDArray[np.float32]] = lru_cache(_LISTENERS_KEPT)(
+            partial(_listener_part, inputs, listener_weight)
+        )
+        self._context = inputs.context
+        # The last column adds nothing to the 1 that `ForwardPass` wants at a row's end.
+        self._context_weight = np.pad(
+            weight[:, n_without_context:].T, ((0, 0), (0, 1))
+        )  # (n_context, n_first + 1)
+        self._track_views = None if inputs.context is None else track_views(inputs, catalogue.tracks)
+        self._row_of = catalogue.row_of
+
+    def one(
+        self, row: int, favourite_genres: tuple[str, ...], context: ListenerContext | None
+    ) -> NDArray[np.float32]:
+        """Returns the sums and a 1 of one track, (n_first + 1,), for one use."""
+        if context is None or self._context is None:
+            sums: NDArray[np.float32] = self.track_parts[row] + self.listener_part(favourite_genres)
+            return sums
+        return self.of(np.array([row]), favourite_genres, context)[0]  # type: ignore[no-any-return]
+
+    def of(
+        self, rows: NDArray[np.int64], favourite_genres: tuple[str, ...], context: ListenerContext | None
+    ) -> NDArray[np.float32]:
+        """Returns the sums and a 1 of several tracks, (n, n_first + 1), for one use."""
+        sums = self.track_parts[rows]  # a copy
+        listener_part = self.listener_part(favourite_genres)
+        if context is not None and self._context is not None and self._track_views is not None:
+            block = self._context.encode(self._track_views, rows, self._row_of, context)  # (n, n_context)
+            sums += block @ self._context_weight
+            listener_part = listener_part * np.float32(self._context.genre_share(context))
+        sums += listener_part
+        return sums
+
+
+def _listener_part(
+    inputs: InputEncoder, weight: NDArray[np.float32], favourite_genres: tuple[str, ...]
+) -> NDArray[np.float32]:
+    return np.append(weight @ inputs.encode_listener(favourite_genres), np.float32(0))  # (n_first + 1,)
+
+
+def _track_parts(
+    inputs: InputEncoder, weight: NDArray[np.float32], bias: NDArray[np.float32], catalogue: Catalogue
+) -> NDArray[np.float32]:
+    """Returns the tracks' parts, (n_tracks, n_first + 1).
+
+    Some thousand tracks at a time: all tracks' inputs together would be the largest thing in memory, and a
+    server that loads this beside others gets to answer in between.
+    """
+    parts = np.ones((len(catalogue.tracks), len(weight) + 1), dtype=np.float32)
+    for start in range(0, len(parts), _TRACKS_AT_ONCE):
+        tracks = catalogue.tracks.iloc[start : start + _TRACKS_AT_ONCE]
+        parts[start : start + _TRACKS_AT_ONCE, :-1] = inputs.encode_tracks(tracks) @ weight.T + bias
+    return parts
