@@ -150,7 +150,8 @@ async def _start(
     writer = SpoolWriter(spool, store)
     writer.start()
     stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
-    counts, coalescer = CallCounts(), Coalescer()
+    counts = CallCounts()
+    coalescer = Coalescer(counts)
     service = PredictionService(
         library,
         experiment,
@@ -185,7 +186,7 @@ def _start_watches(
 
     async def swap(library: Library) -> None:
         service.library = library
-        await rpc.follow_models()
+        rpc.follow_models()
         await follower.follow_or_keep()  # an arm that names no version is the newest one's
 
     watch = RegistryWatch(

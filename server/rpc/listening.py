@@ -1,20 +1,21 @@
 """The gRPC server around the servicer: port, health, reflection, and an orderly end."""
 
 import asyncio
-from collections.abc import Mapping
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.counting import CallCounts
 from server.errors import StartError
+from server.rpc.health import HealthServicer
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PredictionService"].full_name
+_HEALTH_NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 # A request of 1,000 tracks and 200 recent plays, each of 200 four-byte characters, is just below 1 MB.
 MAX_REQUEST_BYTES = 2 << 20
@@ -49,11 +50,11 @@ class RpcServer:
         """
         self._service = service
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
-        self._health = health.aio.HealthServicer()
+        self._health = HealthServicer()
         self._servicer = PredictionServicer(service, counts, max_in_flight)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (SERVICE_NAME, _HEALTH_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
     async def start(self, host: str, port: int) -> str:
@@ -77,8 +78,8 @@ class RpcServer:
         if bound == 0:
             raise StartError(f"cannot listen on {shown}:{port}")
         await self._server.start()
-        await self._set_health(dict.fromkeys(("", SERVICE_NAME), True))
-        await self.follow_models()
+        self._health.set({"": True, SERVICE_NAME: True})
+        self.follow_models()
         return f"{shown}:{bound}"
 
     async def stop(self, grace_s: float) -> None:
@@ -87,16 +88,11 @@ class RpcServer:
         Args:
             grace_s: How long they may take, in seconds.
         """
-        await self._health.enter_graceful_shutdown()
+        self._health.drain()
         await self._server.stop(grace_s)
         await asyncio.to_thread(self._servicer.close)
 
-    async def follow_models(self) -> None:
+    def follow_models(self) -> None:
         """Reports the health of each model of the service's library as `SERVICE/MODEL`."""
         models = self._service.library.health()
-        await self._set_health({f"{SERVICE_NAME}/{name}": serves for name, serves in models.items()})
-
-    async def _set_health(self, serves: Mapping[str, bool]) -> None:
-        status = health_pb2.HealthCheckResponse
-        for name, is_serving in serves.items():
-            await self._health.set(name, status.SERVING if is_serving else status.NOT_SERVING)
+        self._health.set({f"{SERVICE_NAME}/{name}": serves for name, serves in models.items()})

@@ -288,14 +288,17 @@ def test_a_name_that_no_host_can_have_is_one_clear_error() -> None:
         check_free("a" * 80, 0)
 
 
-async def test_health_says_not_serving_before_calls_are_refused(settings: ServerSettings) -> None:
-    running = app.running(settings, lambda _line: None)
+async def test_those_who_watch_are_told_of_the_end_and_do_not_hold_it_up(settings: ServerSettings) -> None:
+    patient = settings.model_copy(update={"drain_grace_s": 3600.0})
+    running = app.running(patient, lambda _line: None)
     address = await running.__aenter__()
     async with grpc.aio.insecure_channel(address) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         watch = health.Watch(health_pb2.HealthCheckRequest())
+        unknown = health.Watch(health_pb2.HealthCheckRequest(service="nobody"))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-        stopping = asyncio.create_task(running.__aexit__(None, None, None))
+        assert (await unknown.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        async with asyncio.timeout(60):  # nobody cancels the streams
+            await running.__aexit__(None, None, None)
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        watch.cancel()
-        await stopping
+        assert [await stream.read() for stream in (watch, unknown)] == [grpc.aio.EOF] * 2
