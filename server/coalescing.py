@@ -1,7 +1,7 @@
 """Answers predictions that wait at the same time in one forward pass.
 
-Nobody waits for company: a pass runs as soon as the event loop has handled what had already arrived, which is
-the very next thing it does. Under load more has arrived, so that the batches grow just when that pays.
+Nobody waits for company. A call that is alone under way is answered on the spot. One that is not waits for
+the event loop's next turn, the very next thing the loop does, and shares a pass with all that came by then.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.context import ListenerContext
+from server.counting import CallCounts
 from server.ports import Predictor
 
 _Waiting = tuple[list[NDArray[np.float32]], list["asyncio.Future[float]"]]
@@ -23,20 +24,25 @@ class Coalescer:
         batch_sizes: How many passes there were of each size.
     """
 
-    def __init__(self) -> None:
-        """Starts with nothing waiting; belongs to the running event loop."""
+    def __init__(self, counts: CallCounts) -> None:
+        """Starts with nothing waiting; belongs to the running event loop.
+
+        Args:
+            counts: Knows how many calls are under way.
+        """
         self.batch_sizes: Counter[int] = Counter()
+        self._counts = counts
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[Predictor, _Waiting] = {}
 
-    def predict(
+    async def predict(
         self,
         predictor: Predictor,
         track_id: str,
         favourite_genres: tuple[str, ...],
         context: ListenerContext | None = None,
-    ) -> "asyncio.Future[float]":
-        """Asks for one play-through probability.
+    ) -> float:
+        """Returns one play-through probability. To cancel it concerns nobody else.
 
         Args:
             predictor: Model to ask.
@@ -44,13 +50,17 @@ class Coalescer:
             favourite_genres: The listener's.
             context: What else is known about the listener.
 
-        Returns:
-            The probability, soon. To cancel it concerns nobody else.
-
         Raises:
             models.UnknownTrackError: The catalogue lacks the track.
         """
         started = predictor.start(track_id, favourite_genres, context)
+        if self._counts.in_flight < 2:  # a future and two turns of the loop cost more than the pass itself
+            self.batch_sizes[1] += 1
+            return predictor.finish([started])[0]
+        return await self._join(predictor, started)
+
+    def _join(self, predictor: Predictor, started: NDArray[np.float32]) -> "asyncio.Future[float]":
+        """Takes a seat in the next pass."""
         future = self._loop.create_future()
         waiting = self._waiting.get(predictor)
         if waiting is None:

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the latency histogram's buckets, in seconds; the last bucket has none."""
 
+Ending = tuple[str, str, str]
+"""How a call ended: method, model that answered ("" when none did) and status code."""
+
 
 @dataclass(slots=True)
 class Latencies:
-    """How long calls of one method took.
+    """How long calls took.
 
     Attributes:
         counts: Calls by bucket of `LATENCY_BOUNDS_S`, and those above.
@@ -26,20 +29,16 @@ class CallCounts:
 
     Attributes:
         in_flight: Calls under way now.
-        ended: Calls by method, model that answered ("" when none did) and status code.
-        latencies: Times by method.
+        ended: Times of calls that have ended, by how.
     """
 
     in_flight: int = 0
-    ended: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    latencies: dict[str, Latencies] = field(default_factory=dict)
+    ended: dict[Ending, Latencies] = field(default_factory=dict)
 
-    def add(self, method: str, model: str, code: str, seconds: float) -> None:
+    def add(self, ending: Ending, seconds: float) -> None:
         """Counts a call that has ended."""
-        key = (method, model, code)
-        self.ended[key] = self.ended.get(key, 0) + 1
-        latencies = self.latencies.get(method)
+        latencies = self.ended.get(ending)
         if latencies is None:
-            latencies = self.latencies[method] = Latencies()
+            latencies = self.ended[ending] = Latencies()
         latencies.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
         latencies.total_s += seconds

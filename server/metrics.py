@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from server.counting import LATENCY_BOUNDS_S, CallCounts
+from server.counting import LATENCY_BOUNDS_S, CallCounts, Ending
 from server.errors import StartError
 
 _INTERVAL_S = 0.5
@@ -57,8 +57,7 @@ class MetricsPublisher:
         self.registry = CollectorRegistry()
         self._counts, self._batch_sizes = counts, batch_sizes
         self._spool_depth, self._models = spool_depth, models
-        self._published_calls: dict[tuple[str, str, str], int] = {}
-        self._published_latencies: dict[str, tuple[list[int], float]] = {}
+        self._published_calls: dict[Ending, tuple[list[int], float]] = {}
         self._published_batches: dict[int, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._make_metrics()
@@ -122,14 +121,12 @@ class MetricsPublisher:
 
     def publish(self) -> None:
         """Carries over what has been added since the last time."""
-        for key, count in self._counts.ended.items():
-            self._calls.labels(*key).inc(count - self._published_calls.get(key, 0))
-            self._published_calls[key] = count
-        for method, latencies in self._counts.latencies.items():
-            before, total_s = self._published_latencies.get(method, ([0] * len(latencies.counts), 0.0))
+        for ending, latencies in self._counts.ended.items():
+            before, total_s = self._published_calls.get(ending, ([0] * len(latencies.counts), 0.0))
             added = [now - then for now, then in zip(latencies.counts, before, strict=True)]
-            self._latency.labels(method).add(added, max(0.0, latencies.total_s - total_s))
-            self._published_latencies[method] = (list(latencies.counts), latencies.total_s)
+            self._calls.labels(*ending).inc(sum(added))
+            self._latency.labels(ending[0]).add(added, max(0.0, latencies.total_s - total_s))
+            self._published_calls[ending] = (list(latencies.counts), latencies.total_s)
         for size, count in self._batch_sizes.items():
             self._add_batches(size, count - self._published_batches.get(size, 0))
             self._published_batches[size] = count

@@ -14,7 +14,7 @@ from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.experiment.records import Outcome, PredictionRecord
 from server.library import Library
-from server.ports import LoadedModel, PredictionLog, Predictor
+from server.ports import LoadedModel, PredictionLog
 from server.selection import best_rows
 
 ArmModels = Mapping[tuple[str, str], LoadedModel]
@@ -78,7 +78,10 @@ class PredictionService:
             UnknownTrackError: The catalogue lacks the track.
         """
         predictor = self.library.find(model, version).predictor
-        probability = await self._probability(predictor, track_id, favourite_genres, context)
+        try:
+            probability = await self._coalescer.predict(predictor, track_id, favourite_genres, context)
+        except models.UnknownTrackError:
+            raise UnknownTrackError(track_id) from None
         return Prediction(probability < predictor.threshold, probability, predictor.name, predictor.version)
 
     async def predict_random(
@@ -107,7 +110,10 @@ class PredictionService:
         experiment = self.experiment  # it may be replaced at any time
         arm = experiment.choose(listener_id)
         predictor = self.arm_models[arm.model, arm.version].predictor
-        probability = await self._probability(predictor, track_id, favourite_genres, context)
+        try:
+            probability = await self._coalescer.predict(predictor, track_id, favourite_genres, context)
+        except models.UnknownTrackError:
+            raise UnknownTrackError(track_id) from None
         record = PredictionRecord(
             prediction_id=self._log.new_prediction_id(),
             experiment=experiment.name,
@@ -192,15 +198,3 @@ class PredictionService:
             SpoolFullError: The outcome cannot be kept now.
         """
         await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))
-
-    async def _probability(
-        self,
-        predictor: Predictor,
-        track_id: str,
-        favourite_genres: tuple[str, ...],
-        context: ListenerContext | None,
-    ) -> float:
-        try:
-            return await self._coalescer.predict(predictor, track_id, favourite_genres, context)
-        except models.UnknownTrackError:
-            raise UnknownTrackError(track_id) from None

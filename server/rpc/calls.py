@@ -64,6 +64,6 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
             await context.abort(grpc.StatusCode.INTERNAL, "internal error")
         finally:
             counts.in_flight -= 1
-            counts.add(name, model, code, perf_counter() - started)
+            counts.add((name, model, code), perf_counter() - started)
 
     return answered

@@ -37,13 +37,9 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     @answers
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predicts one play."""
-        favourite_genres = convert.check_predict(request)
+        favourite_genres, known = convert.check_predict(request)
         prediction = await self._service.predict(
-            request.model,
-            request.track_id,
-            favourite_genres,
-            convert.context_of(request),
-            request.version,
+            request.model, request.track_id, favourite_genres, known, request.version
         )
         return convert.predict_response(prediction)
 
@@ -52,12 +48,9 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         self, request: pb.PredictRandomRequest, context: Context
     ) -> pb.PredictRandomResponse:
         """Predicts one play with a drawn model, and answers once that is logged."""
-        favourite_genres = convert.check_predict_random(request)
+        favourite_genres, known = convert.check_predict_random(request)
         prediction = await self._service.predict_random(
-            request.track_id,
-            favourite_genres,
-            request.listener_id or None,
-            convert.context_of(request),
+            request.track_id, favourite_genres, request.listener_id or None, known
         )
         return convert.predict_random_response(prediction)
 

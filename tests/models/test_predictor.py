@@ -140,8 +140,9 @@ def test_a_replaced_predictor_is_gone_at_once(tiny_artifact: Artifact, tiny_cata
         predictor = Predictor(tiny_artifact, tiny_catalogue)
         predictor.predict_all(["rock"])
         predictor.predict(["a"], ["rock"], ListenerContext(premium=True))
-        watched = [weakref.ref(predictor), weakref.ref(predictor._first), weakref.ref(predictor._forward)]
-        del predictor
+        parts = (predictor, predictor._first, predictor._forward)
+        watched: list[weakref.ref[object]] = [weakref.ref(part) for part in parts]
+        del predictor, parts
         assert [reference() for reference in watched] == [None] * 3
     finally:
         gc.enable()

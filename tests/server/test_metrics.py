@@ -45,8 +45,8 @@ def test_what_is_counted_is_published_once(
     publisher: MetricsPublisher, counts: CallCounts, batch_sizes: dict[int, int]
 ) -> None:
     for seconds in (0.0007, 0.0007, 60.0):
-        counts.add("Predict", "simple", "OK", seconds)
-    counts.add("Predict", "", "NOT_FOUND", 0.0001)
+        counts.add(("Predict", "simple", "OK"), seconds)
+    counts.add(("Predict", "", "NOT_FOUND"), 0.0001)
     counts.in_flight = 2
     batch_sizes.update({1: 5, 3: 2})
     publisher.publish()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models import UnknownTrackError as UnknownTrack
 from models.context import ListenerContext
 from server.coalescing import Coalescer
+from server.counting import CallCounts
 from server.errors import UnknownModelError, UnknownTrackError
 from server.experiment.assignment import Arm, Experiment
 from server.experiment.records import Outcome, PredictionRecord
@@ -90,7 +91,7 @@ async def service(log: FakeLog) -> PredictionService:
     arms = [Arm(name, name, "3", 0.5) for name in models]
     arm_models = {(name, "3"): model for name, model in models.items()}
     library = Library({name: (model,) for name, model in models.items()}, "advanced")
-    return PredictionService(library, Experiment("e", "s", arms), log, arm_models, Coalescer())
+    return PredictionService(library, Experiment("e", "s", arms), log, arm_models, Coalescer(CallCounts()))
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("", "advanced"), ("simple", "simple")])
