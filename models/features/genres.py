@@ -49,9 +49,12 @@ class GenreEncoder:
 
     def cluster(self, genre: str) -> int | None:
         """Returns the genre's cluster; None for a name that shares no word with the vocabulary."""
-        name = normalise(genre)
-        known = self.cluster_of.get(name)
-        return self.nearest(name) if known is None else known
+        known = self.cluster_of.get(genre)  # most names are written as they are kept
+        if known is None:
+            name = normalise(genre)
+            known = self.cluster_of.get(name)
+            return self.nearest(name) if known is None else known
+        return known
 
     def clusters(self, genres: Iterable[str]) -> list[int]:
         """Returns the clusters of a set of genres, rising, each once."""
