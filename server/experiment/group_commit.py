@@ -186,14 +186,18 @@ class GroupCommitter:
 
     def _is_full(self) -> bool:
         """Says whether the disk has too little room left, what the file can use again included."""
-        if free_bytes(self._file.path) >= self._min_free_bytes:
+        if self._room() >= self._min_free_bytes:
             return False
         now = time.monotonic()
         if now >= self._compact_next:
             self._compact_next = now + _COMPACT_INTERVAL_S
             with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: it counts as full
                 self._file.compact()
-        return free_bytes(self._file.path) + self._file.spare_bytes() < self._min_free_bytes
+        return self._room() + self._file.spare_bytes() < self._min_free_bytes
+
+    def _room(self) -> int:
+        """Returns how much is free on the disk once the write-ahead log has been copied into the file."""
+        return free_bytes(self._file.path) - self._file.log_bytes()
 
     def _tell(self, refusal: str | None) -> None:
         """Logs when the spool begins to refuse, and when it takes records again."""

@@ -260,6 +260,13 @@ class SpoolFile:
         """Empties the write-ahead log into the file, so that it takes no room beside it."""
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def log_bytes(self) -> int:
+        """Returns the size of the write-ahead log."""
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def spare_bytes(self) -> int:
         """Returns how much of the file can be used again: rows that left have not made it smaller."""
         pages, size = (

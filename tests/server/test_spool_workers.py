@@ -185,11 +185,11 @@ def test_two_processes_never_have_one_file(folder: Path, monkeypatch: pytest.Mon
 async def test_a_nearly_full_disk_refuses_predictions_and_still_delivers(
     folder: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = [1000]
+    room = [1000 << 20]
     monkeypatch.setattr("server.experiment.group_commit.free_bytes", lambda path: room[0])
-    spool = open_spool(folder, 0, min_free_bytes=100)
+    spool = open_spool(folder, 0, min_free_bytes=100 << 20)
     await spool.append(make_record(1))
-    room[0] = 99
+    room[0] = (100 << 20) - 1
     with pytest.raises(SpoolFullError):
         await spool.append(make_record(2))
     with pytest.raises(SpoolFullError):
@@ -197,7 +197,7 @@ async def test_a_nearly_full_disk_refuses_predictions_and_still_delivers(
     rows = await spool.read(10)
     await spool.remove(rows)
     assert (len(rows), spool.depth) == (1, 0)
-    room[0] = 1000
+    room[0] = 1000 << 20
     await spool.append(make_record(2))
     assert spool.depth == 1
     await spool.close()
@@ -242,4 +242,24 @@ async def test_a_disk_that_fills_up_refuses_loses_nothing_and_recovers(
     for number in range(answered // 4):
         await spool.append(large(number))
     assert spool.depth == answered // 4
+    await spool.close()
+
+
+async def test_the_write_ahead_log_never_fills_the_disk_when_it_is_copied_into_the_file(
+    small_disk: Path, make_record: MakeRecord
+) -> None:
+    """What is in the log needs its room a second time: a disk without it could never be emptied again."""
+    spool = Spool(small_disk / "0.sqlite3", max_records=1_000_000, min_free_bytes=1 << 20)
+    large = replace(make_record(0), favourite_genres=("x" * 200,) * 100)
+    refused = number = 0
+    while refused < 10:
+        number += 1
+        try:
+            await spool.append(replace(large, prediction_id=f"{number:024x}"))
+        except SpoolFullError:
+            refused += 1
+    assert spool_folder.free_bytes(small_disk / "0.sqlite3") > 1 << 19
+    while rows := await spool.read(100):
+        await spool.remove(rows)
+    assert spool.depth == 0
     await spool.close()
