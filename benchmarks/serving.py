@@ -10,116 +10,24 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from google.protobuf.message import Message
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.load import h2load, peers, servers
+from benchmarks.load import h2load, peers, servers, swap
+from benchmarks.load.comparing import SERVICE, Bench, Row, as_table, compare
 from benchmarks.load.servers import Running
 from data import DataError, read_catalogue
 from playthrough.v1 import prediction_service_pb2 as pb
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-_SERVICE = "playthrough.v1.PredictionService/"
 _GENRES = ("rock", "pop", "polish rock")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Two servers, compared.
-
-    Attributes:
-        claim: What is compared.
-        unit: Unit of both values.
-        ours: Our median.
-        other: The other's median.
-        ratio: Median of ours / other over the pairs.
-        lowest: Lowest ratio.
-        highest: Highest ratio.
-        pairs: How many pairs.
-    """
-
-    claim: str
-    unit: str
-    ours: float
-    other: float
-    ratio: float
-    lowest: float
-    highest: float
-    pairs: int
-
-
-def compare(claim: str, unit: str, ours: Callable[[], float], other: Callable[[], float], pairs: int) -> Row:
-    """Measures two things in turns."""
-    found = [(other(), ours()) for _ in range(pairs)]
-    ratios = [mine / theirs for theirs, mine in found]
-    return Row(
-        claim,
-        unit,
-        statistics.median(mine for _, mine in found),
-        statistics.median(theirs for theirs, _ in found),
-        statistics.median(ratios),
-        min(ratios),
-        max(ratios),
-        pairs,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What all comparisons need: how long to measure, how often, and what to ask."""
-
-    seconds: float
-    pairs: int
-    requests: dict[str, Message]
-    connections: int = 1
-
-    def rate(self, server: Running, name: str, in_flight: int, method: str = "") -> float:
-        """Returns answered calls a second."""
-        load = h2load.drive(
-            server.address,
-            method or _SERVICE + name.partition(" ")[0],
-            self.requests[name],
-            in_flight=in_flight,
-            seconds=self.seconds,
-            connections=self.connections if in_flight > 1 else 1,
-        )
-        if load.failed or not load.calls:
-            raise RuntimeError(f"{name}: {load.failed} calls failed, {load.calls} were answered")
-        return load.calls_per_s
-
-    def cpu_us(self, server: Running, name: str, in_flight: int) -> float:
-        """Returns processor time a call, in microseconds; contention distorts it less than a rate."""
-        before = server.cpu_s()
-        load = h2load.drive(
-            server.address,
-            _SERVICE + name,
-            self.requests[name],
-            in_flight=in_flight,
-            seconds=self.seconds,
-            connections=self.connections,
-        )
-        return (server.cpu_s() - before) / (load.calls * (1 + 1 / self.seconds)) * 1e6
-
-    def p99_ms(self, server: Running, name: str, rate_per_s: int) -> float:
-        """Returns the 99th percentile of latency at an offered load, in milliseconds."""
-        return h2load.drive(
-            server.address,
-            _SERVICE + name,
-            self.requests[name],
-            in_flight=64,
-            seconds=self.seconds,
-            rate_per_s=rate_per_s,
-        ).p99_ms
 
 
 def compare_rates(bench: Bench, name: str, ours: Running, floor: Running, in_flight: int) -> Row:
@@ -150,12 +58,33 @@ def compare_with_floor(bench: Bench, ours: Running, floor: Running) -> list[Row]
         compare(
             f"Predict, {offered:,} calls/s offered, to the floor: p99",
             "ms",
-            lambda: bench.p99_ms(ours, "Predict", offered),
-            lambda: bench.p99_ms(floor, "Predict", offered),
+            lambda: bench.at_rate(ours, "Predict", offered).p99_ms,
+            lambda: bench.at_rate(floor, "Predict", offered).p99_ms,
             bench.pairs,
         )
     )
     return rows
+
+
+def compare_metrics(bench: Bench, shown: Running, plain: Running) -> list[Row]:
+    """Compares a server that shows its metrics with one that does not."""
+    claim = "Predict, 64 in flight, metrics on to off"
+    return [
+        compare(
+            claim,
+            "calls/s",
+            lambda: bench.rate(shown, "Predict", 64),
+            lambda: bench.rate(plain, "Predict", 64),
+            bench.pairs,
+        ),
+        compare(
+            f"{claim}: processor time",
+            "µs/call",
+            lambda: bench.cpu_us(shown, "Predict", 64),
+            lambda: bench.cpu_us(plain, "Predict", 64),
+            bench.pairs,
+        ),
+    ]
 
 
 def compare_workers(bench: Bench, one: Running, two: Running) -> Row:
@@ -180,7 +109,7 @@ def measure_rankings(bench: Bench, ours: Running) -> dict[str, float]:
         loads = [
             h2load.drive(
                 ours.address,
-                _SERVICE + "RankTracks",
+                SERVICE + "RankTracks",
                 bench.requests[name],
                 in_flight=1,
                 seconds=bench.seconds,
@@ -230,7 +159,7 @@ def serving(
     except (DataError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
-    console.print(_table(rows))
+    console.print(as_table(rows))
     for name, value in figures.items():
         console.print(f"{name}: {value:,.1f}")
     text = json.dumps(
@@ -252,7 +181,12 @@ def measure(data: Path, models: Path, folder: Path, bench: Bench) -> tuple[list[
             figures = measure_rankings(bench, ours)
             figures["ready after, s"] = ours.ready_s
             figures["resident memory, MB"] = servers.resident_mb(ours.pid)
-            rows += peers.compare(bench, compare, ours)
+            with swap.swapping(data, models, folder) as swapped:
+                rows += compare_metrics(bench, swapped.server, ours)
+                row, failed = swapped.compare(bench, int(rows[2].ours * 0.5))
+                rows.append(row)
+                figures["failed calls around swaps"] = failed
+            rows += peers.compare_with_mlserver(bench, ours)
             two = servers.our_server(data, models, folder, workers=2)
             with servers.running(two, PLAYTHROUGH_VAR_DIR=str(folder / "two")) as pair:
                 wide = Bench(bench.seconds, bench.pairs, bench.requests, connections=8)
@@ -268,22 +202,6 @@ def _train(data: Path, models: Path) -> Path:
     command = [sys.executable, "-m", "trainer", "--data", str(data), "--models", str(models)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return models
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for heading in ("", "ours", "other", "unit", "ratio", "lowest to highest"):
-        table.add_column(heading, justify="left" if heading in ("", "unit") else "right")
-    for row in rows:
-        table.add_row(
-            row.claim,
-            f"{row.ours:,.1f}",
-            f"{row.other:,.1f}",
-            row.unit,
-            f"{row.ratio:.2f}",
-            f"{row.lowest:.2f} to {row.highest:.2f}",
-        )
-    return table
 
 
 if __name__ == "__main__":

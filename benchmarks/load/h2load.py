@@ -1,5 +1,6 @@
 """Drives a gRPC server with h2load, and reads what it measured."""
 
+import math
 import re
 import shutil
 import struct
@@ -17,15 +18,25 @@ class Load:
 
     Attributes:
         calls_per_s: Answered calls a second.
-        p99_ms: 99th percentile of their latency, in milliseconds.
         calls: How many were answered.
         failed: How many were not.
+        timeline: When each began, in seconds since 1970, rising, and its latency in milliseconds.
     """
 
     calls_per_s: float
-    p99_ms: float
     calls: int
     failed: int
+    timeline: tuple[tuple[float, float], ...]
+
+    @property
+    def p99_ms(self) -> float:
+        """Returns the 99th percentile of latency, in milliseconds; NaN when there was no call."""
+        return self.p99_ms_between(-math.inf, math.inf)
+
+    def p99_ms_between(self, begin_s: float, end_s: float) -> float:
+        """Returns the same of the calls that began in a span of time."""
+        latencies = sorted(latency_ms for start_s, latency_ms in self.timeline if begin_s <= start_s <= end_s)
+        return latencies[int(len(latencies) * 0.99)] if latencies else math.nan
 
 
 def is_installed() -> bool:
@@ -99,6 +110,6 @@ def _read(output: str, log: Path) -> Load:
     rate = re.search(r"([\d.]+) req/s", output)
     if counts is None or rate is None:
         raise RuntimeError(f"h2load said nothing to be read: {output[-300:]}")
-    latencies = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
-    p99_ms = latencies[int(len(latencies) * 0.99)] / 1000 if latencies else float("nan")
-    return Load(float(rate[1]), p99_ms, int(counts[2]), int(counts[3]) + int(counts[4]))
+    fields = (line.split("\t") for line in log.read_text().splitlines())
+    timeline = sorted((int(start_us) / 1e6, int(took_us) / 1e3) for start_us, _, took_us in fields)
+    return Load(float(rate[1]), int(counts[2]), int(counts[3]) + int(counts[4]), tuple(timeline))
