@@ -83,7 +83,7 @@ def _sentence(comparison: Comparison) -> str:
 
 
 def _mb(size_bytes: float) -> str:
-    return f"{size_bytes / 1e6:+,.1f}"
+    return f"{size_bytes / 1e6:+,.2f}"
 
 
 _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (

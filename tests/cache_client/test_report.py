@@ -8,6 +8,7 @@ from cache_client.errors import UsageError
 from cache_client.policies import PolicyOptions, policies_named
 from cache_client.predictions import Predictions
 from cache_client.report import n_steps, write_report
+from cache_client.report.charts import pareto_front
 from cache_client.score import ScoreWeights
 from cache_client.simulator import Track, World, simulate
 from tests.browser import ReportBrowser
@@ -53,8 +54,19 @@ def test_the_numbers_behind_the_figures_are_in_the_page(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     write(page)
     text = page.read_text()
-    for words in ("score a session", "next-1-prefix", "fetched and never heard", "docs/cache.md"):
+    for words in (
+        "score a session",
+        "next-1-prefix",
+        "fetched, never heard",
+        "front without hindsight",
+        "docs/cache.md",
+    ):
         assert words in text
+
+
+def test_the_front_holds_what_no_other_point_beats_in_both() -> None:
+    points = [(3.0, 1.0), (1.0, 3.0), (2.0, 2.0), (2.0, 4.0), (4.0, 1.0), (3.0, 2.5)]
+    assert pareto_front(points) == [(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]
 
 
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
