@@ -7,7 +7,6 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +17,9 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
+from benchmarks.replay.goals import DEFAULT_MBIT, goals
+from benchmarks.replay.tables import figures_table, goals_table
 from cache_client.client import PredictionClient
 from cache_client.delivery import Delivery
 from cache_client.errors import CacheClientError
@@ -36,7 +36,6 @@ from data import DataError, generate, plays, read_dataset
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 BANDWIDTHS_MBIT = (0.5, 1.0, 2.0, 5.0, 20.0)
-DEFAULT_MBIT = 2.0
 WEIGHTS = ScoreWeights()
 CLOSE = ["none", "next-1-prefix", "next-n-full", "listener-rate", "advisor", "oracle"]
 """The policies that take part away from the default bandwidth: the others are far behind everywhere."""
@@ -81,8 +80,11 @@ def cache(
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     for name, figures_ in found.items():
-        console.print(shown(name, figures_))
+        console.print(figures_table(name, figures_))
+    kept = list(goals(found))
+    console.print(goals_table(kept))
     if json_file is not None:
+        found["goals"] = {goal.promise: {"found": goal.found, "met": goal.met} for goal in kept}
         json_file.write_text(json.dumps(found, indent=2) + "\n")
 
 
@@ -177,28 +179,6 @@ def time_a_million(data: Path) -> dict[str, Any]:
         "simulated plays": sum(len(it.plays) for it in sessions),
         "seconds": time.perf_counter() - started_s,
     }
-
-
-def shown(name: str, found: dict[str, Any]) -> Table:
-    """Returns a data set's figures as a table."""
-    table = Table(title=name, title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for label, value in _rows(found):
-        table.add_row(label, value)
-    return table
-
-
-def _rows(found: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    for label, value in found.items():
-        if isinstance(value, dict):
-            yield label, ""
-            yield from ((f"  {inner}", text) for inner, text in _rows(value))
-        elif isinstance(value, Sequence):
-            middle, low, high = value
-            yield label, f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
-        else:
-            yield label, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 if __name__ == "__main__":

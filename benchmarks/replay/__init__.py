@@ -1,0 +1,1 @@
+"""What `benchmarks/cache.py` promises, and how it is shown."""
