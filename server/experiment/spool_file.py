@@ -10,6 +10,8 @@ from server.errors import OutcomeConflictError, StartError
 from server.experiment.records import Outcome
 
 _BUSY_TIMEOUT_S = 10.0
+LONGEST_DELAY_S = 60.0
+"""How long a held outcome can be kept from being due at most."""
 
 # `outcomes` holds those whose prediction is not in this file; `next_try` is when to look for it again.
 _SCHEMA = """
@@ -195,9 +197,16 @@ class SpoolFile:
         return [HeldOutcome(*row) for row in self.connection.execute(query, (limit,))]
 
     def due_outcomes(self, limit: int) -> list[HeldOutcome]:
-        """Returns held outcomes whose prediction may be looked for now."""
-        query = "SELECT prediction_id, outcome, held_at FROM outcomes WHERE next_try <= ? LIMIT ?"
-        return [HeldOutcome(*row) for row in self.connection.execute(query, (time.time(), limit))]
+        """Returns held outcomes whose prediction may be looked for now.
+
+        So are those that are due later than anything is postponed: the clock has been set back meanwhile.
+        """
+        now = time.time()
+        query = (
+            "SELECT prediction_id, outcome, held_at FROM outcomes WHERE next_try NOT BETWEEN ? AND ? LIMIT ?"
+        )
+        due = self.connection.execute(query, (now, now + LONGEST_DELAY_S, limit))
+        return [HeldOutcome(*row) for row in due]
 
     def remove(self, rows: Sequence[SpooledRow]) -> int:
         """Forgets rows, except those whose outcome has changed since they were read; says how many went."""
@@ -213,7 +222,7 @@ class SpoolFile:
 
     def postpone_outcomes(self, held: Sequence[HeldOutcome], delay_s: float) -> None:
         """Keeps held outcomes from being due for a while."""
-        due = time.time() + delay_s
+        due = time.time() + min(delay_s, LONGEST_DELAY_S)
         change = "UPDATE outcomes SET next_try = ? WHERE prediction_id = ?"
         self.connection.executemany(change, [(due, each.prediction_id) for each in held])
 

@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -273,6 +274,20 @@ async def test_dead_predictions_are_counted_by_phase_and_apart_from_outcomes(
     ]
     assert [counts.dead_letters for counts in counted] == [3, 1, 2, 0]
     assert {counts.dead_outcomes for counts in counted} == {1}
+
+
+async def test_a_clock_that_is_set_back_keeps_no_outcome_from_being_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    await spool.hold_outcome("a" * 24, HEARD)
+    held = await spool.read_outcomes(10)
+    await spool.postpone_outcomes(held, 10)
+    assert await spool.read_outcomes(10) == []
+    now = time.time()
+    monkeypatch.setattr("server.experiment.spool_file.time.time", lambda: now - 86_400)
+    assert await spool.read_outcomes(10) == held
+    await spool.close()
 
 
 async def test_a_cancelled_caller_does_not_disturb_its_group(tmp_path: Path, make_record: MakeRecord) -> None:
