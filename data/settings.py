@@ -1,9 +1,14 @@
 """What the environment may say about where the data is."""
 
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """Says in one line which setting is not acceptable, and why; never shows its value."""
 
 
 class DataSettings(BaseSettings):
@@ -26,6 +31,31 @@ class DataSettings(BaseSettings):
 
     data_version: str = Field(default="sample", validation_alias="DATA_VERSION")
     data: Path | None = None
+
+    @classmethod
+    def load(cls, **flags: Any) -> Self:
+        """Merges flags, variables and `.env`.
+
+        Args:
+            **flags: Values given on the command line, by field name; None stands for "not given".
+
+        Raises:
+            SettingsError: When a value is not acceptable.
+        """
+        given = {cls.source_name(name): value for name, value in flags.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = ".".join(map(str, first["loc"]))
+            variable = "" if name.isupper() else f" (PLAYTHROUGH_{name.upper()})"
+            raise SettingsError(f"setting {name}{variable}: {first['msg']}") from None
+
+    @classmethod
+    def source_name(cls, field: str) -> str:
+        """Returns the name that a field has in every source, so that a flag hides its variable."""
+        alias = cls.model_fields[field].validation_alias
+        return alias if isinstance(alias, str) else field
 
     @property
     def data_directory(self) -> Path:

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 
-from data.settings import DataSettings
+from data.settings import DataSettings, SettingsError
 from server.errors import StartError
 
 EMBEDDED = "embedded"
@@ -91,7 +91,9 @@ def to_json(settings: ServerSettings) -> str:
     values = settings.model_dump(mode="json", exclude={"mongodb_uri"})
     if settings.mongodb_uri is not None:
         values["mongodb_uri"] = settings.mongodb_uri.get_secret_value()
-    return json.dumps({_source_name(name): value for name, value in values.items() if value is not None})
+    return json.dumps(
+        {settings.source_name(name): value for name, value in values.items() if value is not None}
+    )
 
 
 def from_json(text: str) -> ServerSettings:
@@ -111,18 +113,10 @@ def load_settings(**flags: Any) -> ServerSettings:
     Raises:
         StartError: When a value is not acceptable; names the setting, and never shows its value.
     """
-    given = {_source_name(name): value for name, value in flags.items() if value is not None}
     try:
-        return ServerSettings(**given)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise StartError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-
-def _source_name(field: str) -> str:
-    """Returns the name that a field has in every source, so that a flag hides its variable."""
-    alias = ServerSettings.model_fields[field].validation_alias
-    return alias if isinstance(alias, str) else field
+        return ServerSettings.load(**flags)
+    except SettingsError as error:
+        raise StartError(str(error)) from None
 
 
 def worker_environment(metrics_directory: Path | None) -> dict[str, str]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
+from data.settings import SettingsError
 from trainer.errors import TrainingError
 from trainer.output import STDOUT, check_file, check_folder, write_json
 from trainer.recipes import DEFAULT_RECIPE, RECIPES
@@ -69,16 +69,13 @@ def train(
 ) -> None:
     """Trains models on a data set's plays and exports each as the next version."""
     try:
-        settings = TrainerSettings()
+        settings = TrainerSettings.load()
         directory = data or settings.data_directory
         registry = models_dir or settings.models
         wanted = device or settings.device
         named = (models or [], directory, lenient, registry)
         _run(*named, split, recipe, wanted, seed, epochs, data_licence, resume, html_file, json_file)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        _fail(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
-    except TrainingError as error:
+    except (SettingsError, TrainingError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
         _fail("interrupted: the models exported so far stay; --resume trains the others only", _INTERRUPTED)

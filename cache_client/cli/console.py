@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cache_client.errors import CacheClientError, UsageError
 from cache_client.settings import CacheClientSettings
 from data.errors import DataError
+from data.settings import SettingsError
 
 STANDARD_OUTPUT = Path("-")
 
@@ -35,11 +35,9 @@ def load_settings() -> CacheClientSettings:
         UsageError: A variable holds what its setting cannot take.
     """
     try:
-        return CacheClientSettings()
-    except ValidationError as error:
-        fault = error.errors()[0]
-        name = f"PLAYTHROUGH_{'_'.join(str(part) for part in fault['loc'])}".upper()
-        raise UsageError(f"{name}: {fault['msg']}") from None
+        return CacheClientSettings.load()
+    except SettingsError as error:
+        raise UsageError(str(error)) from None
 
 
 @contextmanager
