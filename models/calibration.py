@@ -1,5 +1,6 @@
 """Calibration: a rising map of logits, so that probabilities mean what they say."""
 
+from bisect import bisect_right
 from typing import Self
 
 import numpy as np
@@ -39,23 +40,13 @@ class Calibration(BaseModel):
         calibrated: NDArray[np.float64] = inside + below + above
         return calibrated
 
-    def as_layers(
-        self, weight: NDArray[np.float32], bias: np.float32
-    ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], tuple[NDArray[np.float32], np.float32]]:
-        """Returns a linear layer of one output and this map as a layer before a ReLU and a layer after it.
-
-        One unit for what lies below the first knot and one for what lies above each knot.
-
-        Args:
-            weight: Of the layer that makes the logit, (n_in,).
-            bias: Of that layer, ().
-
-        Returns:
-            Weight (n_knots + 1, n_in) and bias (n_knots + 1,), then weight (n_knots + 1,) and bias ().
-        """
-        slopes = np.diff(self.calibrated) / np.diff(self.logits)
-        bends = np.diff([0.0, *slopes, 1.0])  # (n_knots,)
-        signs = np.array([-1.0, *np.ones(len(bends))])
-        shifts = np.array([self.logits[0], *(-np.array(self.logits))])
-        first = (np.outer(signs, weight).astype(np.float32), (signs * bias + shifts).astype(np.float32))
-        return first, (np.array([-1.0, *bends], dtype=np.float32), np.float32(self.calibrated[0]))
+    def of_one(self, logit: float) -> float:
+        """Returns what a call would of one logit; NumPy takes ten times as long for one."""
+        logits, calibrated = self.logits, self.calibrated
+        above = bisect_right(logits, logit)
+        if above == 0:
+            return calibrated[0] + (logit - logits[0])
+        if above == len(logits):
+            return calibrated[-1] + (logit - logits[-1])
+        share = (logit - logits[above - 1]) / (logits[above] - logits[above - 1])
+        return calibrated[above - 1] + share * (calibrated[above] - calibrated[above - 1])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.calibration import Calibration
 from models.layout import Layer
 
 # So many rows of the widest layer stay in a core's second-level cache.
@@ -21,15 +22,22 @@ class ForwardPass:
     most calls are for a single row, where every NumPy call costs more than its arithmetic.
     """
 
-    def __init__(self, hidden: Sequence[Layer], last: tuple[NDArray[np.float32], np.float32]) -> None:
+    def __init__(
+        self,
+        hidden: Sequence[Layer],
+        last: tuple[NDArray[np.float32], np.float32],
+        calibration: Calibration,
+    ) -> None:
         """Lays the weights out for row vectors.
 
         Args:
             hidden: The layers between the first and the last, each (n_out, n_in) and (n_out,).
             last: Weights (n_in,) and bias () of the logit of playing through.
+            calibration: What becomes of that logit.
         """
         self._hidden = [_with_bias(weight, bias) for weight, bias in hidden]
         self._last = np.append(last[0], last[1]).astype(np.float32)  # (n_in + 1,)
+        self._calibration = calibration
 
     def one(self, sums: NDArray[np.float32]) -> float:
         """Returns the play-through probability of one row.
@@ -37,7 +45,7 @@ class ForwardPass:
         Args:
             sums: As for a call, (n_first + 1,); overwritten.
         """
-        return _logistic_of_one(float(self._logits(sums)))
+        return self._probability(float(self._logits(sums)))
 
     def __call__(self, sums: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns play-through probabilities, (n,), never NaN.
@@ -46,14 +54,14 @@ class ForwardPass:
             sums: The first layer's sums before its ReLU and a 1, (n, n_first + 1); overwritten.
         """
         if len(sums) <= _FEW:
-            return np.array([_logistic_of_one(logit) for logit in self._logits(sums).tolist()])
+            return np.array([self._probability(logit) for logit in self._logits(sums).tolist()])
         if len(sums) <= _CHUNK_ROWS:
-            return _logistic(self._logits(sums))
+            return self._probabilities(self._logits(sums))
         logits = np.empty(len(sums), dtype=np.float32)
         for start in range(0, len(sums), _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
             logits[chunk] = self._logits(sums[chunk])
-        return _logistic(logits)
+        return self._probabilities(logits)
 
     def over(self, parts: NDArray[np.float32], shared: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns the probabilities of many rows that share an addend, without a copy of all of them.
@@ -66,7 +74,7 @@ class ForwardPass:
         for start in range(0, len(parts), _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
             logits[chunk] = self._logits(parts[chunk] + shared)
-        return _logistic(logits)
+        return self._probabilities(logits)
 
     def _logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the logits of one row () or several (n,)."""
@@ -76,6 +84,18 @@ class ForwardPass:
             np.maximum(values, _ZERO, out=values)
         logits: NDArray[np.float32] = values.dot(self._last)
         return logits
+
+    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Returns 1 / (1 + exp(-calibrated logit)) in double precision, without overflow."""
+        return np.exp(-np.logaddexp(0.0, -self._calibration(logits.astype(np.float64))))
+
+    def _probability(self, logit: float) -> float:
+        """Returns the same of one."""
+        calibrated = self._calibration.of_one(logit)
+        if calibrated < 0:
+            odds = math.exp(calibrated)
+            return odds / (1 + odds)
+        return 1 / (1 + math.exp(-calibrated))
 
 
 _ZERO = np.zeros((), dtype=np.float32)
@@ -89,16 +109,3 @@ def _with_bias(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArra
     joined[-1, :-1] = bias
     joined[-1, -1] = 1
     return joined
-
-
-def _logistic(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns 1 / (1 + exp(-logit)) in double precision, without overflow."""
-    return np.exp(-np.logaddexp(0.0, -logits.astype(np.float64)))
-
-
-def _logistic_of_one(logit: float) -> float:
-    """Returns what `_logistic` returns, of one number."""
-    if logit < 0:
-        odds = math.exp(logit)
-        return odds / (1 + odds)
-    return 1 / (1 + math.exp(-logit))

@@ -53,12 +53,11 @@ class Predictor:
         first, *hidden, (last_weight, last_bias) = artifact.layers
         self._first = FirstLayer(artifact.inputs, first, catalogue)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        # The calibration of that difference is one more layer.
-        bends, last = manifest.calibration.as_layers(
+        last = (
             last_weight[1] - last_weight[0],  # (n_in,)
             last_bias[1] - last_bias[0],  # ()
         )
-        self._forward = ForwardPass([*hidden, bends], last)
+        self._forward = ForwardPass(hidden, last, manifest.calibration)
         self._durations_s = _durations_s(catalogue)
         self._skip_times = artifact.skip_times
 

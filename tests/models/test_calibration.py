@@ -1,4 +1,4 @@
-"""A calibration is one rising map, the same as a formula and as layers of a network."""
+"""A calibration is one rising map, the same of many logits and of one."""
 
 from typing import Any
 
@@ -19,13 +19,10 @@ def test_it_is_linear_between_its_knots_and_of_slope_1_beyond(logit: float, cali
 
 
 @pytest.mark.parametrize("calibration", [Calibration(), BENT, Calibration(logits=(1.0,), calibrated=(1.5,))])
-def test_as_layers_it_is_the_same_map(calibration: Calibration) -> None:
-    weight, bias = np.array([0.5, -2.0], dtype=np.float32), np.float32(0.25)
-    values = np.random.default_rng(1).normal(size=(200, 2)).astype(np.float32) * 3
-    (first, shift), (last, constant) = calibration.as_layers(weight, bias)
-    told = np.maximum(values @ first.T + shift, 0) @ last + constant
-    expected = calibration((values @ weight + bias).astype(np.float64))
-    np.testing.assert_allclose(told, expected, atol=1e-5)
+def test_of_one_logit_it_is_the_same_map(calibration: Calibration) -> None:
+    logits = np.concatenate((np.linspace(-6, 6, 241), calibration.logits, [-np.inf, np.inf]))
+    told = [calibration.of_one(logit) for logit in logits.tolist()]
+    np.testing.assert_allclose(told, calibration(logits), atol=1e-12)
 
 
 @pytest.mark.parametrize(
