@@ -4,8 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import numpy as np
-
 import models
 from models.context import ListenerContext
 from server.answers import Prediction, Ranking
@@ -161,11 +159,13 @@ class PredictionService:
         predictor = self.library.find(model).predictor
         unknown: list[str] = []
         if track_ids:
-            asked = list(dict.fromkeys(track_ids))
-            known = [track_id for track_id in asked if predictor.knows(track_id)]
-            if len(known) < len(asked):
-                unknown = [track_id for track_id in asked if not predictor.knows(track_id)]
-            probabilities = predictor.predict(known, favourite_genres, context) if known else np.empty(0)
+            known = list(dict.fromkeys(track_ids))
+            try:
+                probabilities = predictor.predict(known, favourite_genres, context)
+            except models.UnknownTrackError as error:
+                unknown = list(error.track_ids)
+                known = [track_id for track_id in known if predictor.knows(track_id)]
+                probabilities = predictor.predict(known, favourite_genres, context)
         else:
             known = predictor.track_ids
             probabilities = predictor.predict_all(favourite_genres, context)  # (n_tracks,)

@@ -41,7 +41,10 @@ class FakePredictor:
         favourite_genres: Sequence[str],
         context: ListenerContext | None = None,
     ) -> NDArray[np.float64]:
-        return np.array([self._probability[track_id] for track_id in track_ids])
+        unknown = [track_id for track_id in track_ids if not self.knows(track_id)]
+        if unknown:
+            raise UnknownTrack(unknown)
+        return np.array([self._probability[track_id] for track_id in track_ids], dtype=np.float64)
 
     def predict_all(
         self, favourite_genres: Sequence[str], context: ListenerContext | None = None
