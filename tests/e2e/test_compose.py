@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,15 @@ def test_the_image_copies_every_package(compose: dict[str, Any]) -> None:
     }
     assert {"data", "models", "trainer", "server", "cache_client", "proto"} <= copied
     assert json.dumps(compose["services"]["server"]["command"]).count("--host") == 1
+
+
+def test_a_change_of_our_code_leaves_the_images_dependencies_as_they_are() -> None:
+    """They are installed from pyproject.toml before any code is copied, and not again with it."""
+    before, _, after = (ROOT / "Dockerfile").read_text().partition("COPY proto")
+    assert "--requirement requirements.txt" in before
+    assert "pip install --no-deps ." in after
+    snippet = before.partition('python -c "')[2].partition('"')[0]
+    listed = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\n")[:-1]
+    assert listed == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
