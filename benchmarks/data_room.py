@@ -1,8 +1,8 @@
-"""Speed of reading, transforming, validating and generating data sets, beside reading line by line.
+"""Speed and memory of generating, validating, reading and transforming data sets.
 
-Every reading is a process of its own, ours and the line-by-line one in turn; neither warms the other's
-memory and each one's peak is its own. "again" is a second reading in the same process: the first one pays for
-imports, which weigh in a small data set.
+Reading is compared with reading line by line. Every command and every reading is a process of its own, ours
+and the line-by-line one in turn; neither warms the other's memory and each one's peak is its own. "again" is
+a second reading in the same process: the first one pays for imports, which weigh in a small data set.
 
 Example: python benchmarks/data_room.py --data ../shared/data/v2 --json data.json
 """
@@ -34,6 +34,8 @@ _WHAT = {
     "again_s": "read again",
     "peak_mib": "peak memory",
 }
+
+_COMMAND_WHAT = {"wall_s": "", "cpu_s": ": CPU time", "peak_mib": ": peak memory"}
 
 _OURS = "from data import read_dataset as read"
 _LINE_BY_LINE = """
@@ -80,38 +82,51 @@ def measure(
 ) -> None:
     """Measures the data room on a data set and on a large generated one."""
     with TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("measuring", total=2 * pairs + 2)
+        task = bar.add_task("measuring", total=3 * pairs)
         large = Path(folder) / "large"
-        sizes = ["--listeners", "4000", "--tracks", "20000", "--plays", str(plays), "--seed", "42"]
-        generate_s = _command_s("generate", "--out", str(large), *sizes)
-        bar.advance(task)
-        validate_s = _command_s("validate", str(large))
-        bar.advance(task)
+        commands = _commands(large, plays, pairs, lambda: bar.advance(task))
         readings = {
             data.name: _pairs(data, "twice", pairs, lambda: bar.advance(task)),
             f"{plays:,} plays": _pairs(large, "once", pairs, lambda: bar.advance(task)),
         }
     Console(stderr=json_file == Path("-")).print(
-        _table(readings, generate_s, validate_s), f"load average {os.getloadavg()[0]:.1f}"
+        _table(readings, commands), f"load average {os.getloadavg()[0]:.1f}"
     )
-    results = {"pairs": pairs, "plays": plays, "generate_s": generate_s, "validate_s": validate_s}
-    text = json.dumps({**results, "readings": readings}, indent=2)
+    results = {"pairs": pairs, "plays": plays, "commands": commands, "readings": readings}
+    text = json.dumps(results, indent=2)
     if json_file == Path("-"):
         print(text)
     elif json_file is not None:
         json_file.write_text(text + "\n")
 
 
-def _command_s(*arguments: str) -> float:
-    """Returns how long a command of the data room takes, its start included."""
+def _commands(large: Path, plays: int, n: int, done: Callable[[], None]) -> dict[str, Any]:
+    """Generates a large data set and validates it, in turn, n times; the data set stays."""
+    sizes = ["--listeners", "4000", "--tracks", "20000", "--plays", str(plays), "--seed", "42"]
+    samples: dict[str, list[Sample]] = {"generate": [], "validate": []}
+    for _ in range(n):
+        samples["generate"].append(_command("generate", "--out", str(large), *sizes))
+        samples["validate"].append(_command("validate", str(large)))
+        done()
+    return {
+        name: {key: _spread([sample[key] for sample in taken]) for key in taken[0]}
+        for name, taken in samples.items()
+    }
+
+
+def _command(*arguments: str) -> Sample:
+    """Returns what a command of the data room takes, its start included, and its peak memory."""
     start = time.perf_counter()
-    run = subprocess.run(
-        [sys.executable, "-m", "data", *arguments], capture_output=True, text=True, check=False
-    )
-    if run.returncode:
-        print(run.stdout, run.stderr, file=sys.stderr)
-        raise typer.Exit(run.returncode)
-    return time.perf_counter() - start
+    with subprocess.Popen([sys.executable, "-m", "data", *arguments], stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise typer.Exit(1)
+    return {
+        "wall_s": time.perf_counter() - start,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mib": usage.ru_maxrss / 1024,
+    }
 
 
 def _pairs(directory: Path, times: str, n: int, done: Callable[[], None]) -> dict[str, Any]:
@@ -148,7 +163,7 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def _table(readings: dict[str, Any], generate_s: float, validate_s: float) -> Table:
+def _table(readings: dict[str, Any], commands: dict[str, Any]) -> Table:
     table = Table(title="Data: median (min to max)", title_justify="left")
     for heading in ("what", "measured", "line by line / ours"):
         table.add_column(heading)
@@ -158,8 +173,10 @@ def _table(readings: dict[str, Any], generate_s: float, validate_s: float) -> Ta
                 unit = " MiB" if key == "peak_mib" else " s"
                 ours, ratio = reading["ours"][key], reading["line_by_line_over_ours"][key]
                 table.add_row(f"{name}: {what}", _text(ours, unit), _text(ratio, "x"))
-    table.add_row("generate the large one (once)", f"{generate_s:.1f} s", "")
-    table.add_row("validate the large one (once)", f"{validate_s:.1f} s", "")
+    for name, command in commands.items():
+        for key, what in _COMMAND_WHAT.items():
+            unit = " MiB" if key == "peak_mib" else " s"
+            table.add_row(f"{name} the large one{what}", _text(command[key], unit), "")
     return table
 
 
