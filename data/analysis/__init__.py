@@ -1,8 +1,9 @@
 """What is in a data set: statistics, figures and a report of one page."""
 
+from data.analysis.describing import DESCRIPTION_STEPS, describe
 from data.analysis.recipes import FIGURE_NAMES
 from data.analysis.report import require_replaceable, write_json, write_report
-from data.analysis.statistics import DESCRIPTION_STEPS, Statistics, describe
+from data.analysis.statistics import Statistics
 
 STEPS = DESCRIPTION_STEPS + len(FIGURE_NAMES)
 """How many steps `describe` and `write_report` announce together."""

@@ -1,33 +1,28 @@
 """One function a figure: draws what the statistics hold onto empty axes."""
 
 import itertools
-from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from data.analysis.chart import CALM, GRID, INK, MAIN, MUTED, SURFACE, WARM
-from data.analysis.distributions import Histogram
+from data.analysis.drawing import PERCENT, bare, draw_histogram, draw_rates, mark
 from data.analysis.skipping import SkipRate
 from data.analysis.statistics import PITCH_CLASSES, WHOLE_NUMBERS, Statistics
+from data.analysis.wording import words
 
 UNITS = {"loudness": "dB", "tempo": "beats a minute", "popularity": "0 to 100", "key": "pitch class"}
 FEWEST_PLAYS_AT_POSITION = 30
-MOST_WHISKERS = 120
-
-_PERCENT = PercentFormatter(xmax=1.0, decimals=0, symbol=" %")
-_THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.10g}")
 
 
 def event_counts(axes: Axes, statistics: Statistics) -> None:
     """Draws one bar an event type."""
     names = list(statistics.event_counts)
-    bars = axes.barh([_words(name) for name in names], list(statistics.event_counts.values()), color=MAIN)
+    bars = axes.barh([words(name) for name in names], list(statistics.event_counts.values()), color=MAIN)
     axes.bar_label(bars, fmt="{:,.0f}", padding=4, color=INK)
     axes.invert_yaxis()
     axes.margins(x=0.18)
-    _bare(axes)
+    bare(axes)
 
 
 def skip_rate(axes: Axes, statistics: Statistics) -> None:
@@ -45,13 +40,13 @@ def skip_rate(axes: Axes, statistics: Statistics) -> None:
         )  # fmt: skip
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    _bare(axes)
+    bare(axes)
 
 
 def skip_rate_by_listener(axes: Axes, statistics: Statistics) -> None:
     """Draws every listener's rate with its interval, from the least to the most impatient."""
     rates = sorted(statistics.by_listener.groups, key=lambda rate: rate.rate)
-    _draw_rates(axes, rates, range(1, len(rates) + 1), statistics)
+    draw_rates(axes, rates, range(1, len(rates) + 1), statistics)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("listeners, by rising skip rate")
 
@@ -59,7 +54,7 @@ def skip_rate_by_listener(axes: Axes, statistics: Statistics) -> None:
 def skip_rate_by_hour(axes: Axes, statistics: Statistics) -> None:
     """Draws the rate of every hour of the day with its interval."""
     rates = statistics.by_hour.groups
-    _draw_rates(axes, rates, [int(rate.group) for rate in rates], statistics)
+    draw_rates(axes, rates, [int(rate.group) for rate in rates], statistics)
     axes.set_xlim(-0.8, 23.8)
     axes.set_xticks(range(0, 24, 3), [f"{hour:02d}" for hour in range(0, 24, 3)])
     axes.set_xlabel("hour of the day (UTC)")
@@ -68,7 +63,7 @@ def skip_rate_by_hour(axes: Axes, statistics: Statistics) -> None:
 def skip_rate_by_position(axes: Axes, statistics: Statistics) -> None:
     """Draws the rate at every position in the session that has enough plays."""
     rates = positions_with_enough_plays(statistics)
-    _draw_rates(axes, rates, [int(rate.group) + 1 for rate in rates], statistics)
+    draw_rates(axes, rates, [int(rate.group) + 1 for rate in rates], statistics)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(0.2, int(rates[-1].group) + 1.8)
     axes.set_xlabel("position in the session")
@@ -82,16 +77,16 @@ def positions_with_enough_plays(statistics: Statistics) -> list[SkipRate]:
 
 def seconds_to_skip(axes: Axes, statistics: Statistics) -> None:
     """Draws the histogram with its mean and median."""
-    _draw_histogram(axes, statistics.seconds_to_skip.histogram, WARM)
+    draw_histogram(axes, statistics.seconds_to_skip.histogram, WARM)
     summary = statistics.seconds_to_skip.summary
-    _mark(axes, [("median", summary.median), ("mean", summary.mean)])
+    mark(axes, [("median", summary.median), ("mean", summary.mean)])
     axes.set(xlabel="seconds from play to skip", ylabel="skipped plays")
 
 
 def share_heard(axes: Axes, statistics: Statistics) -> None:
     """Draws how much of the track was heard when the skip came."""
-    _draw_histogram(axes, statistics.share_heard.histogram, WARM)
-    axes.xaxis.set_major_formatter(_PERCENT)
+    draw_histogram(axes, statistics.share_heard.histogram, WARM)
+    axes.xaxis.set_major_formatter(PERCENT)
     axes.set(xlabel="share of the track heard before the skip", ylabel="skipped plays", xlim=(0, 1))
 
 
@@ -101,16 +96,16 @@ def survival(axes: Axes, statistics: Statistics) -> None:
     axes.plot(curve.seconds, curve.not_skipped, color=CALM, label="not skipped, if no track ended")
     axes.plot(curve.seconds, curve.still_listening, color=MAIN, label="still listening")
     axes.fill_between(curve.seconds, curve.still_listening, color=MAIN, alpha=0.12, linewidth=0)
-    axes.yaxis.set_major_formatter(_PERCENT)
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.set(xlabel="seconds since the play began", ylim=(0, 1.02), xlim=(0, max(curve.seconds[-1], 1)))
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
 
 
 def track_duration(axes: Axes, statistics: Statistics) -> None:
     """Draws the histogram of the tracks' durations with the 1st and the 99th percentile."""
-    _draw_histogram(axes, statistics.track_duration_s.histogram, MAIN)
+    draw_histogram(axes, statistics.track_duration_s.histogram, MAIN)
     summary = statistics.track_duration_s.summary
-    _mark(axes, [("1st percentile", summary.p01), ("99th percentile", summary.p99)], names_inside=True)
+    mark(axes, [("1st percentile", summary.p01), ("99th percentile", summary.p99)], names_inside=True)
     axes.set(xlabel="duration in seconds", ylabel="tracks")
 
 
@@ -118,7 +113,7 @@ def plays_per_track(axes: Axes, statistics: Statistics) -> None:
     """Draws the mean number of plays of a track, by storage class."""
     classes = statistics.storage_classes
     names = [
-        f"{_words(entry.storage_class)}\n{entry.tracks:,} track{'' if entry.tracks == 1 else 's'}"
+        f"{words(entry.storage_class)}\n{entry.tracks:,} track{'' if entry.tracks == 1 else 's'}"
         for entry in classes
     ]
     bars = axes.bar(names, [entry.plays_per_track or 0.0 for entry in classes], width=0.6, color=MAIN)
@@ -130,7 +125,7 @@ def plays_per_track(axes: Axes, statistics: Statistics) -> None:
 
 def attribute(name: str, axes: Axes, statistics: Statistics) -> None:
     """Draws the histogram of one attribute of the tracks."""
-    _draw_histogram(axes, statistics.attributes[name].histogram, MAIN)
+    draw_histogram(axes, statistics.attributes[name].histogram, MAIN)
     if name in WHOLE_NUMBERS:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if name == "key":
@@ -150,7 +145,7 @@ def correlation(axes: Axes, statistics: Statistics) -> None:
         axes.barh(row, 0.92, left=column - 0.46, height=0.92, color=colour, alpha=abs(r), linewidth=0)
         if abs(r) >= 0.195:
             axes.text(column, row, f"{r:.1f}".replace("0.", "."), ha="center", va="center", fontsize=6.5)
-    labels = [_words(name).replace("advertisement before", "after advert") for name in names]
+    labels = [words(name).replace("advertisement before", "after advert") for name in names]
     for column, label in enumerate(labels[:-1]):  # on the stairs, where there is room
         axes.text(
             column - 0.1, column + 0.3, label, rotation=45, rotation_mode="anchor", fontsize=8, color=MUTED
@@ -165,7 +160,7 @@ def correlation(axes: Axes, statistics: Statistics) -> None:
 def mutual_information(axes: Axes, statistics: Statistics) -> None:
     """Draws one bar an attribute, and the estimate's noise."""
     information = statistics.mutual_information
-    names = [_words(entry.attribute) for entry in information.attributes]
+    names = [words(entry.attribute) for entry in information.attributes]
     axes.barh(names, [entry.nats for entry in information.attributes], color=MAIN)
     axes.invert_yaxis()
     if information.shuffled_nats is not None:
@@ -179,54 +174,3 @@ def mutual_information(axes: Axes, statistics: Statistics) -> None:
     axes.tick_params(axis="y", labelsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.set_xlabel("mutual information with the outcome, in nats")
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").lower()
-
-
-def _bare(axes: Axes) -> None:
-    """Leaves only the names of the bars: the bars carry their numbers."""
-    axes.grid(visible=False)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-    axes.tick_params(axis="y", labelcolor=INK)
-
-
-def _draw_rates(axes: Axes, rates: Sequence[SkipRate], at: Sequence[int], statistics: Statistics) -> None:
-    shares = np.array([rate.rate for rate in rates])
-    if len(rates) <= MOST_WHISKERS:
-        below = shares - [rate.low for rate in rates]
-        above = [rate.high for rate in rates] - shares
-        axes.errorbar(at, shares, yerr=[below, above], fmt="none", ecolor=MUTED, elinewidth=1.0, alpha=0.6)
-    axes.plot(at, shares, "o", color=MAIN, markersize=4 if len(rates) <= MOST_WHISKERS else 2)
-    if statistics.overall is not None:
-        axes.axhline(statistics.overall.rate, color=WARM, linewidth=1.2, linestyle="--", label="all plays")
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
-    axes.yaxis.set_major_formatter(_PERCENT)
-    top = max(rate.high for rate in rates) if len(rates) <= MOST_WHISKERS else float(shares.max())
-    axes.set_ylim(0, max(top, 0.01) * 1.05)
-
-
-def _draw_histogram(axes: Axes, histogram: Histogram, colour: str) -> None:
-    edges = np.array(histogram.edges)
-    axes.bar(edges[:-1], histogram.counts, width=np.diff(edges), align="edge", color=colour)
-    axes.yaxis.set_major_formatter(_THOUSANDS)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    axes.set_xlim(edges[0], edges[-1])
-
-
-def _mark(axes: Axes, marks: list[tuple[str, float | None]], *, names_inside: bool = False) -> None:
-    """Draws a line with its name at each of two rising values, the names between the lines or outside."""
-    _, top = axes.get_ylim()
-    axes.set_ylim(top=top * 1.25)
-    for (name, value), align in zip(
-        marks, ("left", "right") if names_inside else ("right", "left"), strict=True
-    ):
-        if value is None:
-            continue
-        axes.axvline(value, color=INK, linewidth=1.0, linestyle="--")
-        axes.annotate(
-            f"{name}\n{value:,.1f} s", (value, top * 1.23), xytext=(4 if align == "left" else -4, 0),
-            textcoords="offset points", ha=align, va="top", color=INK, fontsize=8.5,
-        )  # fmt: skip

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data import replacing
-from data.analysis import chart, sentences
+from data.analysis import chart
 from data.analysis.page import Chart, Fact, Page, Section, Table, render
 from data.analysis.recipes import FIGURE_NAMES, SECTIONS, FigureRecipe
 from data.analysis.statistics import Statistics
+from data.analysis.wording import NoDataError, many, percent
 
 REPORT_NAME, STATISTICS_NAME = "report.html", "statistics.json"
 _OURS = frozenset({REPORT_NAME, STATISTICS_NAME, *(f"{name}.png" for name in FIGURE_NAMES)})
@@ -74,13 +75,13 @@ def _page(statistics: Statistics, folder: Path, title: str, advance: Callable[[s
         Fact("listeners", f"{rows.listeners:,}"),
         Fact("sessions", f"{rows.sessions:,}"),
         Fact("plays", f"{rows.plays:,}"),
-        Fact("skipped", "none" if overall is None else sentences.percent(overall.rate)),
+        Fact("skipped", "none" if overall is None else percent(overall.rate)),
         Fact("median to skip", "none" if median is None else f"{median:.2f} s"),
     ]
     lead = (
-        f"{sentences.many(rows.plays, 'play')}, {sentences.many(rows.tracks, 'track')} and "
-        f"{sentences.many(rows.listeners, 'listener')}. Artist and track name that occur more than once: "
-        f"{sentences.many(rows.duplicated_pairs, 'pair')}."
+        f"{many(rows.plays, 'play')}, {many(rows.tracks, 'track')} and "
+        f"{many(rows.listeners, 'listener')}. Artist and track name that occur more than once: "
+        f"{many(rows.duplicated_pairs, 'pair')}."
     )
     return Page(f"Data set {title}", lead, facts, sections, f"SHA-256 of the data set: {statistics.digest}")
 
@@ -90,7 +91,7 @@ def _draw(recipe: FigureRecipe, statistics: Statistics, folder: Path) -> Chart:
     with chart.new_chart(recipe.name, recipe.size) as (figure, axes):
         try:
             sentence = recipe.say(statistics)
-        except sentences.NoDataError as reason:
+        except NoDataError as reason:
             sentence = f"No data: {reason}."
             chart.no_data(axes)
         else:

@@ -1,26 +1,11 @@
 """One function a figure: says in words what its numbers say."""
 
-from data.analysis.distributions import Distribution
 from data.analysis.figures import positions_with_enough_plays
-from data.analysis.skipping import GroupedSkipRate, SkipRate
+from data.analysis.skipping import SkipRate
 from data.analysis.statistics import PITCH_CLASSES, Statistics
+from data.analysis.wording import NoDataError, in_seconds, many, percent, spread, words
 
-SMALL_P_VALUE = 0.01
 STRONG_CORRELATION = 0.5
-
-
-class NoDataError(Exception):
-    """A figure has nothing to show; says why, for readers of the report."""
-
-
-def percent(share: float) -> str:
-    """Returns a share with two decimals, as in `34.12 %`; the space does not break."""
-    return f"{share * 100:.2f}\u00a0%"
-
-
-def many(count: int, noun: str) -> str:
-    """Returns a count with its noun, in the plural unless there is one."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def event_counts(statistics: Statistics) -> str:
@@ -56,13 +41,13 @@ def skip_rate(statistics: Statistics) -> str:
 def skip_rate_by_listener(statistics: Statistics) -> str:
     """Says how far listeners are apart, and whether chance explains it."""
     _overall(statistics)
-    return _spread(statistics.by_listener, statistics.by_listener.groups, "listener", "listener {}")
+    return spread(statistics.by_listener, statistics.by_listener.groups, "listener", "listener {}")
 
 
 def skip_rate_by_hour(statistics: Statistics) -> str:
     """Says how far the hours are apart, and whether chance explains it."""
     _overall(statistics)
-    return _spread(statistics.by_hour, statistics.by_hour.groups, "hour", "{:02d}:00")
+    return spread(statistics.by_hour, statistics.by_hour.groups, "hour", "{:02d}:00")
 
 
 def skip_rate_by_position(statistics: Statistics) -> str:
@@ -72,12 +57,12 @@ def skip_rate_by_position(statistics: Statistics) -> str:
     shifted = [SkipRate(int(r.group) + 1, r.plays, r.skips, r.rate, r.low, r.high) for r in shown]
     hidden = len(statistics.by_position.groups) - len(shown)
     note = f" {many(hidden, 'position')} with fewer than 30 plays left out." if hidden else ""
-    return _spread(statistics.by_position, shifted, "position", "play {}") + note
+    return spread(statistics.by_position, shifted, "position", "play {}") + note
 
 
 def seconds_to_skip(statistics: Statistics) -> str:
     """Says when skips come."""
-    return _in_seconds(statistics.seconds_to_skip, "Skips come", "no play was skipped")
+    return in_seconds(statistics.seconds_to_skip, "Skips come", "no play was skipped")
 
 
 def share_heard(statistics: Statistics) -> str:
@@ -109,7 +94,7 @@ def survival(statistics: Statistics) -> str:
 
 def track_duration(statistics: Statistics) -> str:
     """Says how long tracks are, and how long the extremes."""
-    return _in_seconds(statistics.track_duration_s, "Tracks last", "there is no track")
+    return in_seconds(statistics.track_duration_s, "Tracks last", "there is no track")
 
 
 def plays_per_track(statistics: Statistics) -> str:
@@ -156,14 +141,14 @@ def correlation(statistics: Statistics) -> str:
     _, r, one, other = max(pairs)
     strong = sum(size > STRONG_CORRELATION for size, *_ in pairs)
     sentence = (
-        f"{strong} of {many(len(pairs), 'pair')} correlate above 0.5 in size; most of all {_words(one)} and "
-        f"{_words(other)} (r\u00a0=\u00a0{r:+.2f})."
+        f"{strong} of {many(len(pairs), 'pair')} correlate above 0.5 in size; most of all {words(one)} and "
+        f"{words(other)} (r\u00a0=\u00a0{r:+.2f})."
     )
     with_skip = [pair for pair in pairs if pair[2] == "skipped"]
     if not with_skip:
         return sentence
     _, r, _, other = max(with_skip)
-    return f"{sentence} With a skip, none goes farther than {_words(other)} (r\u00a0=\u00a0{r:+.3f})."
+    return f"{sentence} With a skip, none goes farther than {words(other)} (r\u00a0=\u00a0{r:+.3f})."
 
 
 def mutual_information(statistics: Statistics) -> str:
@@ -174,7 +159,7 @@ def mutual_information(statistics: Statistics) -> str:
     best = information.attributes[0]
     sampled = information.n_plays < statistics.rows.plays
     return (
-        f"No single attribute tells more than {best.nats:.4f} nats ({_words(best.attribute)}), "
+        f"No single attribute tells more than {best.nats:.4f} nats ({words(best.attribute)}), "
         f"{percent(best.nats / information.entropy_nats)} of what there is to know "
         f"({information.entropy_nats:.3f}); with shuffled outcomes the estimate still reaches "
         f"{information.shuffled_nats:.4f}. Who listens tells {information.listener_nats:.4f}. Estimated on "
@@ -187,36 +172,3 @@ def _overall(statistics: Statistics) -> SkipRate:
     if statistics.overall is None:
         raise NoDataError("the sessions hold no play")
     return statistics.overall
-
-
-def _spread(grouped: GroupedSkipRate, shown: list[SkipRate], noun: str, name: str) -> str:
-    low, high = min(shown, key=lambda rate: rate.rate), max(shown, key=lambda rate: rate.rate)
-    if len(shown) == 1:
-        return f"All plays are of one {noun}, {name.format(low.group)}: {percent(low.rate)} are skipped."
-    lowest, highest = name.format(low.group), name.format(high.group)
-    sentence = f"From {percent(low.rate)} ({lowest}) to {percent(high.rate)} ({highest})"
-    p_value = grouped.chance_p_value
-    if p_value is None:
-        return f"{sentence}: all plays ended alike."
-    p = "p\u00a0<\u00a00.001" if p_value < 0.001 else f"p\u00a0=\u00a0{p_value:.3f}"
-    if p_value < SMALL_P_VALUE:
-        return f"{sentence}: more than chance would set {noun}s apart if plays were independent ({p})."
-    return f"{sentence}: no more than chance would set {noun}s apart ({p})."
-
-
-def _in_seconds(described: Distribution, verb: str, why_not: str) -> str:
-    summary = described.summary
-    if summary.mean is None:
-        raise NoDataError(why_not)
-    spread = "" if summary.std is None else f", std {summary.std:.2f}"
-    beyond = described.histogram.n_beyond
-    note = f" {beyond:,} above {described.histogram.edges[-1]:,.0f} s are not drawn." if beyond else ""
-    return (
-        f"{verb} {summary.min:.2f} to {summary.max:.2f} s: mean {summary.mean:.2f}, median "
-        f"{summary.median:.2f}{spread}; the middle half {summary.q25:.2f} to {summary.q75:.2f}, the 1st and "
-        f"99th percentile {summary.p01:.2f} and {summary.p99:.2f}.{note}"
-    )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").lower()

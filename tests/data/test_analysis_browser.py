@@ -6,9 +6,9 @@ from typing import Literal
 import pytest
 
 from data import read_dataset
+from data.analysis.describing import describe
 from data.analysis.recipes import FIGURE_NAMES
 from data.analysis.report import write_report
-from data.analysis.statistics import describe
 from tests.browser import DESKTOP_PX, PHONE_PX, ReportBrowser, brightness
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from data import Dataset
-from data.analysis.statistics import Statistics, describe
+from data.analysis.describing import describe
+from data.analysis.statistics import Statistics
 
 
 @pytest.fixture(scope="module")

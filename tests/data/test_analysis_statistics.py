@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import binomtest
 
 from data.analysis import information
+from data.analysis.describing import describe
 from data.analysis.distributions import histogram_of_whole_numbers, histogram_up_to_tail, summarise
 from data.analysis.information import mutual_information
 from data.analysis.skipping import skip_rates, survival, wilson_interval
-from data.analysis.statistics import describe
 from tests.data.tiny import Event, tiny_dataset
 
 
@@ -95,6 +95,12 @@ def test_mutual_information_is_estimated_on_a_sample_of_many_plays(monkeypatch: 
     table = pd.DataFrame({"energy": rng.random(150)})
     measured = mutual_information(table, np.zeros(150, dtype=np.int64), rng.random(150) < 0.5, seed=0)
     assert measured.n_plays == 100
+
+
+def test_every_column_with_a_unit_names_it() -> None:
+    statistics = describe(tiny_dataset([(0, 1, "a", "PLAY", 5), (30, 1, "a", "SKIP", 5)]))
+    assert "duration_s" in statistics.correlation.columns
+    assert "duration" not in statistics.correlation.columns
 
 
 def test_a_data_set_is_counted() -> None:
