@@ -1,13 +1,10 @@
 """One JSONL file to one table: Arrow reads it; only lines at fault are looked at one by one.
 
-Arrow's JSON reader is fast and gives up at the first fault, without its line; on some input that is not an
-object a line it even ends the process (https://github.com/apache/arrow/issues/47409). So a file is cut into
-blocks of whole lines, a block that could harm Arrow never reaches it, and one that Arrow refuses is halved
-until what is left is small enough to be parsed line by line.
+A file is cut into blocks of whole lines, and a block that Arrow refuses is halved until what is left is small
+enough to be parsed line by line.
 """
 
 import hashlib
-import io
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -20,19 +17,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as arrow
 import pyarrow.compute as compute
-import pyarrow.json as arrow_json
 from numpy.typing import NDArray
 
-from data.faults import MAX_FIELDS, FaultLog
-from data.lines import Block, LineError, blocks, parse_line, value_of
+from data.arrow_parsing import ArrowParser
+from data.blocks import Block, blocks
+from data.faults import FaultLog
+from data.lines import LineError, parse_line, value_of
 from data.schema import FileContract
 from data.timestamps import to_timestamps
 
 _SMALLEST_BLOCK_LINES = 64
-_SPARE_BRACKETS = 500
-"""Brackets that a block's texts may hold; more could nest so deep that Arrow overruns its stack."""
-
-_LINE_FEED, _CARRIAGE_RETURN, _BRACE, _CLOSING_BRACE, _BRACKET = b"\n\r{}["
 _N_THREADS = min(4, os.cpu_count() or 1)
 
 _NULLABLE = {arrow.int64(): pd.Int64Dtype(), arrow.bool_(): pd.BooleanDtype()}
@@ -99,22 +93,15 @@ class _Reader:
         self._time_columns = contract.time_columns
         self._log = log
         self._note_strays = note_strays
-        self._most_brackets_a_line = 1 + sum(
-            arrow.types.is_list(field.type) for field in contract.arrow_schema
-        )
-        # Fields that the contract does not know are parsed, too: what Arrow ignores may be any bytes.
-        self._parse_options = arrow_json.ParseOptions(
-            explicit_schema=contract.arrow_schema, unexpected_field_behavior="infer"
-        )
+        self._arrow = ArrowParser(contract)
         self.n_rows = 0
-        self._has_many_fields = False
 
     def read_all(self, blocks: Iterator[Block]) -> Iterator[Piece]:
         """Yields the rows in file order; Arrow works on a few blocks at a time."""
         ahead: deque[tuple[Block, Future[arrow.Table | None]]] = deque()
         with ThreadPoolExecutor(_N_THREADS) as pool:
             for block in blocks:
-                ahead.append((block, pool.submit(self._by_arrow, block)))
+                ahead.append((block, pool.submit(self._arrow.parse, block)))
                 if len(ahead) > _N_THREADS:
                     first, table = ahead.popleft()
                     yield from self._pieces(first, table.result())
@@ -125,7 +112,6 @@ class _Reader:
     def _pieces(self, block: Block, table: arrow.Table | None) -> Iterator[Piece]:
         """Yields a block's rows; `table` is what Arrow made of it, or None when it could not."""
         if table is not None:
-            self._has_many_fields |= table.num_columns > len(self._columns) + MAX_FIELDS
             self.n_rows += table.num_rows
             lines = block.first_line + np.arange(table.num_rows)
             self._note_nulls(block, table)
@@ -137,49 +123,9 @@ class _Reader:
             self._log.add_lines("blank-line", lines.tolist(), "blank", None, [])
         elif block.n_lines > _SMALLEST_BLOCK_LINES and (halves := block.halves()):
             for half in halves:
-                yield from self._pieces(half, self._by_arrow(half))
+                yield from self._pieces(half, self._arrow.parse(half))
         else:
             yield self._line_by_line(block)
-
-    def _by_arrow(self, block: Block) -> arrow.Table | None:
-        """Returns the block's rows, one a line, or None when Arrow cannot or must not read it."""
-        # A field that is new in each line costs Arrow a column, and seconds a block: ours is faster then.
-        if self._has_many_fields or not self._is_safe(block):
-            return None
-        try:
-            table = arrow_json.read_json(
-                io.BytesIO(block.data),
-                read_options=arrow_json.ReadOptions(block_size=len(block.data) + 1, use_threads=False),
-                parse_options=self._parse_options,
-            )
-            table.validate(
-                full=True
-            )  # nulls in a list can break one: https://github.com/apache/arrow/issues/51305
-        except arrow.ArrowInvalid:
-            return None
-        usable = table.num_rows == block.n_lines and all(
-            _holds_json(column) for column in table.select(self._schema.names).columns
-        )
-        return table if usable else None
-
-    def _is_safe(self, block: Block) -> bool:
-        """Tells whether each line is UTF-8 and looks like one object, not nested deep."""
-        if not block.data.startswith(b"{"):
-            return False
-        try:
-            block.data.decode()
-        except UnicodeDecodeError:
-            return False
-        data = np.frombuffer(block.data, dtype=np.uint8)
-        ends = np.flatnonzero(data == _LINE_FEED)
-        before = data[ends - 1]
-        before = np.where(before == _CARRIAGE_RETURN, data[ends - 2], before)
-        n_brackets = np.count_nonzero(data == _BRACE) + np.count_nonzero(data == _BRACKET)
-        return bool(
-            (data[ends[:-1] + 1] == _BRACE).all()
-            and (before == _CLOSING_BRACE).all()
-            and n_brackets <= self._most_brackets_a_line * block.n_lines + _SPARE_BRACKETS
-        )
 
     def _line_by_line(self, block: Block) -> Piece:
         values: dict[str, list[Any]] = {name: [] for name in self._columns}
@@ -231,12 +177,9 @@ class _Reader:
                     self._value(line, record, name)
 
     def _note_stray_columns(self, block: Block, table: arrow.Table) -> None:
-        strays = [name for name in table.column_names if name not in self._columns]
-        if len(strays) > MAX_FIELDS:  # column by column would take columns times lines
-            for line, text in enumerate(block.data.split(b"\n")[:-1], block.first_line):
-                self._note_stray_fields(line, parse_line(text))
-            return
-        for name in strays:
+        for name in table.column_names:
+            if name in self._columns:
+                continue
             present = compute.is_valid(table[name]).to_numpy()
             if present.all() and ("stray-field", name) in self._log.groups:
                 lines = range(block.first_line, block.first_line + len(present))
@@ -265,15 +208,6 @@ class _Reader:
                 self._log.add("bad-time", int(lines[row]), f"not an ISO 8601 time: {text!r}", name, text)
             table = table.set_column(table.column_names.index(name), name, times)
         return table
-
-
-def _holds_json(column: arrow.ChunkedArray) -> bool:
-    """Tells whether a column is without NaN, Infinity and lists with nulls, all of which Arrow reads."""
-    if arrow.types.is_list(column.type):
-        return bool(compute.list_flatten(column).null_count == 0)
-    if arrow.types.is_floating(column.type):
-        return bool(compute.all(compute.is_finite(column)).as_py() is not False)
-    return True
 
 
 def _to_pandas(contract: FileContract, table: arrow.Table) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from data.errors import DataError
 from data.generator.catalogue import Artists, Tracks, make_artists, make_tracks
 from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listeners
 from data.generator.planting import plant_defects
-from data.generator.sessions import RECORDING_DAYS, Listening, TooManyPlaysError
+from data.generator.sessions import Listening
+from data.generator.timeline import RECORDING_DAYS, TooManyPlaysError
 from data.generator.vocabulary import Genres, genres
 from data.generator.writing import event_lines, write_rows
 from data.replacing import replaced_folder

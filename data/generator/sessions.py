@@ -1,7 +1,6 @@
 """Synthetic listening: one listener's sessions as vectors, a block of whole sessions at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,68 +8,17 @@ from numpy.typing import NDArray
 from data.generator.catalogue import Tracks
 from data.generator.listeners import Listeners
 from data.generator.odds import draw, intercept, probability
-
-EVENTS = ("PLAY", "LIKE", "SKIP", "ADVERTISEMENT", "BUY_PREMIUM")
-"""Events that one play may bring, in the order in which they happen."""
+from data.generator.timeline import EventBlock, Plays, events_of, session_of_plays, start_times
 
 BLOCK_PLAYS = 20_000
 """Plays held in memory at a time."""
 
-_START = np.datetime64("2023-01-01", "ms")
-_DAY_S = 24 * 3600
-_WINDOW_S = 92 * _DAY_S
-"""What v2 spans: about three months. A listener's sessions begin at random within it ..."""
-RECORDING_DAYS = 100
-"""... and end within so many days; nobody can listen for longer in that time."""
 _FAVOURITE_PICK_SHARE = 0.1
 _REPLAY_SHARE = 0.1
 _SOUND_WEIGHT, _STYLE_WEIGHT, _DURATION_WEIGHT = 0.9, 0.6, 0.65
 _TYPICAL_TRACKS = 500
 _LONG_MS = 600_000
 """Tracks longer than that are skipped as often as those that are just so long."""
-
-# Length of a session in plays, as in v2 (mean 18.2, standard deviation 10.5): most have 12 to 27 and none
-# more than 40; some end at once. A listener's last one is cut off where the plays end.
-_LENGTHS = np.arange(1, 41)
-_LENGTH_ODDS = np.interp(_LENGTHS, [1, 2, 5, 8, 14, 20, 27, 32, 40], [28, 9, 13, 16, 21.5, 22, 18, 12, 9])
-
-
-class TooManyPlaysError(Exception):
-    """A listener would have to listen for longer than the recording lasts."""
-
-
-@dataclass(frozen=True)
-class EventBlock:
-    """Events in time order, each array of shape (n_events,).
-
-    Attributes:
-        at: Time, datetime64[ms].
-        track: Row of the track, -1 for an event without one.
-        event: Index into `EVENTS`.
-        session: Number of the session, from 0 for the listener's first.
-        n_plays: How many of the events are plays.
-    """
-
-    at: NDArray[np.datetime64]
-    track: NDArray[np.int64]
-    event: NDArray[np.int64]
-    session: NDArray[np.int64]
-    n_plays: int
-
-
-@dataclass(frozen=True)
-class _Plays:
-    """Plays in order, each array of shape (n_plays,); times in milliseconds."""
-
-    track: NDArray[np.int64]
-    session: NDArray[np.int64]
-    listened_ms: NDArray[np.int64]
-    skipped: NDArray[np.bool_]
-    like_after_ms: NDArray[np.int64]
-    liked: NDArray[np.bool_]
-    advertisement_ms: NDArray[np.int64]
-    buys: NDArray[np.bool_]
-    purchase_ms: NDArray[np.int64]
 
 
 class Listening:
@@ -98,8 +46,8 @@ class Listening:
             track = self._picks(rng, own, count)
             chances = probability(impatience + self._reluctance(listener, track))
             plays = self._plays(rng, track, chances, self._listeners.like_share[listener], buys_at - first)
-            start_ms, end_ms = _start_times(rng, plays, clock_ms, count / n_plays)
-            yield _events(plays, start_ms, n_sessions)
+            start_ms, end_ms = start_times(rng, plays, clock_ms, count / n_plays)
+            yield events_of(plays, start_ms, n_sessions)
             n_sessions += int(plays.session[-1]) + 1
             clock_ms = end_ms
 
@@ -110,9 +58,9 @@ class Listening:
         skip_chance: NDArray[np.float64],
         like_share: float,
         buys_at: int,
-    ) -> _Plays:
+    ) -> Plays:
         count = len(track)
-        session = _sessions(rng, count)
+        session = session_of_plays(rng, count)
         duration_ms = self._duration_ms[track]
         skipped = draw(rng, skip_chance)
         # v2 has skips all along the track, and more of them towards its end.
@@ -125,7 +73,7 @@ class Listening:
         # How much advertising a session brings differs from one to the next.
         advertising = rng.uniform(0.0, 0.87, int(session[-1]) + 1)[session]
         advertised = ((rng.random(count) < advertising) & (index < buys_at)) | (index == buys_at)
-        return _Plays(
+        return Plays(
             track=track,
             session=session,
             listened_ms=listened_ms,
@@ -178,55 +126,3 @@ def _row_at(cumulative: NDArray[np.float64], quantiles: NDArray[np.float64]) -> 
     rows: NDArray[np.int64] = np.searchsorted(cumulative, quantiles * cumulative[-1], side="right")
     within: NDArray[np.int64] = np.minimum(rows, len(cumulative) - 1)  # rounding may reach the very end
     return within
-
-
-def _sessions(rng: np.random.Generator, n_plays: int) -> NDArray[np.int64]:
-    """Returns the session of each play, from 0; the last session ends where the plays do."""
-    # Even one-play sessions would fill the block.
-    lengths = rng.choice(_LENGTHS, size=n_plays, p=_LENGTH_ODDS / _LENGTH_ODDS.sum())
-    needed = int(np.searchsorted(np.cumsum(lengths), n_plays)) + 1
-    return np.repeat(np.arange(needed), lengths[:needed])[:n_plays]
-
-
-def _start_times(
-    rng: np.random.Generator, plays: _Plays, clock_ms: int, share_of_time: float
-) -> tuple[NDArray[np.int64], int]:
-    """Returns each play's start and the end of all, in ms; sessions start on the second, none overlap.
-
-    Raises:
-        TooManyPlaysError: The plays last longer than their share of the recording.
-    """
-    span_ms = plays.listened_ms + plays.advertisement_ms + plays.purchase_ms
-    ends_ms = np.cumsum(span_ms)
-    is_first = np.diff(plays.session, prepend=-1) > 0
-    within_ms = ends_ms - span_ms - (ends_ms - span_ms)[is_first][plays.session]
-    duration_s = -(-np.add.reduceat(span_ms, np.flatnonzero(is_first)) // 1000)
-    most_idle_s = share_of_time * RECORDING_DAYS * _DAY_S - duration_s.sum()
-    if most_idle_s < 1:
-        raise TooManyPlaysError
-    window_s = min(share_of_time * _WINDOW_S, most_idle_s)
-    idle_s = np.sort(rng.integers(0, int(window_s), len(duration_s)))
-    session_start_ms = clock_ms + 1000 * (idle_s + np.cumsum(duration_s) - duration_s)
-    end_ms = int(session_start_ms[-1] + 1000 * duration_s[-1])
-    return session_start_ms[plays.session] + within_ms, end_ms
-
-
-def _events(plays: _Plays, start_ms: NDArray[np.int64], n_sessions_before: int) -> EventBlock:
-    count = len(start_ms)
-    end_ms = start_ms + plays.listened_ms
-    # (n_plays, n_events): one column an event, in the order in which they happen.
-    at_ms = np.stack(
-        [start_ms, start_ms + plays.like_after_ms, end_ms, end_ms, end_ms + plays.advertisement_ms], axis=1
-    )
-    happens = np.stack(
-        [np.ones(count, dtype=bool), plays.liked, plays.skipped, plays.advertisement_ms > 0, plays.buys],
-        axis=1,
-    )
-    play, event = np.nonzero(happens)
-    return EventBlock(
-        at=_START + at_ms[happens].astype("timedelta64[ms]"),
-        track=np.where(event <= EVENTS.index("SKIP"), plays.track[play], -1),
-        event=event,
-        session=plays.session[play] + n_sessions_before,
-        n_plays=count,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from data.generator.sessions import EVENTS, EventBlock
+from data.generator.timeline import EVENTS, EventBlock
 
 
 def write_rows(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from data import DataError, Dataset, generate, plays, read_dataset
 from data.generator import generation, listeners, sessions
 from data.generator.listeners import make_listeners
+from data.generator.timeline import RECORDING_DAYS
 from data.generator.vocabulary import FEATURES, STYLES, genres
 from data.schema import DATASET_FILES, STORAGE_COST_PER_MINUTE
 
@@ -174,7 +175,7 @@ def test_a_busy_listener_stays_within_the_recording(tmp_path: Path, n_plays: int
     generate(tmp_path / "d", listeners=1, tracks=50, plays=n_plays, seed=3)
     times = read_dataset(tmp_path / "d").sessions["timestamp"]
     assert times.is_monotonic_increasing
-    assert pd.Timedelta(days=80) < times.iloc[-1] - times.iloc[0] < pd.Timedelta(days=sessions.RECORDING_DAYS)
+    assert pd.Timedelta(days=80) < times.iloc[-1] - times.iloc[0] < pd.Timedelta(days=RECORDING_DAYS)
 
 
 def test_more_plays_than_a_listener_has_time_for_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data import DataError, lines, read_catalogue, read_dataset, schema
+from data import DataError, blocks, read_catalogue, read_dataset, schema
 from data.faults import StrictFaultLog
 from data.jsonl import read_raw
 from data.schema import DATASET_FILES
@@ -200,7 +200,7 @@ def test_files_that_are_no_jsonl(directory: Path, content: bytes, line: int | No
 
 def test_an_endless_line(directory: Path) -> None:
     with (directory / "users.jsonl").open("a") as file:
-        file.write('{"name": "' + "x" * (2 * lines.MAX_LINE_BYTES))
+        file.write('{"name": "' + "x" * (2 * blocks.MAX_LINE_BYTES))
     error = _error(directory)
     assert (error.line, error.problem) == (4, "the line is longer than 4 MiB")
 

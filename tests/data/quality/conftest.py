@@ -1,4 +1,4 @@
-"""A tiny data set without a fault, to plant one in, and the real releases where they are."""
+"""A tiny data set without a fault, to plant one in."""
 
 import copy
 import json
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-SHARED_DATA = Path(__file__).parents[3].parent / "shared" / "data"
 
 Records = dict[str, list[Any]]
 """The lines of each table: an object, or text and bytes to be written as they are."""
@@ -87,20 +85,3 @@ def make_folder(tmp_path: Path) -> MakeFolder:
         return directory
 
     return make
-
-
-def _real(version: str) -> Path:
-    directory = SHARED_DATA / version
-    if not directory.is_dir():
-        pytest.skip(f"the real data set {version} is not at {directory}")
-    return directory
-
-
-@pytest.fixture(scope="session")
-def real_v1() -> Path:
-    return _real("v1")
-
-
-@pytest.fixture(scope="session")
-def real_v2() -> Path:
-    return _real("v2")

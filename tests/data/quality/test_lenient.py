@@ -148,15 +148,15 @@ def test_a_file_without_a_usable_row_is_refused_by_its_first_fault(make_folder: 
     assert str(refused.value) == f"{directory / 'users.jsonl'}:1: not UTF-8 (byte 1 of the line)"
 
 
-def test_v1_lacks_its_tracks_in_one_line(real_v1: Path) -> None:
+def test_v1_lacks_its_tracks_in_one_line(v1_directory: Path) -> None:
     with pytest.raises(DataError) as refused:
-        read_dataset(real_v1, lenient=True)
-    assert str(refused.value) == f"{real_v1 / 'tracks.jsonl'}: no such file"
+        read_dataset(v1_directory, lenient=True)
+    assert str(refused.value) == f"{v1_directory / 'tracks.jsonl'}: no such file"
 
 
-def test_v1_with_the_tracks_of_v2(real_v1: Path, real_v2: Path, tmp_path: Path) -> None:
-    directory = Path(shutil.copytree(real_v1, tmp_path / "dataset"))
-    shutil.copy(real_v2 / "tracks.jsonl", directory)
+def test_v1_with_the_tracks_of_v2(v1_directory: Path, v2_directory: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(v1_directory, tmp_path / "dataset"))
+    shutil.copy(v2_directory / "tracks.jsonl", directory)
     dataset = read_dataset(directory, lenient=True)
     counts = {
         (item.file, item.action, item.reason, item.column): item.count

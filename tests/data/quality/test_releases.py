@@ -24,13 +24,13 @@ def _counts(report: dict[str, Any], table: str) -> dict[tuple[str, str | None], 
 
 
 @pytest.fixture(scope="module")
-def v1(real_v1: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
-    return _validated(real_v1, tmp_path_factory.mktemp("v1"))
+def v1(v1_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
+    return _validated(v1_directory, tmp_path_factory.mktemp("v1"))
 
 
 @pytest.fixture(scope="module")
-def v2(real_v2: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
-    return _validated(real_v2, tmp_path_factory.mktemp("v2"))
+def v2(v2_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
+    return _validated(v2_directory, tmp_path_factory.mktemp("v2"))
 
 
 def test_v1_is_not_ok(v1: tuple[int, dict[str, Any]]) -> None:
