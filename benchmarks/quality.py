@@ -37,7 +37,7 @@ def quality(
     recipe: Annotated[list[str] | None, typer.Option(help="Recipes to train; all by default.")] = None,
     split: Annotated[list[str] | None, typer.Option(help="Splits to measure on; both by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything but the split.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything but the split.")] = 42,
     epochs: Annotated[int | None, typer.Option(min=1, help="Fewer epochs, for a quick try.")] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is stdout.")

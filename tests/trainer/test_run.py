@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from data import Dataset, plays, read_dataset
+from data import Dataset, generate, plays, read_dataset
 from models import ArtifactError, Registry, load_predictor
 from models.artifact import load
 from trainer.evaluation import measure, predict_plays
@@ -89,6 +89,8 @@ def test_nothing_is_learnt_from_the_test_part(
         for file in ("weights.safetensors", "encoder.safetensors", "genres.json", "skip_times.safetensors"):
             paths = [tmp_path / when / model / "1" / file for when in ("before", "after")]
             assert paths[0].read_bytes() == paths[1].read_bytes()
+        artifacts = [load(tmp_path / when / model / "1") for when in ("before", "after")]
+        assert artifacts[0].manifest.calibration == artifacts[1].manifest.calibration
 
 
 def test_a_resumed_run_keeps_what_it_exported_and_trains_the_rest(
@@ -148,6 +150,12 @@ def test_listeners_and_tracks_without_genres_and_attributes_train_and_predict(
         tracks=tiny_dataset.tracks.assign(tempo=np.nan),
     )
     for result in run(bare, tmp_path, few_epochs):
+        assert np.isfinite(list(result.metrics.known().values())).all()
+
+
+def test_one_listener_alone_is_learnt_from(tmp_path: Path, few_epochs: Options) -> None:
+    generate(tmp_path / "data", listeners=1, tracks=40, plays=120, seed=2)
+    for result in run(read_dataset(tmp_path / "data"), tmp_path / "models", few_epochs):
         assert np.isfinite(list(result.metrics.known().values())).all()
 
 
