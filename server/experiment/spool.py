@@ -15,8 +15,9 @@ from server.errors import SpoolFullError, StartError
 from server.experiment.adoption import adopt, moves
 from server.experiment.group_commit import GroupCommitter
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool_file import HeldOutcome, SpooledRow, SpoolFile
+from server.experiment.spool_file import SpoolFile
 from server.experiment.spool_folder import claim, files_in
+from server.experiment.spool_rows import HeldOutcome, SpooledRow
 
 _log = structlog.get_logger("server.experiment.spool")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from server.errors import StartError
-from server.experiment.spool_file import SpoolCounts, SpoolFile
+from server.experiment.spool_file import SpoolFile
+from server.experiment.spool_rows import SpoolCounts
 
 SUFFIX = ".sqlite3"
 _CLAIM_TIMEOUT_S = 10.0

@@ -8,7 +8,7 @@ from bson.errors import BSONError
 
 from server.experiment.documents import PredictionDocument
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool_file import HeldOutcome, SpooledRow
+from server.experiment.spool_rows import HeldOutcome, SpooledRow
 
 _MAX_BYTES = 16 << 20
 

@@ -16,7 +16,7 @@ from server.errors import OutcomeConflictError, StartError, StorageUnavailableEr
 from server.experiment.collection import prepare
 from server.experiment.documents import OutcomeDocument, PredictionDocument
 from server.experiment.records import Outcome
-from server.experiment.spool_file import HeldOutcome, SpooledRow
+from server.experiment.spool_rows import HeldOutcome, SpooledRow
 from server.experiment.spooled_documents import INEXPRESSIBLE, Refusal, inexpressible, read_rows
 from server.experiment.uri import DEFAULT_DATABASE, describe, without_secrets
 

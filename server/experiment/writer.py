@@ -11,7 +11,7 @@ import structlog
 
 from server.errors import StorageUnavailableError
 from server.experiment.spool import Spool
-from server.experiment.spool_file import HeldOutcome, SpooledRow
+from server.experiment.spool_rows import HeldOutcome, SpooledRow
 from server.experiment.spooled_documents import Refusal
 from server.experiment.store import JoinedOutcomes
 

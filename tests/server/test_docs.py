@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from server.experiment.assignment import Arm, Experiment, position
 from server.experiment.definition import read_definition
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool_file import SpooledRow
+from server.experiment.spool_rows import SpooledRow
 from server.experiment.store import MongoStore
 from tests.server.experiments import simulate
 

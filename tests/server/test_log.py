@@ -11,8 +11,8 @@ from server.experiment import writer as writer_module
 from server.experiment.log import ExperimentLog
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool import Spool
-from server.experiment.spool_file import SpoolCounts, SpooledRow
 from server.experiment.spool_folder import count_spooled
+from server.experiment.spool_rows import SpoolCounts, SpooledRow
 from server.experiment.store import MongoStore
 from server.experiment.writer import SpoolWriter
 

@@ -10,7 +10,7 @@ from server.errors import StartError
 from server.experiment.reading import reading
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.report import Phase
-from server.experiment.spool_file import SpooledRow
+from server.experiment.spool_rows import SpooledRow
 from server.experiment.store import MongoStore
 
 MakeRecord = Callable[[int], PredictionRecord]

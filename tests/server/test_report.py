@@ -12,7 +12,7 @@ from server.experiment.report import ExperimentReport, Phase, PhaseNotFoundError
 from server.experiment.report.frame import LoggedPrediction, read_frame
 from server.experiment.report.page import render_page
 from server.experiment.report.terminal import show
-from server.experiment.spool_file import SpoolCounts
+from server.experiment.spool_rows import SpoolCounts
 from tests.browser import PHONE_PX, ReportBrowser
 from tests.server.experiments import START, simulate
 

@@ -17,8 +17,9 @@ from server.experiment import spool_folder
 from server.experiment.adoption import take_over
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool import Spool
-from server.experiment.spool_file import SpoolCounts, SpoolFile
+from server.experiment.spool_file import SpoolFile
 from server.experiment.spool_folder import count_spooled
+from server.experiment.spool_rows import SpoolCounts
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))

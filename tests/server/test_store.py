@@ -15,7 +15,7 @@ from server.errors import (
 )
 from server.experiment.documents import PredictionDocument
 from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool_file import HeldOutcome, SpooledRow
+from server.experiment.spool_rows import HeldOutcome, SpooledRow
 from server.experiment.store import MongoStore
 
 MakeRecord = Callable[[int], PredictionRecord]

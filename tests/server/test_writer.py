@@ -9,8 +9,8 @@ from server.errors import StorageUnavailableError
 from server.experiment import writer as writer_module
 from server.experiment.records import PredictionRecord
 from server.experiment.spool import Spool
-from server.experiment.spool_file import HeldOutcome, SpoolCounts, SpooledRow
 from server.experiment.spool_folder import count_spooled
+from server.experiment.spool_rows import HeldOutcome, SpoolCounts, SpooledRow
 from server.experiment.spooled_documents import Refusal
 from server.experiment.store import JoinedOutcomes
 from server.experiment.writer import SpoolWriter

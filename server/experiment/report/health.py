@@ -9,7 +9,7 @@ from scipy import stats
 
 from server.experiment.report import clustered
 from server.experiment.report.sequential import sequential_ratio_p_value
-from server.experiment.spool_file import SpoolCounts
+from server.experiment.spool_rows import SpoolCounts
 
 MISMATCH_P_VALUE = 0.001
 """Below it, arms do not get the traffic that they should. Source: Fabijan et al., KDD 2019, use 0.0005."""

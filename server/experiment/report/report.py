@@ -11,7 +11,7 @@ from server.experiment.report.comparisons import Comparison, compare
 from server.experiment.report.health import Health, check
 from server.experiment.report.phases import Phase
 from server.experiment.report.verdict import conclude
-from server.experiment.spool_file import SpoolCounts
+from server.experiment.spool_rows import SpoolCounts
 
 
 @dataclass(frozen=True, slots=True)
