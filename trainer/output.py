@@ -34,9 +34,10 @@ def check_file(file: Path | None) -> None:
         return
     if file.is_dir():
         raise TrainingError(f"{file}: cannot be written: Is a directory")
-    check_folder(file.parent)
     if file.exists():
-        _check_access(file)
+        _check_access(file)  # Its folder need not be writable: that of /dev/null is not.
+    else:
+        check_folder(file.parent)
 
 
 def _check_access(path: Path) -> None:
