@@ -139,7 +139,7 @@ def _at(held: Held, mbit: float, draws: int) -> dict[str, Any]:
     pooled = {
         name: figures([it for draw in found for it in draw], WEIGHTS) for name, found in results.items()
     }
-    gain = scores["oracle"].mean() - scores["none"].mean()
+    gain = _mean(scores["oracle"] - scores["none"])
     full = pooled["next-n-full"]
     found: dict[str, Any] = {
         "advisor's share of the oracle's gain, %": 100 * _mean(scores["advisor"] - scores["none"]) / gain,
