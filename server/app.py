@@ -127,9 +127,9 @@ async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
 def keep_for_good() -> None:
     """Settles down after loading, in a process that does nothing else.
 
-    A thread that loads a new version gives way to the event loop ten times as soon as it would by default, since
-    every call waits for that. What is loaded leaves the garbage collector's sight, whose pauses grow with it, and the memory that
-    loading needed goes back to the system, where the C library knows how.
+    A thread that loads a new version gives way to the event loop ten times as soon as by default, since
+    every call waits for that. What is loaded leaves the garbage collector's sight, whose pauses grow with it,
+    and the memory that loading needed goes back to the system, where the C library knows how.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
