@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -13,7 +14,9 @@ def run(command_line: Callable[[], object]) -> None:
     """Runs a command line, and ends it without a traceback where its output has nowhere to go.
 
     A character that the output's encoding lacks is written as an escape. A reader that went away, as `head`
-    does, ends the command silently; a full disk is one line on standard error. Both exit with 1.
+    does, ends the command silently; a full disk is one line on standard error. Both exit with 1. SIGTERM is
+    an exit like any other, unless the command handles it itself, so that nothing half-written and no child
+    process stays behind.
 
     Args:
         command_line: The command line; ends by returning or with `SystemExit`.
@@ -21,6 +24,7 @@ def run(command_line: Callable[[], object]) -> None:
     Raises:
         SystemExit: As the command line raised it, or 1.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

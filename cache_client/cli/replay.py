@@ -81,12 +81,12 @@ def _to_json(report: "TrafficReport") -> dict[str, Any]:
 
 
 def _show(report: "TrafficReport") -> None:
-    table = Table(
-        title=f"{report.plays:,} plays sent, {report.unknown_tracks:,} of tracks unknown to the server"
-    )
+    console = Console()
+    console.print(f"{report.plays:,} plays sent, {report.unknown_tracks:,} of tracks unknown to the server")
+    table = Table()
     table.add_column("model")
     for heading in ("version", "n", "accuracy"):
         table.add_column(heading, justify="right")
     for row in _to_json(report)["models"]:
         table.add_row(row["model"], row["version"], f"{row['n']:,}", f"{row['accuracy']:.3f}")
-    Console().print(table)
+    console.print(table)

@@ -77,9 +77,11 @@ def simulate(
     eviction: Annotated[Eviction, typer.Option(help="What leaves a full cache first.")] = Eviction.LRU,
     wait_weight: Annotated[float, number("Score: price of a second waited.", 0.0)] = 1.85,
     waste_weight: Annotated[float, number("Score: price of a Mbit never heard.", 0.0)] = 0.5,
-    seed: Annotated[int, typer.Option(help="Of dropouts, and of the tracks behind a session's end.")] = 42,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the dropouts, and of the tracks behind a session's end.")
+    ] = 42,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes.", show_default="as the work is worth")
+        int | None, typer.Option(min=1, help="How many processes.", show_default="as the work is worth")
     ] = None,
     lenient: Lenient = False,
 ) -> None:

@@ -68,7 +68,7 @@ def show_report(
         console.print(
             f"following the ranking: skips {estimate.recorded_skip_rate:.1%} → "
             f"{estimate.ranked_skip_rate:.1%}, "
-            f"{estimate.reduction:+.1%} fewer ({low:+.1%} to {high:+.1%}), see docs/cache.md"
+            f"{estimate.reduction:.1%} fewer ({low:.1%} to {high:.1%}), see docs/cache.md"
         )
 
 

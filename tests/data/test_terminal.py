@@ -1,6 +1,7 @@
-"""What a command does when its output has nowhere to go, or cannot hold every character."""
+"""What a command does when its output has nowhere to go, cannot hold every character, or it is to end."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,37 @@ def test_what_the_encoding_lacks_is_written_as_an_escape(directory: Path) -> Non
     assert run.returncode == 1
     assert b"\\u2026" in run.stdout
     assert run.stderr == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to write to")
+@pytest.mark.parametrize("room", ["trainer", "server", "cache_client"])
+def test_the_other_rooms_commands_end_in_one_line_too(room: str) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", room, "--help"]
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == b"error: standard output: no space left on device"
+    assert b"Traceback" not in run.stderr
+
+
+def test_sigterm_lets_a_command_clean_up() -> None:
+    """As a child process would have to be ended, or a half-written file removed."""
+    program = """
+import time
+from data import terminal
+
+def command_line():
+    try:
+        print("running", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+
+terminal.run(command_line)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"running\n"
+        command.terminate()
+        assert command.stdout.read() == b"cleaned up\n"
+    assert command.returncode == 128 + signal.SIGTERM
