@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -152,14 +153,24 @@ def _replays(tasks: Sequence[_Task], jobs: int) -> Iterator[Iterator[Results]]:
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
         try:
             with _interrupts_ignored():
-                parts = pool.map(_replay, tasks)
-            yield parts
+                waiting = deque(pool.submit(_replay, task) for task in tasks)
+            yield _in_order(waiting)
         except BaseException as error:
             for process in set(active_children()) - others:
                 process.terminate()
             if isinstance(error, BrokenProcessPool):
                 raise WorkerError("a process of the simulation died; try fewer with --jobs") from error
             raise
+
+
+def _in_order(waiting: "deque[Future[Results]]") -> Iterator[Results]:
+    """Gives results one after the other, and lets go of them.
+
+    Not `Executor.map`: it cancels what is left when it fails, and a pool of Python 3.11 whose processes end
+    at that moment stumbles over that, and then never ends.
+    """
+    while waiting:
+        yield waiting.popleft().result()
 
 
 @contextmanager
