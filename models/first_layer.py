@@ -8,11 +8,18 @@ from numpy.typing import NDArray
 
 from data import Catalogue
 from models.context import ListenerContext
-from models.features import InputEncoder, track_views
+from models.features import InputEncoder
+from models.features.inputs import empty_views, fill_views, raw_chunks
 from models.layout import Layer
 
 _LISTENERS_KEPT = 4096
-_TRACKS_AT_ONCE = 2048
+
+GiveWay = Callable[[], object]
+"""Called again and again in a long computation, for whoever has others to let through."""
+
+
+def never_mind() -> None:
+    """Gives way to nobody."""
 
 
 class FirstLayer:
@@ -27,18 +34,28 @@ class FirstLayer:
         listener_part: Returns what a listener's favourite genres add, and a 0, (n_first + 1,).
     """
 
-    def __init__(self, inputs: InputEncoder, layer: Layer, catalogue: Catalogue) -> None:
+    def __init__(
+        self, inputs: InputEncoder, layer: Layer, catalogue: Catalogue, give_way: GiveWay = never_mind
+    ) -> None:
         """Computes the track parts of the whole catalogue.
 
         Args:
             inputs: Encoder of the network's inputs.
             layer: Weights (n_first, n_inputs) and biases (n_first,).
             catalogue: Tracks; has the audio columns that the encoder uses.
+            give_way: Called after every few hundred tracks.
         """
         weight, bias = layer
         n_tracks, n_without_context = inputs.n_track_inputs, inputs.n_inputs - inputs.n_context_inputs
         self.uses_context = inputs.context is not None
-        self.track_parts = _track_parts(inputs, weight[:, :n_tracks], bias, catalogue)
+        # Each row carries a 1 behind its values, as `ForwardPass` wants it.
+        self.track_parts = np.ones((len(catalogue.tracks), len(bias) + 1), dtype=np.float32)
+        self._track_views = empty_views(inputs, len(self.track_parts)) if self.uses_context else None
+        for some, raw in raw_chunks(inputs.genres, inputs.audio, catalogue.tracks):
+            if self._track_views is not None:
+                fill_views(self._track_views, some, inputs, raw)
+            self.track_parts[some, :-1] = inputs.track_block(raw) @ weight[:, :n_tracks].T + bias
+            give_way()
         listener_weight = np.ascontiguousarray(weight[:, n_tracks:n_without_context])
         # Of a method of this object it would be a reference cycle: a replaced model would stay in memory.
         self.listener_part: Callable[[tuple[str, ...]], NDArray[np.float32]] = lru_cache(_LISTENERS_KEPT)(
@@ -49,7 +66,6 @@ class FirstLayer:
         self._context_weight = np.pad(
             weight[:, n_without_context:].T, ((0, 0), (0, 1))
         )  # (n_context, n_first + 1)
-        self._track_views = None if inputs.context is None else track_views(inputs, catalogue.tracks)
         self._row_of = catalogue.row_of
 
     def one(
@@ -79,18 +95,3 @@ def _listener_part(
     inputs: InputEncoder, weight: NDArray[np.float32], favourite_genres: tuple[str, ...]
 ) -> NDArray[np.float32]:
     return np.append(weight @ inputs.encode_listener(favourite_genres), np.float32(0))  # (n_first + 1,)
-
-
-def _track_parts(
-    inputs: InputEncoder, weight: NDArray[np.float32], bias: NDArray[np.float32], catalogue: Catalogue
-) -> NDArray[np.float32]:
-    """Returns the tracks' parts, (n_tracks, n_first + 1).
-
-    Some thousand tracks at a time: all tracks' inputs together would be the largest thing in memory, and a
-    server that loads this beside others gets to answer in between.
-    """
-    parts = np.ones((len(catalogue.tracks), len(weight) + 1), dtype=np.float32)
-    for start in range(0, len(parts), _TRACKS_AT_ONCE):
-        tracks = catalogue.tracks.iloc[start : start + _TRACKS_AT_ONCE]
-        parts[start : start + _TRACKS_AT_ONCE, :-1] = inputs.encode_tracks(tracks) @ weight.T + bias
-    return parts

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
-from models.first_layer import FirstLayer
+from models.first_layer import FirstLayer, GiveWay, never_mind
 from models.forward import ForwardPass
 
 
@@ -34,12 +34,13 @@ class Predictor:
     network.
     """
 
-    def __init__(self, artifact: Artifact, catalogue: Catalogue) -> None:
+    def __init__(self, artifact: Artifact, catalogue: Catalogue, give_way: GiveWay = never_mind) -> None:
         """Computes the track parts of the whole catalogue.
 
         Args:
             artifact: Trained model.
             catalogue: Tracks to predict for; has the audio columns that the model uses.
+            give_way: Called after every few hundred tracks.
         """
         manifest = artifact.manifest
         self.name = manifest.name
@@ -51,7 +52,7 @@ class Predictor:
         self.track_ids = catalogue.track_ids
         self._row_of = catalogue.row_of
         first, *hidden, (last_weight, last_bias) = artifact.layers
-        self._first = FirstLayer(artifact.inputs, first, catalogue)
+        self._first = FirstLayer(artifact.inputs, first, catalogue, give_way)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
         last = (
             last_weight[1] - last_weight[0],  # (n_in,)
@@ -186,12 +187,13 @@ def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:
     return catalogue.tracks["duration_ms"].to_numpy(dtype=np.float64, na_value=np.nan) / 1000
 
 
-def load_predictor(path: Path, catalogue: Catalogue) -> Predictor:
+def load_predictor(path: Path, catalogue: Catalogue, give_way: GiveWay = never_mind) -> Predictor:
     """Rebuilds a predictor from its artifact.
 
     Args:
         path: Folder of one model version.
         catalogue: Tracks to predict for.
+        give_way: Called after every few hundred tracks, for whoever has others to let through.
 
     Returns:
         The predictor.
@@ -203,4 +205,4 @@ def load_predictor(path: Path, catalogue: Catalogue) -> Predictor:
     missing = [column for column in artifact.inputs.audio if column not in catalogue.tracks]
     if missing:
         raise ArtifactError(path, f"the catalogue lacks what the model needs: {', '.join(missing)}")
-    return Predictor(artifact, catalogue)
+    return Predictor(artifact, catalogue, give_way)

@@ -28,7 +28,7 @@ from server.experiment.store import MongoStore
 from server.experiment.watching import FileWatcher
 from server.experiment.writer import SpoolWriter
 from server.library import Library
-from server.loading import ModelLoader
+from server.loading import ModelLoader, VersionLoader
 from server.rpc.free_port import check_free
 from server.rpc.listening import RpcServer
 from server.service import PredictionService
@@ -39,7 +39,7 @@ _FLUSH_TIMEOUT_S = 10.0
 _SWITCH_INTERVAL_S = 0.0005
 
 _log = structlog.get_logger("server")
-_Loading = asyncio.Task[tuple[ModelLoader, Library]]
+_Loading = asyncio.Task[tuple[VersionLoader, ModelLoader, Library]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +142,10 @@ async def _start(
     settings: ServerSettings, place: Place, store: MongoStore, loading: _Loading, stack: AsyncExitStack
 ) -> str:
     """Starts everything that answers calls; returns the address."""
-    loader, library = await loading
-    arms = ArmLoader(settings, loader.registry, loader.catalogue)
+    versions, loader, library = await loading
+    arms = ArmLoader(settings, versions)
     experiment, arm_models = await asyncio.to_thread(arms.load, library)
+    versions.gently = True  # from now on there are calls to answer
     spool = Spool(
         settings.spool_directory / f"{place.worker}{SUFFIX}",
         max_records=settings.spool_max_records,
@@ -250,14 +251,15 @@ def _begin_loading(settings: ServerSettings, stack: AsyncExitStack) -> _Loading:
     return loading
 
 
-def _load(settings: ServerSettings) -> tuple[ModelLoader, Library]:
+def _load(settings: ServerSettings) -> tuple[VersionLoader, ModelLoader, Library]:
     threadpool_limits(1, user_api="blas")  # a worker is one core's; more threads would spin for the others'
     catalogue = read_catalogue(settings.data_directory, lenient=settings.lenient)
     for repair in catalogue.repairs:
         _log.warning("data_repaired", **asdict(repair))
     pyarrow.default_memory_pool().release_unused()  # what reading needed: some 30 MB
-    loader = ModelLoader(Registry(settings.models), catalogue, settings.default_model)
-    return loader, loader.load()
+    versions = VersionLoader(Registry(settings.models), catalogue)
+    loader = ModelLoader(versions, settings.default_model)
+    return versions, loader, loader.load()
 
 
 async def _settle(loading: _Loading) -> None:

@@ -4,13 +4,12 @@ import asyncio
 
 import structlog
 
-from data import Catalogue
-from models.registry import Fingerprint, Registry
+from models.registry import Fingerprint
 from server.errors import StartError, UnknownModelError
 from server.experiment.assignment import Experiment
 from server.experiment.definition import equal_definition, read_definition, resolve
 from server.library import Library
-from server.loading import load_version
+from server.loading import VersionLoader
 from server.ports import LoadedModel
 from server.service import ArmModels, PredictionService
 from server.settings import ServerSettings
@@ -24,11 +23,10 @@ class ArmLoader:
     Blocks; its calls must not overlap.
     """
 
-    def __init__(self, settings: ServerSettings, registry: Registry, catalogue: Catalogue) -> None:
-        """Takes where the experiment's file and the models are, and the tracks to predict for."""
+    def __init__(self, settings: ServerSettings, versions: VersionLoader) -> None:
+        """Takes where the experiment's file is, and what loads the models that it names."""
         self._settings = settings
-        self._registry = registry
-        self._catalogue = catalogue
+        self._versions = versions
         self._loaded: dict[tuple[str, str], tuple[Fingerprint, LoadedModel]] = {}
 
     def load(self, library: Library) -> tuple[Experiment, ArmModels]:
@@ -59,17 +57,18 @@ class ArmLoader:
 
     def _load(self, name: str, version: str) -> LoadedModel:
         """Loads a version that does not serve otherwise, again when its files are others than before."""
-        fingerprint = self._registry.scan().get((name, version))
+        registry = self._versions.registry
+        fingerprint = registry.scan().get((name, version))
         kept = self._loaded.get((name, version))
         if kept is not None and kept[0] == fingerprint:
             return kept[1]
-        if fingerprint is None or version not in self._registry.versions(name):
+        if fingerprint is None or version not in registry.versions(name):
             if kept is not None:  # its files have gone, and it still serves
                 return kept[1]
-            missing = f"the experiment asks for {name}@{version}, which {self._registry.root} does not hold"
+            missing = f"the experiment asks for {name}@{version}, which {registry.root} does not hold"
             raise StartError(missing)
         try:
-            model = load_version(self._registry, name, version, self._catalogue)
+            model = self._versions.load(name, version)
         except Exception as error:  # whatever the files make the libraries raise
             raise StartError(f"the experiment asks for {name}@{version}: {error}") from error
         self._loaded[name, version] = (fingerprint, model)

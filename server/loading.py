@@ -1,5 +1,6 @@
 """Loads models from the registry: each name's newest versions that can be loaded."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
@@ -16,34 +17,61 @@ from server.ports import LoadedModel
 
 Key = tuple[str, str]
 
+# Without a core to spare, a load that never rested would take the calls' time; this one takes 1 to 2 s.
+_REST_S = 0.02
+
 _log = structlog.get_logger("server.loading")
 
 
-class ModelLoader:
-    """Turns what is in the registry into libraries. Blocks; its calls must not overlap.
+class VersionLoader:
+    """Loads one version of a model, and warms it up. Blocks.
 
     Attributes:
-        registry: The registry.
+        registry: Where the versions are.
         catalogue: Tracks to predict for.
+        gently: Whether to rest again and again, for the calls that are answered meanwhile.
     """
 
-    def __init__(self, registry: Registry, catalogue: Catalogue, default_model: str | None) -> None:
+    def __init__(self, registry: Registry, catalogue: Catalogue) -> None:
+        """Takes where to load from; loads as fast as it can until told to be gentle."""
+        self.registry = registry
+        self.catalogue = catalogue
+        self.gently = False
+
+    def load(self, name: str, version: str) -> LoadedModel:
+        """Returns the version.
+
+        Raises:
+            ArtifactError: When it is broken.
+        """
+        predictor = load_predictor(self.registry.path(name, version), self.catalogue, self._give_way)
+        predictor.finish([predictor.start(predictor.track_ids[0], ())])  # the first is the slowest
+        _log.info("model_loaded", model=name, version=version)
+        return LoadedModel(predictor, datetime.now(UTC))
+
+    def _give_way(self) -> None:
+        if self.gently:
+            time.sleep(_REST_S)
+
+
+class ModelLoader:
+    """Turns what is in the registry into libraries. Blocks; its calls must not overlap."""
+
+    def __init__(self, versions: VersionLoader, default_model: str | None) -> None:
         """Takes where to load from.
 
         Args:
-            registry: The registry.
-            catalogue: Tracks to predict for.
+            versions: Loads single versions.
             default_model: The configured default, or None to choose by log loss.
         """
-        self.registry = registry
-        self.catalogue = catalogue
+        self._versions = versions
         self._default_model = default_model
         self._loaded: dict[Key, tuple[Fingerprint, LoadedModel]] = {}
         self._failed: dict[Key, tuple[Fingerprint, FailedVersion]] = {}
 
     def scan(self) -> Mapping[Key, Fingerprint]:
         """Returns what the registry looks like now; equal results mean that nothing has changed."""
-        return self.registry.scan()
+        return self._versions.registry.scan()
 
     def load(self, versions_kept: int = 1) -> Library:
         """Loads what is new and keeps what is loaded already.
@@ -69,9 +97,9 @@ class ModelLoader:
         for (name, _), (_, model) in sorted(self._loaded.items(), key=_by_version, reverse=True):
             loaded.setdefault(name, (model,))
         if not loaded:
+            root = self._versions.registry.root
             raise StartError(
-                f"no model can be served from {self.registry.root}: train some with "
-                f"`python -m trainer --models {self.registry.root}`"
+                f"no model can be served from {root}: train some with `python -m trainer --models {root}`"
             )
         wanted = {(name, model.predictor.version) for name, versions in loaded.items() for model in versions}
         self._loaded = {key: entry for key, entry in self._loaded.items() if key in wanted}
@@ -103,7 +131,7 @@ class ModelLoader:
             return None
         name, version = key
         try:
-            model = load_version(self.registry, name, version, self.catalogue)
+            model = self._versions.load(name, version)
         except ArtifactError as error:
             self._refuse(key, fingerprint, str(error))
             return None
@@ -119,18 +147,6 @@ class ModelLoader:
         name, version = key
         self._failed[key] = (fingerprint, FailedVersion(name, version, reason))
         _log.error("model_refused", model=name, version=version, reason=reason)
-
-
-def load_version(registry: Registry, name: str, version: str, catalogue: Catalogue) -> LoadedModel:
-    """Loads one version of a model, and warms it up.
-
-    Raises:
-        ArtifactError: When it is broken.
-    """
-    predictor = load_predictor(registry.path(name, version), catalogue)
-    predictor.finish([predictor.start(predictor.track_ids[0], ())])  # the first is the slowest
-    _log.info("model_loaded", model=name, version=version)
-    return LoadedModel(predictor, datetime.now(UTC))
 
 
 def _by_version(entry: tuple[Key, object]) -> int:

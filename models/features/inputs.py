@@ -1,6 +1,6 @@
 """A network's standardised inputs: the track's block first, then the listener's, then the context's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -15,6 +15,8 @@ from models.features.scores import NormalScores
 
 # Far outside any real attribute; keeps an absurd value in a catalogue from overflowing the network.
 _LIMIT = 1e4
+# Tracks of a catalogue that are encoded in one go: all of them together would be the largest thing in memory.
+_TRACKS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +64,28 @@ class InputEncoder:
         Args:
             tracks: Rows of a catalogue: `genres` and the audio columns.
         """
-        raw = raw_tracks(self.genres, self.audio, tracks)
+        encoded = np.empty((len(tracks), self.n_track_inputs), dtype=np.float32)
+        for some, raw in raw_chunks(self.genres, self.audio, tracks):
+            encoded[some] = self.track_block(raw)
+        return encoded
+
+    def track_block(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
+
+        Args:
+            raw: Rows of `raw_tracks`; overwritten.
+        """
         if self.scores is not None:
             raw[:, self.genres.n_clusters :] = self.scores.transform(raw[:, self.genres.n_clusters :])
         block = slice(0, self.n_track_inputs)
         return _standardise(raw, self.mean[block], self.scale[block])
+
+    def unit_scale(self, audio: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns audio attributes on unit scale, (n_tracks, n_audio); NaN where unknown."""
+        if self.scores is not None:
+            return self.scores.transform(audio)
+        block = slice(self.genres.n_clusters, self.n_track_inputs)
+        return (audio - self.mean[block]) / self.scale[block]
 
     def encode_listener(self, favourite_genres: Iterable[str]) -> NDArray[np.float32]:
         """Returns the standardised listener block, (n_clusters,)."""
@@ -76,31 +95,52 @@ class InputEncoder:
 
 def track_views(inputs: InputEncoder, tracks: pd.DataFrame) -> TrackViews:
     """Returns what context features need of tracks: their audio block on unit scale and their clusters."""
+    views = empty_views(inputs, len(tracks))
+    for some, raw in raw_chunks(inputs.genres, inputs.audio, tracks):
+        fill_views(views, some, inputs, raw)
+    return views
+
+
+def empty_views(inputs: InputEncoder, n_tracks: int) -> TrackViews:
+    """Returns room for what context features need of tracks, for `fill_views`."""
+    widths = (len(inputs.audio), inputs.genres.n_clusters)
+    return TrackViews(*(np.empty((n_tracks, width), dtype=np.float32) for width in widths))
+
+
+def fill_views(views: TrackViews, some: slice, inputs: InputEncoder, raw: NDArray[np.float64]) -> None:
+    """Fills in some tracks, given their rows of `raw_tracks`."""
     n_clusters = inputs.genres.n_clusters
-    block = slice(n_clusters, inputs.n_track_inputs)
-    raw = raw_tracks(inputs.genres, inputs.audio, tracks)
-    audio = raw[:, n_clusters:]
-    if inputs.scores is None:
-        audio = (audio - inputs.mean[block]) / inputs.scale[block]
-    else:
-        audio = inputs.scores.transform(audio)
-    return TrackViews(np.nan_to_num(audio).astype(np.float32), raw[:, :n_clusters].astype(np.float32))
+    views.audio[some] = np.nan_to_num(inputs.unit_scale(raw[:, n_clusters:]))
+    views.clusters[some] = raw[:, :n_clusters]
 
 
 def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:
     """Returns the track block before standardisation, (n_tracks, n_clusters + n_audio); NaN where unknown."""
-    rows = np.zeros((len(tracks), genres.n_clusters + len(audio)))
-    clusters_of: dict[tuple[str, ...], list[int]] = {}  # an artist has many tracks
-    found = []
-    for names in map(tuple, tracks["genres"]):
-        clusters = clusters_of.get(names)
-        if clusters is None:
-            clusters = clusters_of[names] = genres.clusters(names)
-        found.append(clusters)
-    n_found = [len(clusters) for clusters in found]
-    rows[np.repeat(np.arange(len(rows)), n_found), list(chain.from_iterable(found))] = 1
-    rows[:, genres.n_clusters :] = raw_audio(audio, tracks)
+    rows = np.empty((len(tracks), genres.n_clusters + len(audio)))
+    for some, raw in raw_chunks(genres, audio, tracks):
+        rows[some] = raw
     return rows
+
+
+def raw_chunks(
+    genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yields some tracks after the other: which, and their rows of `raw_tracks`, for one use."""
+    clusters_of: dict[tuple[str, ...], list[int]] = {}  # an artist has many tracks
+    for start in range(0, len(tracks), _TRACKS_AT_ONCE):
+        some = slice(start, start + _TRACKS_AT_ONCE)
+        part = tracks.iloc[some]
+        rows = np.zeros((len(part), genres.n_clusters + len(audio)))
+        found = []
+        for names in map(tuple, part["genres"]):
+            clusters = clusters_of.get(names)
+            if clusters is None:
+                clusters = clusters_of[names] = genres.clusters(names)
+            found.append(clusters)
+        n_found = [len(clusters) for clusters in found]
+        rows[np.repeat(np.arange(len(rows)), n_found), list(chain.from_iterable(found))] = 1
+        rows[:, genres.n_clusters :] = raw_audio(audio, part)
+        yield some, rows
 
 
 def raw_audio(audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:

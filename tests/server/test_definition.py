@@ -19,7 +19,7 @@ from server.arms import ArmLoader, ExperimentFollower
 from server.errors import StartError
 from server.experiment.definition import ExperimentDefinition, equal_definition, read_definition, resolve
 from server.experiment.watching import FileWatcher
-from server.loading import ModelLoader
+from server.loading import ModelLoader, VersionLoader
 from server.settings import ServerSettings
 from tests.server.conftest import SaveModel, ServerFactory
 
@@ -121,9 +121,10 @@ def test_an_older_version_is_loaded_for_its_arm_and_a_missing_one_refused(
 ) -> None:
     save_model(settings.models, "simple", "2")
     registry, catalogue = Registry(settings.models), read_catalogue(settings.data_directory)
-    library = ModelLoader(registry, catalogue, None).load()
+    versions = VersionLoader(registry, catalogue)
+    library = ModelLoader(versions, None).load()
     changed = settings.model_copy(update={"experiment_file": write(tmp_path / "e.toml", FILE)})
-    arms = ArmLoader(changed, registry, catalogue)
+    arms = ArmLoader(changed, versions)
     _, arm_models = arms.load(library)
     assert {key: model.predictor.version for key, model in arm_models.items()} == {
         ("simple", "1"): "1",
@@ -145,9 +146,10 @@ def test_an_arms_model_is_loaded_again_when_its_files_were_replaced(
 ) -> None:
     save_model(settings.models, "simple", "2")
     registry, catalogue = Registry(settings.models), read_catalogue(settings.data_directory)
-    library = ModelLoader(registry, catalogue, None).load()
+    versions = VersionLoader(registry, catalogue)
+    library = ModelLoader(versions, None).load()
     changed = settings.model_copy(update={"experiment_file": write(tmp_path / "e.toml", FILE)})
-    arms = ArmLoader(changed, registry, catalogue)
+    arms = ArmLoader(changed, versions)
     before, models = arms.load(library)
     weights = settings.models / "simple" / "1" / "weights.safetensors"
     os.utime(weights, ns=(1, 1))

@@ -5,11 +5,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from data import Catalogue, read_catalogue
+from models.first_layer import GiveWay
 from models.predictor import Predictor, load_predictor
 from models.registry import Registry
 from server.errors import StartError, UnknownModelError
 from server.library import Library, choose_default
-from server.loading import ModelLoader
+from server.loading import ModelLoader, VersionLoader
 
 SaveModel = Callable[[Path, str, str], None]
 Load = Callable[..., Library]
@@ -23,7 +24,7 @@ def catalogue(data_directory: Path) -> Catalogue:
 @pytest.fixture
 def load(registry_directory: Path, catalogue: Catalogue) -> Load:
     """Loads from the same registry again and again."""
-    return ModelLoader(Registry(registry_directory), catalogue, None).load
+    return ModelLoader(VersionLoader(Registry(registry_directory), catalogue), None).load
 
 
 def break_version(registry: Path, name: str, version: str) -> bytes:
@@ -70,10 +71,10 @@ def test_whatever_a_version_makes_the_libraries_raise_it_is_refused_and_the_othe
 ) -> None:
     save_model(registry_directory, "simple", "2")
 
-    def load_version_but_2(directory: Path, catalogue: Catalogue) -> Predictor:
+    def load_version_but_2(directory: Path, catalogue: Catalogue, give_way: GiveWay) -> Predictor:
         if directory.name == "2":
             raise ZeroDivisionError("of\nsome library")
-        return load_predictor(directory, catalogue)
+        return load_predictor(directory, catalogue, give_way)
 
     monkeypatch.setattr("server.loading.load_predictor", load_version_but_2)
     library = load()
@@ -114,7 +115,7 @@ def test_a_model_without_a_good_version_leaves_the_others_serving_and_is_not_hea
 
 def test_no_model_at_all_names_the_trainer(tmp_path: Path, catalogue: Catalogue) -> None:
     with pytest.raises(StartError, match="python -m trainer"):
-        ModelLoader(Registry(tmp_path / "nothing"), catalogue, None).load()
+        ModelLoader(VersionLoader(Registry(tmp_path / "nothing"), catalogue), None).load()
 
 
 def test_the_default_is_the_configured_model_or_the_one_with_the_lowest_log_loss(load: Load) -> None:
@@ -123,3 +124,15 @@ def test_the_default_is_the_configured_model_or_the_one_with_the_lowest_log_loss
     assert choose_default(models, "simple") == "simple"
     with pytest.raises(StartError, match="'other' is not among those loaded"):
         choose_default(models, "other")
+
+
+@pytest.mark.parametrize("gently", [True, False])
+def test_a_load_rests_only_where_it_is_told_to_be_gentle(
+    registry_directory: Path, catalogue: Catalogue, gently: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("server.loading.time.sleep", rests.append)
+    versions = VersionLoader(Registry(registry_directory), catalogue)
+    versions.gently = gently
+    versions.load("simple", "1")
+    assert bool(rests) is gently
