@@ -17,8 +17,8 @@ from server.ports import LoadedModel
 
 Key = tuple[str, str]
 
-# Without a core to spare, a load that never rested would take the calls' time; this one takes 1 to 2 s.
-_REST_S = 0.02
+# Without a core to spare, a load that never rested would take the calls' time; this one takes some 2 s.
+_REST_S = 0.01
 
 _log = structlog.get_logger("server.loading")
 

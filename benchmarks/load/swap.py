@@ -84,10 +84,11 @@ class Swapping:
             stub = pb_grpc.PredictionServiceStub(channel)
             request: Any = longer.requests["Predict"]
             serving = stub.Predict(request)
+            staged, version = self._stage_version(serving)
             driving = pool.submit(longer.at_rate, self.server, "Predict", rate_per_s)
             time.sleep(2)  # one second of it is warm-up
             appeared_s = time.time()
-            version = self._add_version(serving)
+            staged.rename(self._registry / serving.model / version)
             deadline_s = appeared_s + _TIMEOUT_S
             while stub.Predict(request).version != version:
                 if time.time() > deadline_s:
@@ -100,13 +101,14 @@ class Swapping:
             raise RuntimeError("the swap took longer than the load: give it more --seconds")
         return around.p99_ms_between(appeared_s, served_s + 0.5)
 
-    def _add_version(self, serving: pb.PredictResponse) -> str:
-        """Puts the serving version into the registry once more, as the next one."""
+    def _stage_version(self, serving: pb.PredictResponse) -> tuple[Path, str]:
+        """Writes the serving version once more, as the next one, beside the registry; returns where."""
         version = str(int(serving.version) + 1)
         artifact = load(self._registry / serving.model / serving.version)
         manifest = artifact.manifest.model_copy(update={"version": version})
-        save(replace(artifact, manifest=manifest), self._registry / serving.model / version)
-        return version
+        staged = self._registry.with_name("staged") / serving.model / version
+        save(replace(artifact, manifest=manifest), staged)
+        return staged, version
 
     def _refused(self) -> int:
         """Returns how many calls have ended with another status than OK."""

@@ -15,8 +15,9 @@ from models.features.scores import NormalScores
 
 # Far outside any real attribute; keeps an absurd value in a catalogue from overflowing the network.
 _LIMIT = 1e4
-# Tracks of a catalogue that are encoded in one go: all of them together would be the largest thing in memory.
-_TRACKS_AT_ONCE = 512
+# Tracks of a catalogue that are encoded in one go. All of them together would be the largest thing in memory,
+# and a server that loads a model beside others lets calls through after so many.
+_TRACKS_AT_ONCE = 128
 
 
 @dataclass(frozen=True, eq=False)
