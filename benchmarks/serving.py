@@ -22,11 +22,13 @@ from rich.console import Console
 
 from benchmarks.load import h2load, peers, servers, swap
 from benchmarks.load.comparing import SERVICE, Bench, Row, as_table, compare
+from benchmarks.load.holding import held
 from benchmarks.load.servers import Running
 from data import DataError, read_catalogue
 from playthrough.v1 import prediction_service_pb2 as pb
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_HELD_SHARE = 0.4
 _GENRES = ("rock", "pop", "polish rock")
 
 
@@ -87,15 +89,34 @@ def compare_metrics(bench: Bench, shown: Running, plain: Running) -> list[Row]:
     ]
 
 
-def compare_workers(bench: Bench, one: Running, two: Running) -> Row:
-    """Compares two workers with one, over eight connections."""
-    return compare(
-        "Predict, 64 in flight over 8 connections, 2 workers to 1",
-        "calls/s",
-        lambda: bench.rate(two, "Predict", 64),
-        lambda: bench.rate(one, "Predict", 64),
-        bench.pairs,
-    )
+def compare_workers(bench: Bench, one: Running, two: Running) -> list[Row]:
+    """Compares two workers with one, over eight connections.
+
+    They share their cores with the load generator, which wants one for itself. So they are compared a second
+    time with each worker held to less than half a core.
+    """
+
+    def held_rate(server: Running) -> float:
+        with held(servers.workers_of(server.pid), _HELD_SHARE):
+            return bench.rate(server, "Predict", 64)
+
+    claim = "Predict, 64 in flight over 8 connections, 2 workers to 1"
+    return [
+        compare(
+            claim,
+            "calls/s",
+            lambda: bench.rate(two, "Predict", 64),
+            lambda: bench.rate(one, "Predict", 64),
+            bench.pairs,
+        ),
+        compare(
+            f"{claim}, each held to {_HELD_SHARE:.0%} of a core",
+            "calls/s",
+            lambda: held_rate(two),
+            lambda: held_rate(one),
+            bench.pairs,
+        ),
+    ]
 
 
 def measure_rankings(bench: Bench, ours: Running) -> dict[str, float]:
@@ -190,7 +211,7 @@ def measure(data: Path, models: Path, folder: Path, bench: Bench) -> tuple[list[
             two = servers.our_server(data, models, folder, workers=2)
             with servers.running(two, PLAYTHROUGH_VAR_DIR=str(folder / "two")) as pair:
                 wide = Bench(bench.seconds, bench.pairs, bench.requests, connections=8)
-                rows.append(compare_workers(wide, ours, pair))
+                rows += compare_workers(wide, ours, pair)
                 # Last: delivery to MongoDB goes on for a while.
                 rows += [compare_rates(bench, "PredictRandom", ours, floor, n) for n in (1, 8, 64)]
                 memory = [servers.resident_mb(pid) for pid in servers.workers_of(pair.pid)]

@@ -5,7 +5,6 @@ import contextlib
 import ctypes
 import gc
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -36,7 +35,6 @@ from server.settings import ServerSettings
 from server.watching import RegistryWatch
 
 _FLUSH_TIMEOUT_S = 10.0
-_SWITCH_INTERVAL_S = 0.0005
 
 _log = structlog.get_logger("server")
 _Loading = asyncio.Task[tuple[VersionLoader, ModelLoader, Library]]
@@ -127,11 +125,9 @@ async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
 def keep_for_good() -> None:
     """Settles down after loading, in a process that does nothing else.
 
-    A thread that loads a new version gives way to the event loop ten times as soon as by default, since
-    every call waits for that. What is loaded leaves the garbage collector's sight, whose pauses grow with it,
-    and the memory that loading needed goes back to the system, where the C library knows how.
+    What is loaded leaves the garbage collector's sight, whose pauses grow with it, and the memory that
+    loading needed goes back to the system, where the C library knows how.
     """
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     with contextlib.suppress(AttributeError):  # not glibc
