@@ -1,4 +1,4 @@
-"""Trains one network by mini-batches: AdamW, dropout, a cosine schedule."""
+"""Trains one network by mini-batches: AdamW, dropout, a cosine schedule, averaged weights."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models import networks
 from models.layout import Layer
@@ -20,6 +21,8 @@ def descend(
     examples: Examples, varies: NDArray[np.bool_], recipe: TunedRecipe, seed: int
 ) -> Iterator[tuple[nn.Module, float]]:
     """Trains a new network; yields it, still being trained, and its mean loss after each epoch.
+
+    Where the recipe averages the weights of the latest steps, a network of the averages is yielded instead.
 
     Args:
         examples: Plays to learn from.
@@ -36,6 +39,7 @@ def descend(
         batch_size = _batch_size(len(examples), recipe)
         n_batches = -(-len(examples) // batch_size)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_batches * recipe.epochs)
+        averaged = _averaged(network, n_batches, recipe)
         state = _random_state(device)
     for _ in range(recipe.epochs):
         # The process's generator is lent for an epoch only: whoever asks for the next one may draw too.
@@ -46,8 +50,20 @@ def descend(
             for plays in torch.split(torch.randperm(len(examples)).to(device), batch_size):
                 total += _step(network, examples, plays, columns, recipe, optimizer) * len(plays)
                 scheduler.step()
+                averaged.update_parameters(network)
             state = _random_state(device)
-        yield network, float(total) / len(examples)
+        yield averaged.module, float(total) / len(examples)
+
+
+def _averaged(network: nn.Module, n_batches: int, recipe: TunedRecipe) -> AveragedModel:
+    """Returns a running average of the network's weights, over an epoch at most: old steps are worse.
+
+    Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992), as an
+    exponential moving average.
+    """
+    n_steps = min(recipe.averaged_steps, n_batches)
+    decaying = get_ema_multi_avg_fn(1 - 1 / n_steps)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=decaying)
 
 
 def _random_state(device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -54,6 +54,7 @@ class TunedRecipe(Recipe):
         batch_size: Plays a step.
         imagined_copies: How often each play is imagined before another track, for a teacher to speak of; see
             `trainer.teacher`.
+        averaged_steps: How many steps, about, the weights are averaged over; 1: the last step's are kept.
         n_folds: Parts of the training part that are held out in turn, to learn when to stop and how to
             calibrate.
         context_weights: Size of the context's features, see `models.features.fitting_context.fit_context`;
@@ -65,6 +66,7 @@ class TunedRecipe(Recipe):
     weight_decay: float = 0.3
     batch_size: int = 256
     imagined_copies: int = 2
+    averaged_steps: int = 1
     n_folds: int = 3
     context_weights: Mapping[str, float] = field(default_factory=dict)
 
@@ -105,7 +107,7 @@ TUNED: Mapping[str, Recipe] = {
         network="Simple",
         audio=(),
         learning_rate=2e-3,
-        epochs=12,
+        epochs=4,
         weights=BlockWeights(track_genres=0.3, audio=0.0, listener_genres=5.0),
         dropout=0.1,
     ),
@@ -117,15 +119,19 @@ TUNED: Mapping[str, Recipe] = {
         epochs=12,
         weights=BlockWeights(track_genres=0.1, audio=0.2, listener_genres=5.0),
         dropout=0.2,
+        imagined_copies=3,
+        averaged_steps=100,
     ),
     "contextual": TunedRecipe(
         description="What the advanced model sees and, where given, the listener's recent plays.",
         network="Contextual",
         audio=AUDIO,
         learning_rate=2e-3,
-        epochs=12,
+        epochs=8,
         weights=BlockWeights(track_genres=0.1, audio=0.2, listener_genres=5.0),
         dropout=0.1,
+        imagined_copies=4,
+        averaged_steps=100,
         context_weights={
             "rate": 0.7, "outcome_within_0.3": 0.3, "outcome_within_1": 0.3, "outcome_linear": 0.3,
             "situation": 0.1, "*": 0.15,

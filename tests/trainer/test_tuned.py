@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.features.weights import BlockWeights
+from trainer.descent import descend, linear_layers
 from trainer.examples import Examples
 from trainer.recipes import TUNED, TunedRecipe
 from trainer.tuned import Fitted, fit_tuned
@@ -96,6 +97,29 @@ def test_the_same_seed_gives_the_same_network_and_spares_the_process_its_randomn
         assert np.array_equal(weight, same_weight)
         assert np.array_equal(bias, same_bias)
     assert not np.array_equal(first.layers[0][0], other.layers[0][0])
+
+
+def weights_after_each_epoch(averaged_steps: int) -> list[NDArray[np.float32]]:
+    recipe = replace(RECIPE, averaged_steps=averaged_steps)
+    examples = made_examples()
+    varies = examples.varying()
+    return [
+        linear_layers(network, varies)[0][0].copy() for network, _ in descend(examples, varies, recipe, 1)
+    ]
+
+
+def test_averaged_weights_follow_the_latest_steps_from_behind() -> None:
+    last, averaged, longest = (weights_after_each_epoch(steps) for steps in (1, 10, 10_000))
+    moved = np.abs(last[1] - last[0]).mean()
+    assert 0 < np.abs(averaged[1] - last[1]).mean() < moved
+    nearest = [int(np.argmin([np.abs(mine - theirs).mean() for theirs in last])) for mine in longest]
+    assert nearest[-1] >= 4, "an average over more than an epoch would stay with the first steps"
+
+
+def test_the_model_has_the_averaged_weights() -> None:
+    fitted = train(made_examples(), replace(RECIPE, averaged_steps=10), fold=False)
+    assert np.array_equal(fitted.layers[0][0], weights_after_each_epoch(10)[-1])
+    assert not np.array_equal(fitted.layers[0][0], weights_after_each_epoch(1)[-1])
 
 
 def test_an_input_that_never_varied_has_no_say() -> None:
