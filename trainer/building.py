@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from threadpoolctl import threadpool_limits
 
 from models import Artifact, ListenerContext, Manifest
 from models.calibration import Calibration
@@ -119,7 +120,8 @@ def _build_tuned(
         examples, encoder, catalogue, contexts, copies=recipe.imagined_copies, seed=options.seed
     )
     seed = options.seed
-    return encoder, fit_tuned(examples, folds, recipe, imagined=imagined, seed=seed, on_epoch=on_epoch)
+    with threadpool_limits(1):  # a batch is small: threads that share one spend their time waiting
+        return encoder, fit_tuned(examples, folds, recipe, imagined=imagined, seed=seed, on_epoch=on_epoch)
 
 
 def _fit_encoder(

@@ -8,13 +8,16 @@ network, no others, and is not needed once the network is trained.
 Source: Hinton et al., "Distilling the Knowledge in a Neural Network" (2015).
 """
 
+import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from data import Catalogue
 from models import ListenerContext
@@ -96,14 +99,22 @@ def teach(real: Examples, imagined: list[Examples], *, seed: int) -> Examples:
 def _grow(
     inputs: NDArray[np.float32], classes: NDArray[np.int64], seed: int
 ) -> list[HistGradientBoostingClassifier]:
-    """Returns boosted trees that differ in the columns that each split may choose from."""
+    """Returns boosted trees that differ in the columns that each split may choose from.
+
+    One core grows one ensemble: the trees are small, and threads that share one wait for each other, most of
+    all where something else wants a core.
+    """
     seeds = np.random.default_rng(seed).integers(2**32, size=_N_ENSEMBLES)
-    return [
-        HistGradientBoostingClassifier(
-            max_iter=150, learning_rate=0.06, max_features=0.5, early_stopping=False, random_state=int(each)
-        ).fit(inputs, classes)
-        for each in seeds
-    ]
+
+    def grow_one(own_seed: int) -> HistGradientBoostingClassifier:
+        trees = HistGradientBoostingClassifier(
+            max_iter=150, learning_rate=0.06, max_features=0.5, early_stopping=False, random_state=own_seed
+        )
+        with threadpool_limits(1, user_api="openmp"):  # of the thread that calls it
+            return trees.fit(inputs, classes)
+
+    with ThreadPoolExecutor(min(_N_ENSEMBLES, os.cpu_count() or 1)) as cores:
+        return [each.result() for each in [cores.submit(grow_one, own_seed) for own_seed in seeds.tolist()]]
 
 
 def _predict(
