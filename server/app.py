@@ -142,6 +142,7 @@ async def _start(
     arms = ArmLoader(settings, versions)
     experiment, arm_models = await asyncio.to_thread(arms.load, library)
     versions.gently = True  # from now on there are calls to answer
+    stack.callback(setattr, versions, "gently", False)  # a load under way at the end is waited for
     spool = Spool(
         settings.spool_directory / f"{place.worker}{SUFFIX}",
         max_records=settings.spool_max_records,
