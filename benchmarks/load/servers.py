@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _START_TIMEOUT_S = 120.0
+_SETTLE_TIMEOUT_S = 120.0
+_QUIET_S, _IDLE_SHARE = 0.5, 0.05
 _READY = "listening on "
 
 
@@ -31,6 +33,20 @@ class Running:
     def cpu_s(self) -> float:
         """Returns the processor time that its workers have used so far, in seconds."""
         return sum(_cpu_s(pid) for pid in workers_of(self.pid))
+
+    def settle(self) -> None:
+        """Waits until the server and its database have nothing left to do: a spool is emptied after the load.
+
+        Raises:
+            RuntimeError: When that takes two minutes.
+        """
+        deadline = time.monotonic() + _SETTLE_TIMEOUT_S
+        while time.monotonic() < deadline:
+            before = sum(map(_cpu_s, family(self.pid)))
+            time.sleep(_QUIET_S)
+            if sum(map(_cpu_s, family(self.pid))) - before < _IDLE_SHARE * _QUIET_S:
+                return
+        raise RuntimeError("the server is still at work long after the load")
 
 
 @contextmanager

@@ -45,10 +45,11 @@ class Swapping:
         """Takes the server, and where its registry and its metrics are."""
         self.server = server
         self._failed = 0
+        self._swap_s: list[float] = []
         self._registry = registry
         self._metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
 
-    def compare(self, bench: Bench, rate_per_s: int) -> tuple[Row, int]:
+    def compare(self, bench: Bench, rate_per_s: int) -> tuple[Row, dict[str, float]]:
         """Compares the calls around a swap with those of a quiet time.
 
         Args:
@@ -56,7 +57,8 @@ class Swapping:
             rate_per_s: Offered load.
 
         Returns:
-            The row, and how many calls failed, by the transport or by their status.
+            The row, how many calls failed, by the transport or by their status, and the longest time from a
+            version's appearance until it served.
         """
         refused = self._refused()
 
@@ -72,11 +74,14 @@ class Swapping:
             without,
             bench.pairs,
         )
-        return row, self._failed + self._refused() - refused
+        return row, {
+            "failed calls around swaps": self._failed + self._refused() - refused,
+            "new version serves after, s": max(self._swap_s),
+        }
 
     def _p99_around_a_swap(self, bench: Bench, rate_per_s: int) -> float:
         """Returns the p99 from when a version appears to half a second after it serves, in milliseconds."""
-        longer = replace(bench, seconds=max(bench.seconds, 5.0))
+        longer = replace(bench, seconds=max(bench.seconds, 8.0))
         with (
             ThreadPoolExecutor(1) as pool,
             grpc.insecure_channel(self.server.address) as channel,
@@ -97,6 +102,7 @@ class Swapping:
             served_s = time.time()
             around = driving.result()
         self._failed += around.failed
+        self._swap_s.append(served_s - appeared_s)
         if served_s > around.timeline[-1][0]:
             raise RuntimeError("the swap took longer than the load: give it more --seconds")
         return around.p99_ms_between(appeared_s, served_s + 0.5)
