@@ -20,9 +20,9 @@ _FEWEST_STEPS, _SMALLEST_BATCH = 20, 16
 def descend(
     examples: Examples, varies: NDArray[np.bool_], recipe: TunedRecipe, seed: int
 ) -> Iterator[tuple[nn.Module, float]]:
-    """Trains a new network; yields it, still being trained, and its mean loss after each epoch.
+    """Trains a new network; after each epoch yields one with its weights, averaged, and its mean loss.
 
-    Where the recipe averages the weights of the latest steps, a network of the averages is yielded instead.
+    The average is over the latest steps. What is yielded changes as the training goes on.
 
     Args:
         examples: Plays to learn from.

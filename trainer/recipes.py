@@ -54,7 +54,8 @@ class TunedRecipe(Recipe):
         batch_size: Plays a step.
         imagined_copies: How often each play is imagined before another track, for a teacher to speak of; see
             `trainer.teacher`.
-        averaged_steps: How many steps, about, the weights are averaged over; 1: the last step's are kept.
+        averaged_steps: Over how many of the latest steps, about, the weights are averaged, an epoch's at
+            most; 1: the last step's are kept.
         n_folds: Parts of the training part that are held out in turn, to learn when to stop and how to
             calibrate.
         context_weights: Size of the context's features, see `models.features.fitting_context.fit_context`;

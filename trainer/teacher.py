@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from data import Catalogue
 from models import ListenerContext
@@ -26,7 +26,7 @@ from trainer.examples import Examples, context_block
 
 # Fewer plays than that make no trees worth copying.
 _FEWEST_PLAYS = 500
-# Trees need the dense inputs in memory; so many plays are plenty for 100 trees.
+# Trees need the dense inputs in memory; so many plays are plenty for them.
 _MOST_PLAYS = 100_000
 _FEWEST_NON_ZERO = 10
 _BATCH = 8192
@@ -88,8 +88,10 @@ def teach(real: Examples, imagined: list[Examples], *, seed: int) -> Examples:
     )
     if not len(columns):
         return real
-    ensembles = _grow(inputs[:, columns], real.classes.cpu().numpy()[rows], seed)
+    chosen = inputs[:, columns].astype(np.float64)  # what the trees work in: each would make its own copy
     del inputs
+    ensembles = _grow(chosen, real.classes.cpu().numpy()[rows], seed)
+    del chosen
     said = [_predict(ensembles, part, columns) for part in (real, *imagined)]
     outcomes = real.classes.float().cpu()
     said[0] = _OUTCOME_SHARE * outcomes + (1 - _OUTCOME_SHARE) * said[0]
@@ -97,7 +99,7 @@ def teach(real: Examples, imagined: list[Examples], *, seed: int) -> Examples:
 
 
 def _grow(
-    inputs: NDArray[np.float32], classes: NDArray[np.int64], seed: int
+    inputs: NDArray[np.float64], classes: NDArray[np.int64], seed: int
 ) -> list[HistGradientBoostingClassifier]:
     """Returns boosted trees that differ in the columns that each split may choose from.
 
@@ -105,16 +107,20 @@ def _grow(
     all where something else wants a core.
     """
     seeds = np.random.default_rng(seed).integers(2**32, size=_N_ENSEMBLES)
+    pools = ThreadpoolController()
 
     def grow_one(own_seed: int) -> HistGradientBoostingClassifier:
         trees = HistGradientBoostingClassifier(
             max_iter=150, learning_rate=0.06, max_features=0.5, early_stopping=False, random_state=own_seed
         )
-        with threadpool_limits(1, user_api="openmp"):  # of the thread that calls it
+        with pools.limit(limits=1, user_api="openmp"):  # holds for this thread only
             return trees.fit(inputs, classes)
 
-    with ThreadPoolExecutor(min(_N_ENSEMBLES, os.cpu_count() or 1)) as cores:
+    cores = ThreadPoolExecutor(min(_N_ENSEMBLES, os.cpu_count() or 1))
+    try:
         return [each.result() for each in [cores.submit(grow_one, own_seed) for own_seed in seeds.tolist()]]
+    finally:
+        cores.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C no other ensemble is begun
 
 
 def _predict(
@@ -124,7 +130,7 @@ def _predict(
     parts = []
     for start in range(0, len(examples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(examples)))
-        inputs = _dense(examples, rows)[:, columns]
+        inputs = _dense(examples, rows)[:, columns].astype(np.float64)  # once for all ensembles
         parts.append(np.mean([ensemble.predict_proba(inputs)[:, 1] for ensemble in ensembles], axis=0))
     return torch.from_numpy(np.concatenate(parts).astype(np.float32))
 
