@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.context import ListenerContext
 from models.features import InputEncoder
+from models.features.history import TrackViews
 from models.features.inputs import empty_views, fill_views, raw_chunks
 from models.layout import Layer
 
@@ -43,20 +44,13 @@ class FirstLayer:
             inputs: Encoder of the network's inputs.
             layer: Weights (n_first, n_inputs) and biases (n_first,).
             catalogue: Tracks; has the audio columns that the encoder uses.
-            give_way: Called after every few hundred tracks.
+            give_way: Called again and again, for whoever has others to let through.
         """
-        weight, bias = layer
-        n_tracks, n_without_context = inputs.n_track_inputs, inputs.n_inputs - inputs.n_context_inputs
+        weight, _ = layer
+        n_without_context = inputs.n_inputs - inputs.n_context_inputs
         self.uses_context = inputs.context is not None
-        # Each row carries a 1 behind its values, as `ForwardPass` wants it.
-        self.track_parts = np.ones((len(catalogue.tracks), len(bias) + 1), dtype=np.float32)
-        self._track_views = empty_views(inputs, len(self.track_parts)) if self.uses_context else None
-        for some, raw in raw_chunks(inputs.genres, inputs.audio, catalogue.tracks):
-            if self._track_views is not None:
-                fill_views(self._track_views, some, inputs, raw)
-            self.track_parts[some, :-1] = inputs.track_block(raw) @ weight[:, :n_tracks].T + bias
-            give_way()
-        listener_weight = np.ascontiguousarray(weight[:, n_tracks:n_without_context])
+        self.track_parts, self._track_views = _of_tracks(inputs, layer, catalogue, give_way)
+        listener_weight = np.ascontiguousarray(weight[:, inputs.n_track_inputs : n_without_context])
         # Of a method of this object it would be a reference cycle: a replaced model would stay in memory.
         self.listener_part: Callable[[tuple[str, ...]], NDArray[np.float32]] = lru_cache(_LISTENERS_KEPT)(
             partial(_listener_part, inputs, listener_weight)
@@ -89,6 +83,22 @@ class FirstLayer:
             listener_part = listener_part * np.float32(self._context.genre_share(context))
         sums += listener_part
         return sums
+
+
+def _of_tracks(
+    inputs: InputEncoder, layer: Layer, catalogue: Catalogue, give_way: GiveWay
+) -> tuple[NDArray[np.float32], TrackViews | None]:
+    """Returns the track parts, and what a context's features need of the tracks where there is a context."""
+    weight, bias = layer
+    track_weight = weight[:, : inputs.n_track_inputs].T  # (n_track_inputs, n_first)
+    parts = np.ones((len(catalogue.tracks), len(bias) + 1), dtype=np.float32)
+    views = None if inputs.context is None else empty_views(inputs, len(parts))
+    for some, raw in raw_chunks(inputs.genres, inputs.audio, catalogue.tracks):
+        parts[some, :-1] = inputs.track_block(raw) @ track_weight + bias
+        if views is not None:
+            fill_views(views, some, inputs, raw)
+        give_way()
+    return parts, views
 
 
 def _listener_part(

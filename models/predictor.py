@@ -40,7 +40,7 @@ class Predictor:
         Args:
             artifact: Trained model.
             catalogue: Tracks to predict for; has the audio columns that the model uses.
-            give_way: Called after every few hundred tracks.
+            give_way: Called again and again, for whoever has others to let through.
         """
         manifest = artifact.manifest
         self.name = manifest.name
@@ -193,7 +193,7 @@ def load_predictor(path: Path, catalogue: Catalogue, give_way: GiveWay = never_m
     Args:
         path: Folder of one model version.
         catalogue: Tracks to predict for.
-        give_way: Called after every few hundred tracks, for whoever has others to let through.
+        give_way: Called again and again, for whoever has others to let through.
 
     Returns:
         The predictor.

@@ -37,7 +37,7 @@ from server.watching import RegistryWatch
 _FLUSH_TIMEOUT_S = 10.0
 
 _log = structlog.get_logger("server")
-_Loading = asyncio.Task[tuple[VersionLoader, ModelLoader, Library]]
+_Loading = asyncio.Task[tuple[ModelLoader, Library]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +138,11 @@ async def _start(
     settings: ServerSettings, place: Place, store: MongoStore, loading: _Loading, stack: AsyncExitStack
 ) -> str:
     """Starts everything that answers calls; returns the address."""
-    versions, loader, library = await loading
-    arms = ArmLoader(settings, versions)
+    loader, library = await loading
+    arms = ArmLoader(settings, loader.versions)
     experiment, arm_models = await asyncio.to_thread(arms.load, library)
-    versions.gently = True  # from now on there are calls to answer
-    stack.callback(setattr, versions, "gently", False)  # a load under way at the end is waited for
+    loader.versions.gently = True  # from now on there are calls to answer
+    stack.callback(loader.versions.hurry)  # a load under way at the end is waited for
     spool = Spool(
         settings.spool_directory / f"{place.worker}{SUFFIX}",
         max_records=settings.spool_max_records,
@@ -248,15 +248,14 @@ def _begin_loading(settings: ServerSettings, stack: AsyncExitStack) -> _Loading:
     return loading
 
 
-def _load(settings: ServerSettings) -> tuple[VersionLoader, ModelLoader, Library]:
+def _load(settings: ServerSettings) -> tuple[ModelLoader, Library]:
     threadpool_limits(1, user_api="blas")  # a worker is one core's; more threads would spin for the others'
     catalogue = read_catalogue(settings.data_directory, lenient=settings.lenient)
     for repair in catalogue.repairs:
         _log.warning("data_repaired", **asdict(repair))
     pyarrow.default_memory_pool().release_unused()  # what reading needed: some 30 MB
-    versions = VersionLoader(Registry(settings.models), catalogue)
-    loader = ModelLoader(versions, settings.default_model)
-    return versions, loader, loader.load()
+    loader = ModelLoader(VersionLoader(Registry(settings.models), catalogue), settings.default_model)
+    return loader, loader.load()
 
 
 async def _settle(loading: _Loading) -> None:

@@ -74,10 +74,11 @@ class InputEncoder:
         """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
 
         Args:
-            raw: Rows of `raw_tracks`; overwritten.
+            raw: Rows of `raw_tracks`.
         """
         if self.scores is not None:
-            raw[:, self.genres.n_clusters :] = self.scores.transform(raw[:, self.genres.n_clusters :])
+            n_clusters = self.genres.n_clusters
+            raw = np.hstack((raw[:, :n_clusters], self.scores.transform(raw[:, n_clusters:])))
         block = slice(0, self.n_track_inputs)
         return _standardise(raw, self.mean[block], self.scale[block])
 
@@ -126,7 +127,7 @@ def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFram
 def raw_chunks(
     genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yields some tracks after the other: which, and their rows of `raw_tracks`, for one use."""
+    """Yields some tracks after the other: which, and their rows of `raw_tracks`."""
     clusters_of: dict[tuple[str, ...], list[int]] = {}  # an artist has many tracks
     for start in range(0, len(tracks), _TRACKS_AT_ONCE):
         some = slice(start, start + _TRACKS_AT_ONCE)
@@ -164,7 +165,7 @@ def _standardise(
     raw: NDArray[np.float64], mean: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Returns (raw - mean) / scale; a missing value becomes the training part's mean, which is 0."""
-    scaled = raw - mean  # the only copy: of a catalogue, each takes a while
+    scaled = raw - mean  # the only copy here: of a catalogue, each takes a while
     scaled /= scale
     np.nan_to_num(scaled, copy=False, nan=0.0)
     return np.clip(scaled, -_LIMIT, _LIMIT, out=scaled).astype(np.float32)

@@ -24,6 +24,8 @@ from models import (
     UnknownTrackError,
     load_predictor,
 )
+from models.features.inputs import raw_audio, raw_tracks, track_views
+from models.features.scores import fit_normal_scores
 from models.networks import Advanced, HalfDropout, Simple
 
 LISTENERS = [["rock", "k-pop"], ["desi pop"], ["never heard of it"], []]
@@ -120,6 +122,45 @@ def test_a_catalogue_without_the_models_attributes_is_refused(
 ) -> None:
     with pytest.raises(ArtifactError, match="the catalogue lacks what the model needs: tempo"):
         load_predictor(saved_artifact, Catalogue(tiny_catalogue.tracks.drop(columns="tempo")))
+
+
+def with_scores(artifact: Artifact, catalogue: Catalogue) -> Artifact:
+    """Returns the artifact with audio attributes on a normal scale, as trained ones have them."""
+    inputs = artifact.inputs
+    audio = raw_audio(inputs.audio, catalogue.tracks)
+    return replace(artifact, inputs=replace(inputs, scores=fit_normal_scores(audio)))
+
+
+def test_a_catalogue_in_several_chunks_is_encoded_as_in_one(
+    tiny_artifact: Artifact, tiny_catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = with_scores(tiny_artifact, tiny_catalogue)
+
+    def encode() -> tuple[int, list[np.ndarray], np.ndarray]:
+        """Returns how often others were let through, the encoded tracks, and what is predicted of them."""
+        given_way: list[None] = []
+        predictor = Predictor(artifact, tiny_catalogue, lambda: given_way.append(None))
+        views = track_views(artifact.inputs, tiny_catalogue.tracks)
+        encoded = [artifact.inputs.encode_tracks(tiny_catalogue.tracks), views.audio, views.clusters]
+        return len(given_way), encoded, predictor.predict(tiny_catalogue.track_ids, ["rock"])
+
+    n_expected, expected, predicted = encode()
+    monkeypatch.setattr("models.features.inputs._TRACKS_AT_ONCE", 3)
+    n_found, found, predicted_in_chunks = encode()
+    assert (n_expected, n_found) == (1, 2)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(predicted_in_chunks, predicted, rtol=1e-6)  # products of other shapes
+
+
+def test_encoding_tracks_leaves_their_raw_rows_as_they_are(
+    tiny_artifact: Artifact, tiny_catalogue: Catalogue
+) -> None:
+    inputs = with_scores(tiny_artifact, tiny_catalogue).inputs
+    raw = raw_tracks(inputs.genres, inputs.audio, tiny_catalogue.tracks)
+    before = raw.copy()
+    inputs.track_block(raw)
+    np.testing.assert_array_equal(raw, before)
 
 
 def test_threads_get_what_one_thread_gets(tiny_artifact: Artifact, tiny_catalogue: Catalogue) -> None:

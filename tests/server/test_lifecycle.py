@@ -16,6 +16,7 @@ from data import DataError, generate
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
+from server.loading import VersionLoader
 from server.settings import ServerSettings
 
 SaveModel = Callable[[Path, str, str], None]
@@ -66,6 +67,34 @@ async def test_a_new_version_is_swapped_in_and_no_call_fails_meanwhile(
     assert listed.state == pb.Model.STATE_SERVING
     assert set(answered) <= {"1", "2"}
     assert (await until_listed(stub, "simple", "1")).state == pb.Model.STATE_STANDBY
+
+
+async def test_a_load_is_gentle_exactly_while_calls_are_answered(
+    settings: ServerSettings,
+    registry_directory: Path,
+    save_model: SaveModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gave_way: list[bool] = []
+    loaders: set[VersionLoader] = set()
+
+    def record(loader: VersionLoader) -> None:
+        gave_way.append(loader.gently)
+        loaders.add(loader)
+
+    monkeypatch.setattr(VersionLoader, "_give_way", record)
+    watching = settings.model_copy(update={"registry_poll_s": 0.02})
+    async with (
+        app.running(watching, lambda _line: None) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        assert gave_way
+        assert not any(gave_way), "nobody waits for a server that starts"
+        await asyncio.to_thread(save_model, registry_directory, "simple", "2")
+        await until_listed(pb_grpc.PredictionServiceStub(channel), "simple", "2")
+        assert any(gave_way)
+    (loader,) = loaders
+    assert not loader.gently, "a server that stops waits for a load under way"
 
 
 async def test_predict_may_name_a_version(
