@@ -128,7 +128,7 @@ TUNED: Mapping[str, Recipe] = {
         network="Contextual",
         audio=AUDIO,
         learning_rate=2e-3,
-        epochs=8,
+        epochs=12,
         weights=BlockWeights(track_genres=0.1, audio=0.2, listener_genres=5.0),
         dropout=0.1,
         imagined_copies=4,
