@@ -10,7 +10,7 @@ from data import Catalogue
 from models.context import ListenerContext
 from models.features import InputEncoder
 from models.features.history import TrackViews
-from models.features.inputs import empty_views, fill_views, raw_chunks
+from models.features.inputs import empty_views, fill_views
 from models.layout import Layer
 
 _LISTENERS_KEPT = 4096
@@ -93,10 +93,10 @@ def _of_tracks(
     track_weight = weight[:, : inputs.n_track_inputs].T  # (n_track_inputs, n_first)
     parts = np.ones((len(catalogue.tracks), len(bias) + 1), dtype=np.float32)
     views = None if inputs.context is None else empty_views(inputs, len(parts))
-    for some, raw in raw_chunks(inputs.genres, inputs.audio, catalogue.tracks):
-        parts[some, :-1] = inputs.track_block(raw) @ track_weight + bias
+    for some, rows in inputs.chunks(catalogue.tracks):
+        parts[some, :-1] = inputs.track_block(rows) @ track_weight + bias
         if views is not None:
-            fill_views(views, some, inputs, raw)
+            fill_views(views, some, inputs, rows)
         give_way()
     return parts, views
 

@@ -66,26 +66,34 @@ class InputEncoder:
             tracks: Rows of a catalogue: `genres` and the audio columns.
         """
         encoded = np.empty((len(tracks), self.n_track_inputs), dtype=np.float32)
-        for some, raw in raw_chunks(self.genres, self.audio, tracks):
-            encoded[some] = self.track_block(raw)
+        for some, rows in self.chunks(tracks):
+            encoded[some] = self.track_block(rows)
         return encoded
 
-    def track_block(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
+    def chunks(self, tracks: pd.DataFrame) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Yields some tracks after the other: which, and their block before standardisation.
+
+        It is that of `raw_tracks` with the audio attributes on their normal scale, if they have one.
+        """
+        for some, rows in raw_chunks(self.genres, self.audio, tracks):
+            if self.scores is not None:
+                rows[:, self.genres.n_clusters :] = self.scores.transform(rows[:, self.genres.n_clusters :])
+            yield some, rows
+
+    def track_block(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
         """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
 
         Args:
-            raw: Rows of `raw_tracks`.
+            rows: From `chunks`.
         """
-        if self.scores is not None:
-            n_clusters = self.genres.n_clusters
-            raw = np.hstack((raw[:, :n_clusters], self.scores.transform(raw[:, n_clusters:])))
         block = slice(0, self.n_track_inputs)
-        return _standardise(raw, self.mean[block], self.scale[block])
+        return _standardise(rows, self.mean[block], self.scale[block])
 
-    def unit_scale(self, audio: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns audio attributes on unit scale, (n_tracks, n_audio); NaN where unknown."""
+    def unit_scale(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the audio attributes of rows from `chunks` on unit scale, (n_tracks, n_audio)."""
+        audio = rows[:, self.genres.n_clusters :]
         if self.scores is not None:
-            return self.scores.transform(audio)
+            return audio
         block = slice(self.genres.n_clusters, self.n_track_inputs)
         return (audio - self.mean[block]) / self.scale[block]
 
@@ -98,8 +106,8 @@ class InputEncoder:
 def track_views(inputs: InputEncoder, tracks: pd.DataFrame) -> TrackViews:
     """Returns what context features need of tracks: their audio block on unit scale and their clusters."""
     views = empty_views(inputs, len(tracks))
-    for some, raw in raw_chunks(inputs.genres, inputs.audio, tracks):
-        fill_views(views, some, inputs, raw)
+    for some, rows in inputs.chunks(tracks):
+        fill_views(views, some, inputs, rows)
     return views
 
 
@@ -109,11 +117,10 @@ def empty_views(inputs: InputEncoder, n_tracks: int) -> TrackViews:
     return TrackViews(*(np.empty((n_tracks, width), dtype=np.float32) for width in widths))
 
 
-def fill_views(views: TrackViews, some: slice, inputs: InputEncoder, raw: NDArray[np.float64]) -> None:
-    """Fills in some tracks, given their rows of `raw_tracks`."""
-    n_clusters = inputs.genres.n_clusters
-    views.audio[some] = np.nan_to_num(inputs.unit_scale(raw[:, n_clusters:]))
-    views.clusters[some] = raw[:, :n_clusters]
+def fill_views(views: TrackViews, some: slice, inputs: InputEncoder, rows: NDArray[np.float64]) -> None:
+    """Fills in some tracks, given their rows from `InputEncoder.chunks`."""
+    views.audio[some] = np.nan_to_num(inputs.unit_scale(rows))
+    views.clusters[some] = rows[:, : inputs.genres.n_clusters]
 
 
 def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:
