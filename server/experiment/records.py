@@ -1,13 +1,11 @@
 """What the experiment logs, as plain values."""
 
-import json
-from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Self
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class PredictionRecord:
+class PredictionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One answered prediction.
 
     Attributes:
@@ -44,20 +42,19 @@ class PredictionRecord:
 
     def to_json(self) -> str:
         """Returns the record as one line of JSON."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps(fields | {"requested_at": self.requested_at.isoformat()})
+        return _encoder.encode(self).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Reads what `to_json` wrote."""
-        fields: dict[str, Any] = json.loads(text)
-        fields["favourite_genres"] = tuple(fields["favourite_genres"])
-        fields["requested_at"] = datetime.fromisoformat(fields["requested_at"])
-        return cls(**fields)
+    def from_json(cls, text: str) -> "PredictionRecord":
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: When it is something else.
+        """
+        return _prediction_decoder.decode(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What really happened after a prediction.
 
     Attributes:
@@ -76,10 +73,14 @@ class Outcome:
 
     def to_json(self) -> str:
         """Returns the outcome as one line of JSON."""
-        return json.dumps(asdict(self) | {"recorded_at": self.recorded_at.isoformat()})
+        return _encoder.encode(self).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "Outcome":
         """Reads what `to_json` wrote."""
-        fields: dict[str, Any] = json.loads(text)
-        return cls(**(fields | {"recorded_at": datetime.fromisoformat(fields["recorded_at"])}))
+        return _outcome_decoder.decode(text)
+
+
+_encoder = msgspec.json.Encoder()
+_prediction_decoder = msgspec.json.Decoder(PredictionRecord)
+_outcome_decoder = msgspec.json.Decoder(Outcome)

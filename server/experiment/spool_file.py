@@ -3,7 +3,10 @@
 import sqlite3
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+
+import msgspec
 
 from server.errors import OutcomeConflictError, StartError
 from server.experiment.records import Outcome
@@ -43,6 +46,20 @@ SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM outcomes),
 """
 
 
+# Each step of a statement hands the interpreter over to the event loop and waits to have it back. So what
+# comes with every prediction, to add, to read and to remove them, is one statement with one step a group.
+_OLDEST = """
+SELECT json_group_array(json_array(prediction_id, body, outcome))
+FROM (SELECT * FROM predictions ORDER BY prediction_id LIMIT ?)
+"""
+_REMOVE = """
+DELETE FROM predictions WHERE outcome IS NULL AND prediction_id IN (SELECT value FROM json_each(?))
+"""
+_MOST_ROWS = 1000  # of one INSERT; SQLite takes 32,766 parameters
+
+_rows_decoder = msgspec.json.Decoder(list[SpooledRow])
+
+
 class SpoolFile:
     """The statements; transactions are the caller's business."""
 
@@ -75,7 +92,11 @@ class SpoolFile:
 
     def insert(self, rows: Sequence[tuple[str, str]]) -> None:
         """Adds predictions: pairs of id and body."""
-        self.connection.executemany("INSERT INTO predictions (prediction_id, body) VALUES (?, ?)", rows)
+        for begin in range(0, len(rows), _MOST_ROWS):
+            some = rows[begin : begin + _MOST_ROWS]
+            values = ", ".join(["(?, ?)"] * len(some))
+            change = f"INSERT INTO predictions (prediction_id, body) VALUES {values}"
+            self.connection.execute(change, list(chain.from_iterable(some)))
 
     def join(self, prediction_id: str, outcome: Outcome) -> bool:
         """Joins an outcome to what this file has under an id; the first one wins.
@@ -132,8 +153,7 @@ class SpoolFile:
 
     def oldest(self, limit: int) -> list[SpooledRow]:
         """Returns the oldest predictions."""
-        query = "SELECT prediction_id, body, outcome FROM predictions ORDER BY prediction_id LIMIT ?"
-        return [SpooledRow(*row) for row in self.connection.execute(query, (limit,))]
+        return _rows_decoder.decode(self.connection.execute(_OLDEST, (limit,)).fetchone()[0])
 
     def oldest_outcomes(self, limit: int) -> list[HeldOutcome]:
         """Returns held outcomes, due or not, those that came first before the others."""
@@ -154,10 +174,13 @@ class SpoolFile:
 
     def remove(self, rows: Sequence[SpooledRow]) -> int:
         """Forgets rows, except those whose outcome has changed since they were read; says how many went."""
-        change = "DELETE FROM predictions WHERE prediction_id = ? AND outcome IS ?"
-        return self.connection.executemany(
-            change, [(row.prediction_id, row.outcome) for row in rows]
-        ).rowcount
+        plain = [row.prediction_id for row in rows if row.outcome is None]
+        removed = self.connection.execute(_REMOVE, (msgspec.json.encode(plain).decode(),)).rowcount
+        joined = [(row.prediction_id, row.outcome) for row in rows if row.outcome is not None]
+        if joined:
+            change = "DELETE FROM predictions WHERE prediction_id = ? AND outcome = ?"
+            removed += self.connection.executemany(change, joined).rowcount
+        return removed
 
     def remove_outcomes(self, held: Sequence[HeldOutcome]) -> int:
         """Forgets held outcomes; says how many went."""

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class SpooledRow:
+
+class SpooledRow(msgspec.Struct, frozen=True, array_like=True):
     """A prediction as the spool keeps it, still in JSON.
 
     Attributes:

@@ -1,12 +1,13 @@
 """Makes documents of spooled rows, and says which rows will never be any."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import bson
 from bson.errors import BSONError
 
-from server.experiment.documents import PredictionDocument
+from server.experiment.documents import stored_form
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool_rows import HeldOutcome, SpooledRow
 
@@ -29,23 +30,23 @@ class Refusal:
     reason: str
 
 
-def read_rows(rows: Sequence[SpooledRow]) -> tuple[list[PredictionDocument], list[Refusal]]:
+def read_rows(rows: Sequence[SpooledRow]) -> tuple[list[dict[str, Any]], list[Refusal]]:
     """Reads spooled rows; one that does not make a document is refused and does not hold up the others."""
-    documents: list[PredictionDocument] = []
+    documents: list[dict[str, Any]] = []
     refusals: list[Refusal] = []
     for row in rows:
         try:
             outcome = None if row.outcome is None else Outcome.from_json(row.outcome)
-            documents.append(PredictionDocument.of(PredictionRecord.from_json(row.body), outcome))
-        except (ValueError, TypeError, KeyError) as error:
+            documents.append(stored_form(PredictionRecord.from_json(row.body), outcome))
+        except ValueError as error:
             refusals.append(Refusal(row, f"{type(error).__name__}: {error}"))
     return documents, refusals
 
 
-def inexpressible(document: PredictionDocument, row: SpooledRow) -> Refusal | None:
+def inexpressible(document: Mapping[str, Any], row: SpooledRow) -> Refusal | None:
     """Says why a document can never be sent to MongoDB, or None when it can."""
     try:
-        if len(bson.encode(document.model_dump())) <= _MAX_BYTES:
+        if len(bson.encode(document)) <= _MAX_BYTES:
             return None
         return Refusal(row, "larger than MongoDB takes")
     except INEXPRESSIBLE as error:

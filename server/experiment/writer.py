@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -23,6 +23,12 @@ _LONGEST_DELAY_S = 2.0
 # it.
 _LOOK_AGAIN_S = 10.0
 _GIVE_UP_AFTER_S = 3600.0
+# While at least so many calls are under way, they come first: delivery, whose database may be on the same
+# cores, takes this share of the time, and more the more waits, up to all of it.
+_MANY_CALLS = 32
+_LEAST_SHARE = 0.2
+_AMPLE_RECORDS = 100_000
+_LONGEST_REST_S = 1.0
 
 _log = structlog.get_logger("server.experiment.writer")
 
@@ -42,10 +48,11 @@ class Store(Protocol):
 class SpoolWriter:
     """Delivers what the spool holds, as long as it takes."""
 
-    def __init__(self, spool: Spool, store: Store) -> None:
-        """Takes both ends; `start` begins the work."""
+    def __init__(self, spool: Spool, store: Store, calls_in_flight: Callable[[], int] = lambda: 0) -> None:
+        """Takes both ends, and how many calls are under way; `start` begins the work."""
         self._spool = spool
         self._store = store
+        self._calls_in_flight = calls_in_flight
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -81,6 +88,7 @@ class SpoolWriter:
         while not self._stopping:
             with contextlib.suppress(TimeoutError):  # a held outcome may have become due
                 await asyncio.wait_for(self._spool.filled.wait(), _LOOK_AGAIN_S)
+            began = time.monotonic()
             try:
                 await self._deliver_batch()
                 await self._deliver_outcomes()
@@ -97,6 +105,13 @@ class SpoolWriter:
                 if failures:
                     _log.info("storage_available", waiting=self._spool.depth)
                 failures = 0
+                await self._give_way(time.monotonic() - began)
+
+    async def _give_way(self, worked_s: float) -> None:
+        """Rests after so many seconds of work while many calls are under way, the less the more waits."""
+        share = max(_LEAST_SHARE, self._spool.depth / _AMPLE_RECORDS)
+        if share < 1 and self._calls_in_flight() >= _MANY_CALLS:
+            await asyncio.sleep(min(_LONGEST_REST_S, worked_s * (1 / share - 1)))
 
     async def _deliver_batch(self) -> bool:
         """Moves one batch; returns False when the spool is empty."""

@@ -1,10 +1,10 @@
 """What the report reads of the real embedded database."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from server.errors import StartError
 from server.experiment.reading import reading

@@ -5,11 +5,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError

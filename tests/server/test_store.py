@@ -1,10 +1,10 @@
 """The experiment log in the real embedded database."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 from pymongo.errors import WriteError
 
 from server.errors import (
@@ -13,7 +13,7 @@ from server.errors import (
     StorageUnavailableError,
     UnknownPredictionError,
 )
-from server.experiment.documents import PredictionDocument
+from server.experiment.documents import PredictionDocument, stored_form
 from server.experiment.records import Outcome, PredictionRecord
 from server.experiment.spool_rows import HeldOutcome, SpooledRow
 from server.experiment.store import MongoStore
@@ -171,8 +171,7 @@ def test_a_bad_uri_is_refused_without_its_password(uri: str) -> None:
 
 
 async def test_mongodb_itself_checks_each_write(store: MongoStore, make_record: MakeRecord) -> None:
-    good = PredictionDocument.of(make_record(1), HEARD).model_dump() | {"_id": make_record(1).prediction_id}
-    del good["id"]
+    good = stored_form(make_record(1), HEARD)
     await store.connect()
     collection = PredictionDocument.get_pymongo_collection()
     for field, wrong in (
