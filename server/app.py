@@ -150,7 +150,7 @@ async def _start(
     )
     stack.push_async_callback(spool.close)
     counts = CallCounts()
-    writer = SpoolWriter(spool, store, lambda: counts.in_flight)
+    writer = SpoolWriter(spool, store)
     writer.start()
     stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
     coalescer = Coalescer(counts)

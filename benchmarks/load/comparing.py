@@ -78,6 +78,17 @@ class Bench:
             raise RuntimeError(f"{name}: {load.failed} calls failed, {load.calls} were answered")
         return load.calls_per_s
 
+    def rate_at_the_end(self, server: Running, name: str, in_flight: int, seconds: float) -> float:
+        """Returns the same of the last third of a longer run."""
+        load = h2load.drive(
+            server.address, SERVICE + name, self.requests[name], in_flight=in_flight, seconds=seconds
+        )
+        if load.failed or not load.calls:
+            raise RuntimeError(f"{name}: {load.failed} calls failed, {load.calls} were answered")
+        end_s = load.timeline[-1][0]
+        late = [start_s for start_s, _ in load.timeline if start_s > end_s - seconds / 3]
+        return len(late) / (seconds / 3)
+
     def cpu_us(self, server: Running, name: str, in_flight: int) -> float:
         """Returns processor time a call, in microseconds; contention distorts it less than a rate."""
         before = server.cpu_s()

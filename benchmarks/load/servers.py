@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _START_TIMEOUT_S = 120.0
-_SETTLE_TIMEOUT_S = 120.0
+_SETTLE_TIMEOUT_S = 300.0
 _QUIET_S, _IDLE_SHARE = 0.5, 0.05
 _READY = "listening on "
 
@@ -38,7 +38,7 @@ class Running:
         """Waits until the server and its database have nothing left to do: a spool is emptied after the load.
 
         Raises:
-            RuntimeError: When that takes two minutes.
+            RuntimeError: When that takes five minutes.
         """
         deadline = time.monotonic() + _SETTLE_TIMEOUT_S
         while time.monotonic() < deadline:

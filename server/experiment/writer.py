@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -23,11 +23,10 @@ _LONGEST_DELAY_S = 2.0
 # it.
 _LOOK_AGAIN_S = 10.0
 _GIVE_UP_AFTER_S = 3600.0
-# While at least so many calls are under way, they come first: delivery, whose database may be on the same
-# cores, takes this share of the time, and more the more waits, up to all of it.
-_MANY_CALLS = 32
-_LEAST_SHARE = 0.2
-_AMPLE_RECORDS = 100_000
+# While more comes than goes, calls come first: delivery, whose database may be on the same cores, takes this
+# share of the time, and more the more waits, up to all of it once so many do.
+_LEAST_SHARE = 0.1
+_AMPLE_RECORDS = 200_000
 _LONGEST_REST_S = 1.0
 
 _log = structlog.get_logger("server.experiment.writer")
@@ -48,11 +47,10 @@ class Store(Protocol):
 class SpoolWriter:
     """Delivers what the spool holds, as long as it takes."""
 
-    def __init__(self, spool: Spool, store: Store, calls_in_flight: Callable[[], int] = lambda: 0) -> None:
-        """Takes both ends, and how many calls are under way; `start` begins the work."""
+    def __init__(self, spool: Spool, store: Store) -> None:
+        """Takes both ends; `start` begins the work."""
         self._spool = spool
         self._store = store
-        self._calls_in_flight = calls_in_flight
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -88,7 +86,7 @@ class SpoolWriter:
         while not self._stopping:
             with contextlib.suppress(TimeoutError):  # a held outcome may have become due
                 await asyncio.wait_for(self._spool.filled.wait(), _LOOK_AGAIN_S)
-            began = time.monotonic()
+            began, depth = time.monotonic(), self._spool.depth
             try:
                 await self._deliver_batch()
                 await self._deliver_outcomes()
@@ -105,13 +103,7 @@ class SpoolWriter:
                 if failures:
                     _log.info("storage_available", waiting=self._spool.depth)
                 failures = 0
-                await self._give_way(time.monotonic() - began)
-
-    async def _give_way(self, worked_s: float) -> None:
-        """Rests after so many seconds of work while many calls are under way, the less the more waits."""
-        share = max(_LEAST_SHARE, self._spool.depth / _AMPLE_RECORDS)
-        if share < 1 and self._calls_in_flight() >= _MANY_CALLS:
-            await asyncio.sleep(min(_LONGEST_REST_S, worked_s * (1 / share - 1)))
+                await asyncio.sleep(_rest_s(time.monotonic() - began, depth, self._spool.depth))
 
     async def _deliver_batch(self) -> bool:
         """Moves one batch; returns False when the spool is empty."""
@@ -150,3 +142,17 @@ def _delay_s(failures: int) -> float:
     """Returns how long to wait after so many failures in a row: twice as long each time, with jitter."""
     longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures, 16))
     return longest * random.uniform(0.5, 1.0)
+
+
+def _rest_s(worked_s: float, waited: int, waiting: int) -> float:
+    """Returns how long to leave the cores to the calls after a batch.
+
+    Args:
+        worked_s: How long the batch took, in seconds.
+        waited: How many records waited before it.
+        waiting: How many wait after it.
+    """
+    if waiting <= max(waited, BATCH_RECORDS):
+        return 0.0
+    share = min(1.0, max(_LEAST_SHARE, waiting / _AMPLE_RECORDS))
+    return min(_LONGEST_REST_S, worked_s * (1 / share - 1))

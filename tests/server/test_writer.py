@@ -142,6 +142,44 @@ async def test_stopping_ends_although_the_driver_swallows_the_cancellation(
     assert spool.depth == 0
 
 
+async def test_a_spool_that_fills_faster_than_it_empties_is_emptied_in_the_end(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    class Slow(FakeStore):
+        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+            if self.attempts < 3:  # as many again, and more, come meanwhile
+                first = 100 + 200 * self.attempts
+                await asyncio.gather(*(spool.append(make_record(first + n)) for n in range(200)))
+            return await super().add(rows)
+
+    store = Slow()
+    writer = SpoolWriter(spool, store)
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(100)))
+    writer.start()
+    await eventually(lambda: spool.depth == 0)
+    await writer.stop(within_s=1)
+    assert len(store.rows) == 700
+
+
+@pytest.mark.parametrize(
+    ("waited", "waiting", "rest_s"),
+    [
+        (500, 500, 0.0),
+        (500, 400, 0.0),
+        (1, 100, 0.0),  # less than a batch more
+        (500, 600, 0.18),  # a tenth of the time
+        (30_000, 40_000, 0.08),  # a fifth
+        (190_000, 200_000, 0.0),  # all
+        (900_000, 1_000_000, 0.0),
+    ],
+)
+def test_delivery_rests_while_more_comes_than_goes_the_less_the_more_waits(
+    waited: int, waiting: int, rest_s: float
+) -> None:
+    assert writer_module._rest_s(0.02, waited, waiting) == pytest.approx(rest_s)
+    assert writer_module._rest_s(3600.0, waited, waiting) <= 1.0
+
+
 def test_the_wait_grows_to_a_bound_and_is_never_nothing() -> None:
     delays = [writer_module._delay_s(failures) for failures in (0, 3, 10, 5000)]
     assert all(0 < delay <= writer_module._LONGEST_DELAY_S for delay in delays)
