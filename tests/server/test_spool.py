@@ -1,4 +1,5 @@
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
@@ -330,3 +332,21 @@ async def test_what_was_read_and_not_removed_is_still_to_be_moved(
     await spool.read(10)
     assert not spool.filled.is_set()
     await spool.close()
+
+
+def test_a_group_of_any_size_is_added_read_and_removed(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path / "0.sqlite3")
+    file.insert([(f"{n:024x}", f'{{"n": "ü\\n{n}"}}') for n in range(2500)])
+    assert file.join(f"{7:024x}", HEARD)
+    rows = file.oldest(2500)
+    assert [row.body for row in rows] == [f'{{"n": "ü\\n{n}"}}' for n in range(2500)]
+    assert [row.outcome for row in rows if row.outcome] == [HEARD.to_json()]
+    assert file.remove(rows) == 2500
+    assert file.oldest(1) == []
+    file.close()
+
+
+def test_a_record_of_an_earlier_release_is_read(make_record: MakeRecord) -> None:
+    record = make_record(1)
+    fields = structs.asdict(record) | {"requested_at": record.requested_at.isoformat()}
+    assert PredictionRecord.from_json(json.dumps(fields)) == record

@@ -170,6 +170,18 @@ def test_a_bad_uri_is_refused_without_its_password(uri: str) -> None:
     assert "cret" not in str(caught.value)
 
 
+async def test_what_is_stored_is_what_its_document_would_be(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    await store.connect()  # no document can be made before
+    for outcome in (None, HEARD):
+        stored = stored_form(make_record(1), outcome)
+        assert PredictionDocument(**stored).model_dump(by_alias=True) == {
+            **stored,
+            "favourite_genres": list(stored["favourite_genres"]),
+        }
+
+
 async def test_mongodb_itself_checks_each_write(store: MongoStore, make_record: MakeRecord) -> None:
     good = stored_form(make_record(1), HEARD)
     await store.connect()
