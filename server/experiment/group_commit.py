@@ -128,7 +128,7 @@ class GroupCommitter:
             self._tell(refusal)
             results = self._commit([row for row, _ in rows], operations, growing=refusal is None)
             self._loop.call_soon_threadsafe(self._answer, rows, operations, results)
-            if len(results) > 1 and not self._closing:
+            if len(rows) > 1 and not self._closing:
                 time.sleep(_PAUSE_S)
 
     def _commit(self, rows: Sequence[Row], operations: Sequence[_Operation], *, growing: bool) -> list[Any]:
