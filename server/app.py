@@ -149,10 +149,10 @@ async def _start(
         min_free_bytes=settings.spool_min_free_bytes,
     )
     stack.push_async_callback(spool.close)
-    counts = CallCounts()
     writer = SpoolWriter(spool, store)
     writer.start()
     stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
+    counts = CallCounts()
     coalescer = Coalescer(counts)
     service = PredictionService(
         library,

@@ -64,30 +64,29 @@ class Bench:
     requests: dict[str, Message]
     connections: int = 1
 
-    def rate(self, server: Running, name: str, in_flight: int, method: str = "") -> float:
+    def rate(self, server: Running, name: str, in_flight: int) -> float:
         """Returns answered calls a second."""
+        return self._load(server, name, in_flight, self.seconds).calls_per_s
+
+    def rate_at_the_end(self, server: Running, name: str, in_flight: int, seconds: float) -> float:
+        """Returns the same of the last third of a longer run."""
+        timeline = self._load(server, name, in_flight, seconds).timeline
+        begin_s = timeline[-1][0] - seconds / 3
+        return sum(start_s > begin_s for start_s, _ in timeline) / (seconds / 3)
+
+    def _load(self, server: Running, name: str, in_flight: int, seconds: float) -> h2load.Load:
+        """Calls as often as is answered; no call may fail."""
         load = h2load.drive(
             server.address,
-            method or SERVICE + name.partition(" ")[0],
+            SERVICE + name.partition(" ")[0],
             self.requests[name],
             in_flight=in_flight,
-            seconds=self.seconds,
+            seconds=seconds,
             connections=self.connections if in_flight > 1 else 1,
         )
         if load.failed or not load.calls:
             raise RuntimeError(f"{name}: {load.failed} calls failed, {load.calls} were answered")
-        return load.calls_per_s
-
-    def rate_at_the_end(self, server: Running, name: str, in_flight: int, seconds: float) -> float:
-        """Returns the same of the last third of a longer run."""
-        load = h2load.drive(
-            server.address, SERVICE + name, self.requests[name], in_flight=in_flight, seconds=seconds
-        )
-        if load.failed or not load.calls:
-            raise RuntimeError(f"{name}: {load.failed} calls failed, {load.calls} were answered")
-        end_s = load.timeline[-1][0]
-        late = [start_s for start_s, _ in load.timeline if start_s > end_s - seconds / 3]
-        return len(late) / (seconds / 3)
+        return load
 
     def cpu_us(self, server: Running, name: str, in_flight: int) -> float:
         """Returns processor time a call, in microseconds; contention distorts it less than a rate."""

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from msgspec import structs
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from structlog.testing import capture_logs
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
@@ -348,5 +347,5 @@ def test_a_group_of_any_size_is_added_read_and_removed(tmp_path: Path) -> None:
 
 def test_a_record_of_an_earlier_release_is_read(make_record: MakeRecord) -> None:
     record = make_record(1)
-    fields = structs.asdict(record) | {"requested_at": record.requested_at.isoformat()}
+    fields = asdict(record) | {"requested_at": record.requested_at.isoformat()}
     assert PredictionRecord.from_json(json.dumps(fields)) == record
