@@ -20,16 +20,16 @@ from rich.progress import track
 
 from benchmarks.replay.goals import DEFAULT_MBIT, goals
 from benchmarks.replay.tables import figures_table, goals_table
-from cache_client.client import PredictionClient
-from cache_client.delivery import Delivery
-from cache_client.errors import CacheClientError
-from cache_client.off_policy import OffPolicyEstimate, estimate_skips
 from cache_client.policies import PolicyOptions, policies_named
-from cache_client.predictions import Predictions, predict_sessions
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.score import ScoreWeights
+from cache_client.replay.skip_estimate import OffPolicyEstimate, estimate_skips
+from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.errors import CacheClientError
 from cache_client.server_process import running_server, server_command
 from cache_client.simulator import RecordedSession, SessionResult, World, recorded_sessions
 from cache_client.simulator.metrics import bootstrap_ci95, figures, session_scores
+from cache_client.simulator.predictions import Predictions, predict_sessions
 from cache_client.simulator.simulation import replay_all
 from data import DataError, generate, plays, read_dataset
 

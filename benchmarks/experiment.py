@@ -68,7 +68,7 @@ def main(
 
 def bench_aa(times: int) -> dict[str, Any]:
     """Reads experiments without a difference every day for 28 days."""
-    from tests.server.test_report_statistics import peeked_p_value
+    from tests.server.report.test_comparisons import peeked_p_value
 
     random = np.random.default_rng(6)
     runs = [

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from cache_client.messages import RecentPlay
+from cache_client.rpc.messages import RecentPlay
 
 MAX_RECENT_PLAYS = 200
 """How many recent plays the contract takes."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cache_client.errors import UsageError
+from cache_client.rpc.errors import UsageError
 
 CLASSES = ("SLOW", "MEDIUM", "FAST")
 """From the cheapest to the fastest."""

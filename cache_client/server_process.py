@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from cache_client.errors import ServerStartError
+from cache_client.rpc.errors import ServerStartError
 from cache_client.settings import child_environment
 
 _READY = "listening on "

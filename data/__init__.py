@@ -3,9 +3,9 @@
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError
 from data.generator import generate
+from data.plays import plays
 from data.reading import read_catalogue, read_dataset
 from data.repairs import Repairs, print_repairs
-from data.transform import plays
 
 __all__ = [
     "Catalogue",

@@ -106,9 +106,9 @@ def transform(
 ) -> None:
     """Turns sessions into plays: one row a PLAY, with what became of it."""
     from data.export import require_known_suffix, require_no_source, write_plays
+    from data.plays import plays
     from data.reading import read_dataset
     from data.repairs import print_repairs
-    from data.transform import plays
 
     with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)

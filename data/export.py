@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from data.atomic_write import replaced_file
 from data.errors import DataError
-from data.replacing import replaced_file
 from data.schema import DATASET_FILES
 
 

@@ -30,7 +30,7 @@ from models.layout import (
     unpack_layers,
     unpack_skip_times,
 )
-from models.listening import SkipTimes, uniform_skip_times
+from models.listening_curve import SkipTimes, uniform_skip_times
 from models.manifest import FORMAT_VERSION, Manifest
 
 MANIFEST = "manifest.json"

@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from models.features import ContextEncoder, ContextSettings, GenreEncoder, InputEncoder, NormalScores
 from models.features.history import HISTORY
-from models.listening import SkipTimes
+from models.listening_curve import SkipTimes
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Weight (n_out, n_in) and bias (n_out,) of a linear layer."""

@@ -15,24 +15,24 @@ from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
 from models.registry import Registry
-from server.arms import ArmLoader, ExperimentFollower
+from server.arm_models import ArmLoader, ExperimentFollower
+from server.call_counts import CallCounts
 from server.coalescing import Coalescer
-from server.counting import CallCounts
-from server.experiment.embedded import EmbeddedMongo
-from server.experiment.folder_lock import lock_folder
-from server.experiment.log import ExperimentLog
-from server.experiment.spool import Spool
-from server.experiment.spool_folder import SUFFIX
-from server.experiment.store import MongoStore
-from server.experiment.watching import FileWatcher
-from server.experiment.writer import SpoolWriter
+from server.file_watch import FileWatcher
+from server.hot_swap import RegistryWatch
 from server.library import Library
-from server.loading import ModelLoader, VersionLoader
-from server.rpc.free_port import check_free
-from server.rpc.listening import RpcServer
+from server.log.delivery import SpoolWriter
+from server.log.experiment_log import ExperimentLog
+from server.log.mongo.embedded.database import EmbeddedMongo
+from server.log.mongo.store import MongoStore
+from server.log.spool.folder import SUFFIX
+from server.log.spool.folder_lock import lock_folder
+from server.log.spool.spool import Spool
+from server.model_loading import ModelLoader, VersionLoader
+from server.rpc.listening_port import check_free
+from server.rpc.server import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
-from server.watching import RegistryWatch
 
 _FLUSH_TIMEOUT_S = 10.0
 

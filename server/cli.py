@@ -20,7 +20,7 @@ from server.logs import configure_logs
 from server.settings import ServerSettings, load_settings
 
 if TYPE_CHECKING:
-    from server.experiment.report import ExperimentReport
+    from server.report import ExperimentReport
 
 
 class _ServeByDefault(TyperGroup):
@@ -162,7 +162,7 @@ def health(
     """
 
     async def ask() -> None:
-        from server.rpc.probe import check_health
+        from server.rpc.health_check import check_health
 
         address = server or load_settings().own_address
         status = await check_health(address, timeout_s)
@@ -190,10 +190,10 @@ async def _make_report(
     metric: Metric,
 ) -> "ExperimentReport":
     """Reads one phase of what was logged, and what waits in this machine's spool, and reports on it."""
-    from server.experiment.reading import embedded_uri, reading
-    from server.experiment.report import choose_phase, make_report
-    from server.experiment.report.frame import read_frame
-    from server.experiment.spool_folder import count_spooled
+    from server.log.spool.folder import count_spooled
+    from server.report import choose_phase, make_report
+    from server.report.frame import read_frame
+    from server.report.query import embedded_uri, reading
 
     async with AsyncExitStack() as stack:
         uri = settings.external_mongodb_uri
@@ -215,13 +215,13 @@ def _deliver(figures: "ExperimentReport", json_file: Path | None, html_file: Pat
     if json_file == Path("-"):
         typer.echo(text)
     else:
-        from server.experiment.report.terminal import show
+        from server.report.terminal import show
 
         show(figures, Console())
         if json_file is not None:
             _write(json_file, text + "\n")
     if html_file is not None:
-        from server.experiment.report.page import render_page
+        from server.report.page import render_page
 
         _write(html_file, render_page(figures))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.context import ListenerContext
-from server.counting import CallCounts
+from server.call_counts import CallCounts
 from server.ports import Predictor
 
 _Waiting = tuple[list[NDArray[np.float32]], list["asyncio.Future[float]"]]

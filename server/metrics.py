@@ -1,6 +1,6 @@
 """Shows the counts to Prometheus.
 
-Calls are counted in plain numbers (`server.counting`), and what has been added is carried over to
+Calls are counted in plain numbers (`server.call_counts`), and what has been added is carried over to
 prometheus_client twice a second: a call would otherwise pay for several locks and, with several workers, for
 several writes to memory that they share with the process that is scraped.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from server.counting import LATENCY_BOUNDS_S, CallCounts, Ending
+from server.call_counts import LATENCY_BOUNDS_S, CallCounts, Ending
 from server.errors import StartError
 
 _INTERVAL_S = 0.5

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.context import ListenerContext
-from server.experiment.records import Outcome, PredictionRecord
+from server.log.record import Outcome, PredictionRecord
 
 
 class Predictor(Protocol):
@@ -60,7 +60,7 @@ class Predictor(Protocol):
 
 
 class PredictionLog(Protocol):
-    """Where logged predictions and their outcomes go; `server.experiment.log.ExperimentLog` is one."""
+    """Where logged predictions and their outcomes go; `server.log.experiment_log.ExperimentLog` is one."""
 
     def new_prediction_id(self) -> str:
         """Returns an id that nobody else has."""

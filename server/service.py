@@ -10,10 +10,10 @@ from server.answers import Prediction, Ranking
 from server.coalescing import Coalescer
 from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
-from server.experiment.records import Outcome, PredictionRecord
 from server.library import Library
+from server.log.record import Outcome, PredictionRecord
 from server.ports import LoadedModel, PredictionLog
-from server.selection import best_rows
+from server.top_k import best_rows
 
 ArmModels = Mapping[tuple[str, str], LoadedModel]
 """Models by name and version."""

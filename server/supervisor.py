@@ -18,8 +18,8 @@ import structlog
 from pydantic import SecretStr
 
 from server.errors import StartError
-from server.experiment.folder_lock import lock_folder
-from server.rpc.free_port import check_free
+from server.log.spool.folder_lock import lock_folder
+from server.rpc.listening_port import check_free
 from server.settings import ServerSettings, to_json, worker_environment
 
 _FIRST_DELAY_S = 0.1
@@ -165,7 +165,7 @@ async def _stop_all(workers: list[Worker], within_s: float) -> None:
 async def _embedded_uri(
     settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
 ) -> str:
-    from server.experiment.embedded import EmbeddedMongo  # PyMongo: only when it is needed
+    from server.log.mongo.embedded.database import EmbeddedMongo  # PyMongo: only when it is needed
 
     embedded = EmbeddedMongo(settings.embedded_directory)
     uri = await embedded.start()

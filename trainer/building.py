@@ -17,7 +17,7 @@ from models.calibration import Calibration
 from models.features import GenreEncoder, InputEncoder, track_views
 from models.features.fitting import fit_inputs, fit_weighted_inputs, single_out
 from models.features.fitting_context import fit_context
-from models.listening import fit_skip_times
+from models.listening_curve import fit_skip_times
 from trainer.contexts import contexts_at
 from trainer.errors import TrainingError
 from trainer.examples import make_examples

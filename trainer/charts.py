@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from data.analysis import chart
-from data.analysis.page import Chart, Table
+from data.pages import chart
+from data.pages.page import Chart, Table
 from trainer.evaluation import equal_mass_bins
 from trainer.scores import Score
 from trainer.tuned import Fitted

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.analysis.page import Fact, Page, Section, render
+from data.pages.page import Fact, Page, Section, render
 from models import Registry
 from trainer import charts
 from trainer.building import Options

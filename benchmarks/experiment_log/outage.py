@@ -14,7 +14,7 @@ from rich.progress import track
 from data import read_catalogue
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.experiment.spool_folder import count_spooled
+from server.log.spool.folder import count_spooled
 from tests.server.soak import Soak
 from tests.server.tiny_models import save_tiny_model
 

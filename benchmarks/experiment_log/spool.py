@@ -13,9 +13,9 @@ from typing import Any
 from msgspec.structs import replace
 from rich.progress import track
 
-from server.experiment.records import PredictionRecord
-from server.experiment.spool import Spool
-from server.experiment.spool_file import SpoolFile
+from server.log.record import PredictionRecord
+from server.log.spool.file import SpoolFile
+from server.log.spool.spool import Spool
 
 CALLERS = (16, 64, 256, 1000)
 """How many callers wait at the same time; 1,000 is what a worker takes (`PLAYTHROUGH_MAX_IN_FLIGHT`)."""

@@ -18,7 +18,7 @@ from cache_client.cli.console import (
     write_json,
 )
 from cache_client.cli.options import Data, JsonFile, number
-from cache_client.errors import UsageError
+from cache_client.rpc.errors import UsageError
 
 if TYPE_CHECKING:
     from cache_client.placement import Placement, TrackDemand

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, write_json
 from cache_client.cli.options import JsonFile, Model, Server
-from cache_client.client import PredictionClient
-from cache_client.messages import Ranking
+from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.messages import Ranking
 
 _TOP_OF_CATALOGUE = 20
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, write_json
 from cache_client.cli.options import JsonFile, Model, Server
 from cache_client.cli.rank import ranking_to_json
-from cache_client.client import PredictionClient
-from cache_client.messages import Ranking
+from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.messages import Ranking
 from data import Catalogue, read_catalogue
 
 

@@ -17,11 +17,11 @@ from cache_client.cli.console import (
     write_json,
 )
 from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Server
-from cache_client.client import PredictionClient
+from cache_client.rpc.client import PredictionClient
 from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
-    from cache_client.traffic import TrafficReport
+    from cache_client.replay.traffic import TrafficReport
 
 
 def replay(
@@ -50,8 +50,8 @@ def replay(
 async def _send(
     settings: CacheClientSettings, data: Path, lenient: bool, target: str, holdout: float, limit: int | None
 ) -> "TrafficReport":
+    from cache_client.replay.traffic import replay_traffic
     from cache_client.simulator import held_out
-    from cache_client.traffic import replay_traffic
     from data import plays, print_repairs, read_dataset
 
     dataset = read_dataset(data, lenient=lenient)

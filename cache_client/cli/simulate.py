@@ -17,17 +17,17 @@ from cache_client.cli.console import (
     write_json,
 )
 from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Model, Server, number
-from cache_client.delivery import Delivery
-from cache_client.errors import UsageError
 from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_named
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.score import ScoreWeights
+from cache_client.rpc.errors import UsageError
 from cache_client.settings import CacheClientSettings
 from cache_client.simulator.cache import Eviction
 
 if TYPE_CHECKING:
-    from cache_client.off_policy import OffPolicyEstimate
-    from cache_client.predictions import Predictions
+    from cache_client.replay.skip_estimate import OffPolicyEstimate
     from cache_client.simulator import RecordedSession
+    from cache_client.simulator.predictions import Predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +145,10 @@ async def _ask(
     horizon: int,
 ) -> "tuple[Predictions, OffPolicyEstimate | None]":
     """Asks a server, when any policy reads predictions; without one, no server is needed."""
-    from cache_client.client import PredictionClient
-    from cache_client.off_policy import estimate_skips
-    from cache_client.predictions import Predictions, predict_sessions
+    from cache_client.replay.skip_estimate import estimate_skips
+    from cache_client.rpc.client import PredictionClient
     from cache_client.server_process import running_server, server_command
+    from cache_client.simulator.predictions import Predictions, predict_sessions
 
     if not any(policy.needs_predictions for policy in policies.values()):
         return Predictions([() for _ in sessions]), None

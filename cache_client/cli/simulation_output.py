@@ -8,10 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from cache_client.off_policy import OffPolicyEstimate
-from cache_client.predictions import Predictions
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.score import ScoreWeights
+from cache_client.replay.skip_estimate import OffPolicyEstimate
 from cache_client.simulator import Comparison, SimulationReport
+from cache_client.simulator.predictions import Predictions
 
 
 def to_json(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from cache_client.errors import UnknownPolicyError
 from cache_client.policies.advisor import AdvisorPolicy
 from cache_client.policies.base import Policy, PolicyOptions
 from cache_client.policies.listener_rate import ListenerRate
@@ -13,6 +12,7 @@ from cache_client.policies.oracle import FuturePlay, Oracle
 from cache_client.policies.popularity import Popularity
 from cache_client.policies.random_tracks import RandomTracks
 from cache_client.policies.rank import Rank
+from cache_client.rpc.errors import UnknownPolicyError
 
 __all__ = ["POLICIES", "FuturePlay", "Oracle", "Policy", "PolicyOptions", "policies_named"]
 

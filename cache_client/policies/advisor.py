@@ -1,12 +1,12 @@
 """The advisor as a policy, for any model that the server has."""
 
-from cache_client.advisor import advise
-from cache_client.prefetch import Plan, PrefetchRequest
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.advisor import advise
+from cache_client.prefetch.plan import Plan, PrefetchRequest
+from cache_client.prefetch.score import ScoreWeights
 
 
 class AdvisorPolicy:
-    """Fetches what `cache_client.advisor` says is worth its bytes."""
+    """Fetches what `cache_client.prefetch.advisor` says is worth its bytes."""
 
     needs_predictions = True
 

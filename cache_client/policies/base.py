@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cache_client.prefetch import Fetch, Plan, PrefetchRequest, UpcomingTrack
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.plan import Fetch, Plan, PrefetchRequest, UpcomingTrack
+from cache_client.prefetch.score import ScoreWeights
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from cache_client.advisor import advise
-from cache_client.listening import listener_rate
-from cache_client.prefetch import Plan, PrefetchRequest, UpcomingTrack
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.advisor import advise
+from cache_client.prefetch.heard import listener_rate
+from cache_client.prefetch.plan import Plan, PrefetchRequest, UpcomingTrack
+from cache_client.prefetch.score import ScoreWeights
 
 
 class ListenerRate:

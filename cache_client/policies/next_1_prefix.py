@@ -1,7 +1,7 @@
 """The beginning of the next track: the least that lets it start at once."""
 
 from cache_client.policies.base import first_parts
-from cache_client.prefetch import Plan, PrefetchRequest
+from cache_client.prefetch.plan import Plan, PrefetchRequest
 
 PREFIX_S = 10.0
 """How much of it, in seconds."""

@@ -1,7 +1,7 @@
 """The next tracks of the queue in full, as players commonly do."""
 
 from cache_client.policies.base import whole_tracks
-from cache_client.prefetch import Plan, PrefetchRequest
+from cache_client.prefetch.plan import Plan, PrefetchRequest
 
 
 class NextNFull:

@@ -1,6 +1,6 @@
 """No prefetching: the floor that every policy is measured against."""
 
-from cache_client.prefetch import Plan, PrefetchRequest
+from cache_client.prefetch.plan import Plan, PrefetchRequest
 
 
 class NoPrefetch:

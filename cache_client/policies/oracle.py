@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cache_client.policies.base import Policy, first_parts
-from cache_client.prefetch import AheadStep, Plan, PrefetchRequest
+from cache_client.prefetch.plan import AheadStep, Plan, PrefetchRequest
 
 
 class FuturePlay(NamedTuple):

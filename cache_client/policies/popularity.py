@@ -1,7 +1,7 @@
 """The most popular tracks of the queue first, as a cache without a model would have it."""
 
 from cache_client.policies.base import whole_tracks
-from cache_client.prefetch import Plan, PrefetchRequest
+from cache_client.prefetch.plan import Plan, PrefetchRequest
 
 
 class Popularity:

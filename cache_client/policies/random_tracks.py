@@ -3,7 +3,7 @@
 import random
 
 from cache_client.policies.base import whole_tracks
-from cache_client.prefetch import Plan, PrefetchRequest
+from cache_client.prefetch.plan import Plan, PrefetchRequest
 
 
 class RandomTracks:

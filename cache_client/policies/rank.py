@@ -1,7 +1,7 @@
 """Plain play-through order, as the published idea has it: fetch what will not be skipped."""
 
 from cache_client.policies.base import whole_tracks
-from cache_client.prefetch import Plan, PrefetchRequest
+from cache_client.prefetch.plan import Plan, PrefetchRequest
 
 
 class Rank:

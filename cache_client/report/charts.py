@@ -8,7 +8,7 @@ from matplotlib.transforms import Bbox
 from cache_client.report.sweeps import Sweep
 from cache_client.report.timeline import Bar
 from cache_client.simulator.metrics import PolicyFigures
-from data.analysis.chart import CALM, INK, MAIN, MUTED, NORMAL, TALL, WARM, as_svg, lay_out, new_chart
+from data.pages.chart import CALM, INK, MAIN, MUTED, NORMAL, TALL, WARM, as_svg, lay_out, new_chart
 
 _COLOUR_OF = {"advisor": MAIN, "oracle": CALM, "next-n-full": WARM}
 _LINES = {

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cache_client.errors import UsageError
-from cache_client.off_policy import OffPolicyEstimate
 from cache_client.policies import Policy
-from cache_client.predictions import Predictions
+from cache_client.prefetch.score import ScoreWeights
+from cache_client.replay.skip_estimate import OffPolicyEstimate
 from cache_client.report.charts import pareto_svg, sweep_svg, timeline_svg
 from cache_client.report.sweeps import AXES, sweep
 from cache_client.report.timeline import timeline
-from cache_client.score import ScoreWeights
+from cache_client.rpc.errors import UsageError
 from cache_client.simulator import RecordedSession, SimulationReport, World
-from data.analysis.page import Chart, Fact, Page, Section, Table, render
+from cache_client.simulator.predictions import Predictions
+from data.pages.page import Chart, Fact, Page, Section, Table, render
 
 _SWEPT_SESSIONS = 40
 """Sweeps replay the first sessions only: their shape shows, and a report stays a matter of seconds."""

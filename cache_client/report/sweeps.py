@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cache_client.policies import Policy
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.score import ScoreWeights
 from cache_client.simulator import RecordedSession, SessionPredictions, World
 from cache_client.simulator.metrics import figures
 from cache_client.simulator.simulation import replay_all

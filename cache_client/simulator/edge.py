@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cache_client.policies import FuturePlay, Oracle, Policy
-from cache_client.prefetch import Fetch, PrefetchRequest, UpcomingTrack
+from cache_client.prefetch.plan import Fetch, PrefetchRequest, UpcomingTrack
 from cache_client.simulator.byte_cache import ByteCache
 from cache_client.simulator.cache import CachedTrack
 from cache_client.simulator.session import (

@@ -3,7 +3,7 @@
 import math
 import random
 
-from cache_client.delivery import Delivery
+from cache_client.prefetch.delivery import Delivery
 
 
 class Link:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.score import ScoreWeights
 from cache_client.simulator.session import SessionResult
 
 Interval = tuple[float, float]

@@ -4,8 +4,8 @@ import math
 from collections import deque
 from enum import Enum, auto
 
-from cache_client.delivery import Delivery
-from cache_client.prefetch import AheadStep, Plan
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.plan import AheadStep, Plan
 from cache_client.simulator.cache import CachedTrack
 from cache_client.simulator.link import Link
 from cache_client.simulator.prefetching import Prefetching

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cache_client.prefetch import Fetch
+from cache_client.prefetch.plan import Fetch
 from cache_client.simulator.cache import ClientCache
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cache_client.delivery import Delivery
-from cache_client.errors import PlanError
-from cache_client.listening import PLAY_THROUGH_RATE
 from cache_client.policies import FuturePlay, Oracle, Policy
-from cache_client.prefetch import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.heard import PLAY_THROUGH_RATE
+from cache_client.prefetch.plan import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
+from cache_client.rpc.errors import PlanError
 from cache_client.simulator.cache import ClientCache, Eviction
 from cache_client.simulator.link import Link
 from cache_client.simulator.player import Player

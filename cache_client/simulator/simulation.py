@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 
-from cache_client.errors import WorkerError
 from cache_client.policies import Policy
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.score import ScoreWeights
+from cache_client.rpc.errors import WorkerError
 from cache_client.simulator.edge import replay_edge
 from cache_client.simulator.metrics import Comparison, PolicyFigures, compare, figures
 from cache_client.simulator.session import SessionPredictions, SessionResult, World, replay_session

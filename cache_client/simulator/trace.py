@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cache_client.errors import UsageError
 from cache_client.history import ListenerHistory
-from cache_client.listening import listener_record
-from cache_client.messages import ListenerContext
-from cache_client.prefetch import ListenerRecord
+from cache_client.prefetch.heard import listener_record
+from cache_client.prefetch.plan import ListenerRecord
+from cache_client.rpc.errors import UsageError
+from cache_client.rpc.messages import ListenerContext
 from data import Catalogue
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from data.analysis.chart import INK, MAIN, MUTED, WARM
 from data.analysis.distributions import Histogram
 from data.analysis.skipping import SkipRate
 from data.analysis.statistics import Statistics
+from data.pages.chart import INK, MAIN, MUTED, WARM
 
 MOST_WHISKERS, MOST_DOTS = 120, 2000
 PERCENT = PercentFormatter(xmax=1.0, decimals=0, symbol=" %")

@@ -5,11 +5,11 @@ import itertools
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from data.analysis.chart import CALM, GRID, INK, MAIN, MUTED, SURFACE, WARM
 from data.analysis.drawing import PERCENT, bare, draw_histogram, draw_rates, mark
 from data.analysis.skipping import SkipRate
 from data.analysis.statistics import PITCH_CLASSES, WHOLE_NUMBERS, Statistics
 from data.analysis.wording import words
+from data.pages.chart import CALM, GRID, INK, MAIN, MUTED, SURFACE, WARM
 
 UNITS = {"loudness": "dB", "tempo": "beats a minute", "popularity": "0 to 100", "key": "pitch class"}
 FEWEST_PLAYS_AT_POSITION = 30

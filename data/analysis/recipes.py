@@ -6,9 +6,10 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from data.analysis import chart, figures, sentences, tables
-from data.analysis.page import Table
+from data.analysis import figures, sentences, tables
 from data.analysis.statistics import AUDIO_ATTRIBUTES, Statistics
+from data.pages import chart
+from data.pages.page import Table
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from data import replacing
-from data.analysis import chart
-from data.analysis.page import Chart, Fact, Page, Section, Table, render
+from data import atomic_write as replacing
 from data.analysis.recipes import FIGURE_NAMES, SECTIONS, FigureRecipe
 from data.analysis.statistics import Statistics
 from data.analysis.wording import NoDataError, many, percent
+from data.pages import chart
+from data.pages.page import Chart, Fact, Page, Section, Table, render
 
 REPORT_NAME, STATISTICS_NAME = "report.html", "statistics.json"
 _OURS = frozenset({REPORT_NAME, STATISTICS_NAME, *(f"{name}.png" for name in FIGURE_NAMES)})

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from data.analysis.distributions import Histogram
-from data.analysis.page import Table
 from data.analysis.skipping import SkipRate
 from data.analysis.statistics import Statistics
 from data.analysis.wording import percent
+from data.pages.page import Table
 
 MOST_ROWS = 200
 SECONDS_APART = 15

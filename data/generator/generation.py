@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.atomic_write import replaced_folder
 from data.errors import DataError
 from data.generator.catalogue import Artists, Tracks, make_artists, make_tracks
 from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listeners
@@ -13,7 +14,6 @@ from data.generator.sessions import Listening
 from data.generator.timeline import RECORDING_DAYS, TooManyPlaysError
 from data.generator.vocabulary import Genres, genres
 from data.generator.writing import event_lines, write_rows
-from data.replacing import replaced_folder
 from data.schema import (
     ARTISTS,
     DATASET_FILES,

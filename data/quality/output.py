@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from data.atomic_write import replaced_file
 from data.errors import printable
 from data.faults import Severity
 from data.quality.findings import Finding, Report
-from data.replacing import replaced_file
 
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _LONGEST_VALUE = 24

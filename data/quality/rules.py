@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.faults import Rule, Severity
-from data.transform import in_session_order, play_of_event
+from data.plays import in_session_order, play_of_event
 
 
 class Tables:

@@ -10,7 +10,7 @@ import grpc
 import structlog
 
 from server import errors
-from server.counting import CallCounts
+from server.call_counts import CallCounts
 from server.rpc.errors import Context, abort, code_of
 
 Request = TypeVar("Request")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.counting import CallCounts
+from server.call_counts import CallCounts
 from server.errors import OverloadedError, TooLateError
 from server.rpc import convert
 from server.rpc.calls import Limited, answers

@@ -6,8 +6,8 @@ import grpc
 import pytest
 from hypothesis import settings
 
-from cache_client.client import PredictionClient
-from cache_client.retry import RetryPolicy
+from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.retry import RetryPolicy
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from tests.cache_client.scripted_server import ScriptedServicer
 

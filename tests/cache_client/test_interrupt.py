@@ -11,7 +11,7 @@ import pytest
 
 # Far more work than a test waits for; says when the first results are there.
 ENDLESS = """
-from cache_client.errors import WorkerError
+from cache_client.rpc.errors import WorkerError
 from cache_client.policies import PolicyOptions, policies_named
 from cache_client.simulator import World
 from cache_client.simulator.simulation import replay_all

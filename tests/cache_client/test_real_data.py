@@ -1,16 +1,13 @@
 """What the project promises about the cache, on the real data where it is at hand."""
 
-from pathlib import Path
-
 import pytest
 
-from cache_client.delivery import Delivery
 from cache_client.policies import PolicyOptions, policies_named
-from cache_client.score import ScoreWeights
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.score import ScoreWeights
 from cache_client.simulator import RecordedSession, World, recorded_sessions, simulate
 from data import plays, read_dataset
-
-V2 = Path(__file__).parents[3] / "shared" / "data" / "v2"
+from tests.paths import V2
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cache_client.client import PredictionClient
-from cache_client.errors import ServerStartError
+from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.errors import ServerStartError
 from cache_client.server_process import running_server, server_command
 
 

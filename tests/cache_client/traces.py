@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from cache_client.messages import ListenerContext
-from cache_client.prefetch import ListenerRecord
+from cache_client.prefetch.plan import ListenerRecord
+from cache_client.rpc.messages import ListenerContext
 from cache_client.simulator import RecordedPlay, RecordedSession, Track
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from data import Dataset, generate, read_dataset
 from tests.data.tiny import Event, tiny_dataset
-
-SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.paths import SHARED_DATA
 
 
 @pytest.fixture(scope="session")

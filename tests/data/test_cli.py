@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from data import plays, read_dataset
 from data.cli import app
+from tests.paths import ROOT
 
 
 def _run(*arguments: str | Path) -> Result:
@@ -83,7 +84,7 @@ def test_transform_of_no_plays_writes_no_lines(directory: Path, tmp_path: Path) 
 
 def test_a_command_that_is_ended_leaves_nothing_half_written(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "data", "generate", "--plays", "100000000", "--out", str(tmp_path / "d")]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as run:
+    with subprocess.Popen(command, cwd=ROOT) as run:
         while not list(tmp_path.glob("**/sessions.jsonl")):
             assert run.poll() is None
         run.terminate()
@@ -151,7 +152,7 @@ def test_the_module_runs_as_a_command_and_shows_no_traceback(tmp_path: Path) -> 
         "--out",
         str(tmp_path / "y.jsonl"),
     ]
-    root = Path(__file__).parents[2]
+    root = ROOT
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode == 1
     assert done.stderr == f"error: {tmp_path / 'x'}: no such folder\n"

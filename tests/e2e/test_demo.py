@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-REAL = ROOT.parent / "shared" / "data" / "v2"
+from tests.paths import ROOT, V2
 
 
 def demo(data: Path, folder: Path) -> str:
@@ -40,11 +39,11 @@ def test_the_demo_runs_to_its_end_on_generated_data(trained: Any, tmp_path: Path
     assert {manifest["name"] for manifest in manifests} == {"simple", "advanced", "contextual"}
 
 
-@pytest.mark.skipif(not REAL.exists(), reason=f"the real data set is not at {REAL}")
+@pytest.mark.skipif(not V2.exists(), reason=f"the real data set is not at {V2}")
 def test_the_makefile_demo_takes_a_data_folder() -> None:
     """`make -n demo DATA=…` plans the demo for that folder, without generating the sample."""
     plan = subprocess.run(
-        ["make", "--dry-run", "demo", f"DATA={REAL}"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "demo", f"DATA={V2}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert f"DATA={REAL} DEMO=var/demo/v2" in plan.stdout
+    assert f"DATA={V2} DEMO=var/demo/v2" in plan.stdout
     assert "data generate" not in plan.stdout

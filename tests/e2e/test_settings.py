@@ -1,7 +1,5 @@
 """`.env.example` lists every setting that the rooms read, with its default."""
 
-from pathlib import Path
-
 import pytest
 from dotenv import dotenv_values
 from pydantic_settings import BaseSettings
@@ -9,9 +7,10 @@ from pydantic_settings import BaseSettings
 from cache_client.settings import CacheClientSettings
 from data.settings import DataSettings
 from server.settings import ServerSettings
+from tests.paths import ROOT
 from trainer.settings import TrainerSettings
 
-EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+EXAMPLE = ROOT / ".env.example"
 ROOMS: list[type[BaseSettings]] = [DataSettings, TrainerSettings, ServerSettings, CacheClientSettings]
 
 

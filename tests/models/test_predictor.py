@@ -27,6 +27,7 @@ from models import (
 from models.features.inputs import raw_audio, raw_tracks, track_views
 from models.features.scores import fit_normal_scores
 from models.networks import Advanced, HalfDropout, Simple
+from tests.paths import ROOT
 
 LISTENERS = [["rock", "k-pop"], ["desi pop"], ["never heard of it"], []]
 
@@ -191,6 +192,6 @@ def test_a_replaced_predictor_is_gone_at_once(tiny_artifact: Artifact, tiny_cata
 
 def test_serving_needs_neither_torch_nor_scikit_learn() -> None:
     code = "import sys, models; print([m for m in ('torch', 'sklearn', 'imblearn') if m in sys.modules])"
-    root = Path(__file__).resolve().parents[2]
+    root = ROOT
     done = run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from data import generate, read_catalogue
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
-from server.experiment.embedded import EmbeddedMongo, find_program
-from server.experiment.records import PredictionRecord
+from server.log.mongo.embedded.database import EmbeddedMongo, find_program
+from server.log.record import PredictionRecord
 from server.settings import ServerSettings
 from tests.server.tiny_models import save_tiny_model
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from server.experiment.report.frame import LoggedPrediction
+from server.report.frame import LoggedPrediction
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

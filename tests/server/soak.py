@@ -23,8 +23,8 @@ import grpc
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.experiment.embedded import EmbeddedMongo
-from server.experiment.spool_folder import count_spooled
+from server.log.mongo.embedded.database import EmbeddedMongo
+from server.log.spool.folder import count_spooled
 from tests.server.soak_tally import Tally
 
 _CALLERS = 16

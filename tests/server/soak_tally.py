@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from server.experiment.spool_folder import count_spooled
+from server.log.spool.folder import count_spooled
 
 
 @dataclass

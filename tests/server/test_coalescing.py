@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
+from server.call_counts import CallCounts
 from server.coalescing import Coalescer
-from server.counting import CallCounts
 
 
 class Echo:

@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.experiment.embedded import find_program
+from server.log.mongo.embedded.database import find_program
 
 Start = Callable[..., "subprocess.Popen[str]"]
 UNREACHABLE = "mongodb://user:secret@127.0.0.1:9/nowhere"

@@ -11,12 +11,13 @@ from pymongo import MongoClient
 
 from server.experiment.assignment import Arm, Experiment, position
 from server.experiment.definition import read_definition
-from server.experiment.records import Outcome, PredictionRecord
-from server.experiment.spool_rows import SpooledRow
-from server.experiment.store import MongoStore
+from server.log.mongo.store import MongoStore
+from server.log.record import Outcome, PredictionRecord
+from server.log.spool.rows import SpooledRow
+from tests.paths import DOCS
 from tests.server.experiments import simulate
 
-PAGE = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "experiments.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"^\d+\. ([^\n]+):\n\n```js\n(.*?)\n```", PAGE, flags=re.DOTALL | re.MULTILINE)
 # Each query's least number of results on the made-up experiment; none for what should find nothing.
 EXPECTED = dict(zip((text for text, _ in QUERIES), (20, 1, 1, 2, 2, 2, 5, 8, 0, 10), strict=True))

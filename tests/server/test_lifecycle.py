@@ -16,7 +16,7 @@ from data import DataError, generate
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
-from server.loading import VersionLoader
+from server.model_loading import VersionLoader
 from server.settings import ServerSettings
 
 SaveModel = Callable[[Path, str, str], None]

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from playthrough.v1 import prediction_service_pb2 as pb
-from server.counting import CallCounts
+from server.call_counts import CallCounts
 from server.errors import StartError
 from server.metrics import MetricsPublisher, serve_metrics
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from models import UnknownTrackError as UnknownTrack
 from models.context import ListenerContext
+from server.call_counts import CallCounts
 from server.coalescing import Coalescer
-from server.counting import CallCounts
 from server.errors import UnknownModelError, UnknownTrackError
 from server.experiment.assignment import Arm, Experiment
-from server.experiment.records import Outcome, PredictionRecord
 from server.library import Library
+from server.log.record import Outcome, PredictionRecord
 from server.ports import LoadedModel
 from server.service import PredictionService
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from server.experiment.embedded import find_program
+from server.log.mongo.embedded.database import find_program
 from tests.server.soak import Soak
 
 

@@ -12,12 +12,13 @@ import torch
 from data import Dataset, generate, plays, read_dataset
 from models import ArtifactError, Registry, load_predictor
 from models.artifact import load
+from tests.paths import V2
 from trainer.evaluation import measure, predict_plays
 from trainer.recipes import RECIPES
 from trainer.run import Options, Trained, choose_models, export, train_models
 from trainer.splitting import Split, split_plays
 
-REAL_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "v2"
+REAL_DATA = V2
 
 
 def silent(name: str, epochs: int) -> Callable[[float], None]:

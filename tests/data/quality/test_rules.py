@@ -11,10 +11,11 @@ from data import DataError, read_dataset
 from data.faults import FILE_RULES, MAX_EXAMPLES, MAX_FIELDS, OTHER_FIELDS, FaultLog, Severity
 from data.quality import Finding, validate
 from data.quality.rules import TABLE_RULES
+from tests.paths import DOCS
 
 Records = dict[str, list[Any]]
 MakeFolder = Callable[..., Path]
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "data.md"
+DOCUMENTATION = DOCS / "data.md"
 
 
 def change(table: str, line: int, **values: Any) -> Callable[[Records], object]:

@@ -1,0 +1,1 @@
+"""Which bytes to fetch before they are needed."""

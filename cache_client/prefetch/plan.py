@@ -1,0 +1,141 @@
+"""What a decision about prefetching takes and gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cache_client.prefetch.delivery import Delivery
+
+
+class CurvePoint(NamedTuple):
+    """A point of a track's listening curve.
+
+    Attributes:
+        at_s: A moment of the track, in seconds.
+        heard_probability: P(the listener is still there | the track starts).
+    """
+
+    at_s: float
+    heard_probability: float
+
+
+class TrackPrediction(NamedTuple):
+    """What the server says of a track.
+
+    Attributes:
+        play_through_probability: Probability in [0, 1] that the listener hears it out.
+        listening_curve: How that comes about over the track's seconds; empty when the server does not say.
+    """
+
+    play_through_probability: float
+    listening_curve: tuple[CurvePoint, ...] = ()
+
+
+class UpcomingTrack(NamedTuple):
+    """A track as a policy sees it: nothing here is known only afterwards.
+
+    Attributes:
+        track_id: The track.
+        duration_s: Its length in seconds.
+        size_bytes: Its size in bytes.
+        storage_class: FAST, MEDIUM or SLOW; None when unknown.
+        cached_bytes: How many of its first bytes the client has.
+        play_through_probability: Probability in [0, 1] that the listener hears it out once it starts.
+        listening_curve: How that probability comes about over the track's seconds, in order; empty when the
+            server does not say.
+        popularity: The catalogue's, 0 to 100.
+    """
+
+    track_id: str
+    duration_s: float
+    size_bytes: int
+    storage_class: str | None
+    cached_bytes: int
+    play_through_probability: float
+    listening_curve: tuple[CurvePoint, ...] = ()
+    popularity: float = 0.0
+
+
+class ListenerRecord(NamedTuple):
+    """What the client itself has seen of its listener.
+
+    Attributes:
+        plays: Recent plays that have ended.
+        played_through: Of those, the ones heard out.
+    """
+
+    plays: int = 0
+    played_through: int = 0
+
+    def after(self, *, skipped: bool) -> "ListenerRecord":
+        """Returns the record with one more play."""
+        return ListenerRecord(self.plays + 1, self.played_through + (not skipped))
+
+
+class Fetch(NamedTuple):
+    """A range of a track's bytes to fetch, both ends included as in an HTTP range.
+
+    Attributes:
+        track_id: The track.
+        first_byte: First byte of the range, from 0.
+        last_byte: Last byte of the range.
+    """
+
+    track_id: str
+    first_byte: int
+    last_byte: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Returns how many bytes the range holds."""
+        return self.last_byte - self.first_byte + 1
+
+
+class AheadStep(NamedTuple):
+    """How far to stream ahead from a moment of the playing track on.
+
+    Attributes:
+        from_s: The moment, in seconds.
+        ahead_s: The distance between what is there and what is heard, in seconds.
+    """
+
+    from_s: float
+    ahead_s: float
+
+
+class Plan(NamedTuple):
+    """What to have when.
+
+    Attributes:
+        fetches: Ranges of upcoming tracks, in the order in which to fetch them; the playing track's own
+            stream has the link's first claim.
+        ahead: How far the player streams the playing track ahead of what is heard, the first step from the
+            track's beginning; at least a chunk, whatever the plan says. None for the player's own habit.
+        stream_bytes: How many of the playing track's first bytes to stream at all; the player goes on when
+            the listener does. None for all.
+    """
+
+    fetches: tuple[Fetch, ...] = ()
+    ahead: tuple[AheadStep, ...] | None = None
+    stream_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchRequest:
+    """What is known when a play starts.
+
+    Attributes:
+        playing: The track that starts.
+        queue: The tracks to come, next first; each once, the playing one not among them.
+        free_bytes: How many bytes the client's cache can still take.
+        delivery: The link, the storage and the player.
+        listener: What the client has seen of its listener.
+        position: How many plays came before in the session.
+    """
+
+    playing: UpcomingTrack
+    queue: Sequence[UpcomingTrack]
+    free_bytes: int
+    delivery: Delivery
+    listener: ListenerRecord = field(default_factory=ListenerRecord)
+    position: int = 0

@@ -1,0 +1,1 @@
+"""Recorded plays as live traffic, and what they say about following the ranking."""

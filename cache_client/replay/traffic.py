@@ -1,0 +1,104 @@
+"""Recorded plays as live traffic: predict each before it starts, then report what happened."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from cache_client.history import ListenerHistory
+from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.errors import NotFound
+from cache_client.rpc.messages import ListenerContext
+from cache_client.simulator.trace import held_out
+
+
+@dataclass(slots=True)
+class TrafficReport:
+    """What came of the traffic.
+
+    Attributes:
+        plays: How many plays were sent.
+        unknown_tracks: Of those, plays of tracks that the server does not know.
+        n: Predictions with outcomes by (model, version).
+        right: Of those, the ones that were right about the skip.
+    """
+
+    plays: int = 0
+    unknown_tracks: int = 0
+    n: Counter[tuple[str, str]] = field(default_factory=Counter)
+    right: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+async def replay_traffic(
+    client: PredictionClient,
+    plays: pd.DataFrame,
+    *,
+    holdout: float,
+    limit: int | None = None,
+    concurrency: int = 16,
+    advance: Callable[[int], None] = lambda plays: None,
+) -> TrafficReport:
+    """Sends the held-out plays, listeners side by side, each listener's in order.
+
+    A prediction is asked for with what was known when the play started, and nothing of its outcome.
+
+    Args:
+        client: The prediction server.
+        plays: What `data.plays` returned: all of them, since earlier ones tell what was known of a listener.
+        holdout: Share of the plays, by time, whose sessions are sent.
+        limit: How many plays to send at most, the earliest; None for all.
+        concurrency: How many listeners may be under way at once.
+        advance: Called with the number of plays sent since, for a progress bar.
+
+    Raises:
+        ServerError: A call failed.
+        UsageError: No session starts in the held-out part.
+    """
+    history = ListenerHistory(plays)
+    report = TrafficReport()
+    slots = asyncio.Semaphore(concurrency)
+
+    async def send_listener(group: pd.DataFrame) -> None:
+        async with slots:
+            for play in group.itertuples(index=False):
+                await _send(client, play, history, report)
+                advance(1)
+
+    sent = held_out(plays, holdout)[:limit]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _, group in sent.groupby("listener_id", sort=False):
+                tasks.create_task(send_listener(group))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return report
+
+
+async def _send(client: PredictionClient, play: Any, history: ListenerHistory, report: TrafficReport) -> None:
+    """Sends one play: the prediction first, then the truth."""
+    context = ListenerContext(
+        premium=bool(play.premium),
+        recent_plays=history.known_at(play.listener_id, play.started_at),
+        advertisement_before=bool(play.advertisement_before),
+        position=int(play.position),
+    )
+    report.plays += 1
+    try:
+        predicted = await client.predict_random(
+            play.track_id,
+            play.favourite_genres,
+            listener_id=str(play.listener_id),
+            context=context,
+        )
+    except NotFound:
+        report.unknown_tracks += 1
+        return
+    skipped = bool(play.skipped)
+    listened_ms = round(play.listened_s * 1000)
+    await client.record_outcome(predicted.prediction_id, skipped=skipped, listened_ms=listened_ms)
+    answered_by = predicted.model, predicted.version
+    report.n[answered_by] += 1
+    report.right[answered_by] += predicted.skipped == skipped

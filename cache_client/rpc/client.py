@@ -1,0 +1,217 @@
+"""An async client of the prediction server: deadlines, retries, typed answers, typed errors."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import cycle
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+
+from cache_client.rpc.convert import (
+    context_to_wire,
+    logged_prediction_from_wire,
+    model_list_from_wire,
+    prediction_from_wire,
+    ranking_from_wire,
+)
+from cache_client.rpc.errors import ServerUnavailable
+from cache_client.rpc.messages import ListenerContext, LoggedPrediction, ModelList, Prediction, Ranking
+from cache_client.rpc.retry import RetryPolicy
+from cache_client.rpc.status import to_client_error
+from playthrough.v1 import prediction_service_pb2 as pb
+from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceStub
+
+if TYPE_CHECKING:
+    from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceAsyncStub
+
+MAX_TRACK_IDS = 1_000
+"""How many tracks one `rank_tracks` call may name, by the contract."""
+
+Answer = TypeVar("Answer")
+
+
+class PredictionClient:
+    """Calls a prediction server. Use it as an async context manager, or `close` it."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        deadline_s: float = 5.0,
+        retry: RetryPolicy | None = None,
+        connections: int = 4,
+    ) -> None:
+        """Opens channels, each of which connects on its first call.
+
+        Args:
+            target: Where the server listens, `HOST:PORT`.
+            deadline_s: How long one call may take, retries included, in seconds.
+            retry: How to repeat calls that find no server.
+            connections: How many connections take turns: a connection stays with one of a server's workers.
+        """
+        self._target = target
+        self._deadline_s = deadline_s
+        self._closed = False
+        config = (retry or RetryPolicy()).service_config()
+        options = [
+            ("grpc.service_config", config),
+            ("grpc.use_local_subchannel_pool", 1),  # or all channels to one target share a connection
+        ]
+        self._channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections)]
+        self._stubs = cycle([PredictionServiceStub(channel) for channel in self._channels])
+
+    async def __aenter__(self) -> Self:
+        """Returns the client."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the channels."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the channels and ends calls that are under way."""
+        self._closed = True
+        await asyncio.gather(*(channel.close() for channel in self._channels))
+
+    async def list_models(self) -> ModelList:
+        """Returns the server's models and its experiment.
+
+        Raises:
+            ServerError: The call failed.
+        """
+        request = pb.ListModelsRequest()
+        answer = await self._answer(lambda stub: stub.ListModels(request, timeout=self._deadline_s))
+        return model_list_from_wire(answer)
+
+    async def predict(
+        self,
+        track_id: str,
+        favourite_genres: Sequence[str],
+        *,
+        model: str = "",
+        context: ListenerContext | None = None,
+    ) -> Prediction:
+        """Returns one model's prediction for one track; the server does not log it.
+
+        Args:
+            track_id: The track about to be played.
+            favourite_genres: The listener's, at most 100.
+            model: The model to ask; empty for the default one.
+            context: What else is known about the listener.
+
+        Raises:
+            NotFound: Unknown model or track.
+            InvalidRequest: The server refused the input.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.PredictRequest(
+            model=model,
+            track_id=track_id,
+            favourite_genres=favourite_genres,
+            context=context_to_wire(context),
+        )
+        answer = await self._answer(lambda stub: stub.Predict(request, timeout=self._deadline_s))
+        return prediction_from_wire(track_id, answer)
+
+    async def predict_random(
+        self,
+        track_id: str,
+        favourite_genres: Sequence[str],
+        *,
+        listener_id: str = "",
+        context: ListenerContext | None = None,
+    ) -> LoggedPrediction:
+        """Returns the prediction of the model that the experiment draws; the server logs it.
+
+        Args:
+            track_id: The track about to be played.
+            favourite_genres: The listener's, at most 100.
+            listener_id: When given, the same listener always gets the same arm.
+            context: What else is known about the listener.
+
+        Raises:
+            NotFound: Unknown track.
+            InvalidRequest: The server refused the input.
+            Overloaded: The server cannot log the prediction.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.PredictRandomRequest(
+            track_id=track_id,
+            favourite_genres=favourite_genres,
+            listener_id=listener_id,
+            context=context_to_wire(context),
+        )
+        answer = await self._answer(lambda stub: stub.PredictRandom(request, timeout=self._deadline_s))
+        return logged_prediction_from_wire(track_id, answer)
+
+    async def rank_tracks(
+        self,
+        track_ids: Sequence[str],
+        favourite_genres: Sequence[str],
+        *,
+        model: str = "",
+        context: ListenerContext | None = None,
+        top_k: int = 0,
+        listening_curve_at_s: Sequence[float] = (),
+    ) -> Ranking:
+        """Returns tracks by falling play-through probability, in one call.
+
+        Args:
+            track_ids: The tracks to rank, at most 1,000; none for the whole catalogue.
+            favourite_genres: The listener's, at most 100.
+            model: The model to ask; empty for the default one.
+            context: What else is known about the listener.
+            top_k: How many tracks to return at most; 0 for all.
+            listening_curve_at_s: Seconds from a track's start at which to give its listening curve.
+
+        Raises:
+            NotFound: Unknown model. (Unknown tracks come back in the ranking.)
+            InvalidRequest: The server refused the input.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.RankTracksRequest(
+            model=model,
+            track_ids=track_ids,
+            favourite_genres=favourite_genres,
+            context=context_to_wire(context),
+            top_k=top_k,
+            listening_curve_at_s=listening_curve_at_s,
+        )
+        answer = await self._answer(lambda stub: stub.RankTracks(request, timeout=self._deadline_s))
+        return ranking_from_wire(answer)
+
+    async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
+        """Reports what happened to a logged prediction. Saying the same again does no harm.
+
+        Args:
+            prediction_id: As `predict_random` named it.
+            skipped: Whether the listener skipped the track.
+            listened_ms: How long the listener heard it, in milliseconds.
+
+        Raises:
+            NotFound: Unknown prediction.
+            OutcomeConflict: Another outcome was recorded first, and kept.
+            ServerError: The call failed otherwise.
+        """
+        request = pb.RecordOutcomeRequest(
+            prediction_id=prediction_id, skipped=skipped, listened_ms=listened_ms
+        )
+        await self._answer(lambda stub: stub.RecordOutcome(request, timeout=self._deadline_s))
+
+    async def _answer(self, call: Callable[["PredictionServiceAsyncStub"], Awaitable[Answer]]) -> Answer:
+        """Makes a call and awaits it; every foreign error is turned into this room's here."""
+        try:
+            return await call(next(self._stubs))
+        except grpc.aio.AioRpcError as error:
+            raise to_client_error(error, self._target, self._deadline_s) from error
+        except grpc.aio.UsageError as error:
+            raise ServerUnavailable(f"the client of {self._target} is closed") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                # Not the caller was cancelled: gRPC cancels the calls of a channel that closes.
+                raise ServerUnavailable(f"the client of {self._target} is closed") from error
+            raise

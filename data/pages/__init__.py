@@ -1,0 +1,1 @@
+"""The page and chart kit that every report uses."""

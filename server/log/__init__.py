@@ -1,0 +1,1 @@
+"""The experiment log: a durable spool, its delivery, and MongoDB."""

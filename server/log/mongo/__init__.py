@@ -1,0 +1,1 @@
+"""The experiment log in MongoDB: all that knows it."""

@@ -1,0 +1,1 @@
+"""The embedded MongoDB: a database as a child process."""

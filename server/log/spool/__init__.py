@@ -1,0 +1,1 @@
+"""The durable spool: predictions and outcomes on disk until MongoDB has them."""

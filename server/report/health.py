@@ -1,0 +1,123 @@
+"""Whether an experiment's figures may be believed at all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from server.log.spool.rows import SpoolCounts
+from server.report import clustered
+from server.report.sequential import sequential_ratio_p_value
+
+MISMATCH_P_VALUE = 0.001
+"""Below it, arms do not get the traffic that they should. Source: Fabijan et al., KDD 2019, use 0.0005."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The health of one phase.
+
+    Attributes:
+        n: Predictions.
+        n_outcomes: Of those, the ones with an outcome.
+        outcome_join_rate: Their share; None without predictions.
+        outcome_join_rate_by_arm: The same for each arm.
+        join_rate_p_value: Of the arms having the same rate (the smallest of all pairs, times their number).
+        n_assignments: Listeners, and predictions without one: what was drawn.
+        sample_ratio_p_value: χ² test of the drawn arms against their probabilities; None with one arm.
+        sample_ratio_p_value_sequential: The same, valid at every look.
+        n_listeners_in_several_arms: Listeners that one phase put into more than one arm; should be 0.
+        n_waiting_in_spool: Predictions that MongoDB does not have yet, in the spool of this machine.
+        n_outcomes_held: Outcomes that wait for MongoDB there.
+        n_dead_letters: Predictions of this phase that MongoDB refused for good there: they are in no figure.
+        n_dead_outcomes: Outcomes there of any phase that came second, or whose prediction was never logged.
+        problems: What is wrong, in sentences; empty when all is well.
+    """
+
+    n: int
+    n_outcomes: int
+    outcome_join_rate: float | None
+    outcome_join_rate_by_arm: dict[str, float]
+    join_rate_p_value: float | None
+    n_assignments: int
+    sample_ratio_p_value: float | None
+    sample_ratio_p_value_sequential: float | None
+    n_listeners_in_several_arms: int
+    n_waiting_in_spool: int
+    n_outcomes_held: int
+    n_dead_letters: int
+    n_dead_outcomes: int
+    problems: tuple[str, ...]
+
+
+def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
+    """Checks one phase.
+
+    Args:
+        predictions: Its predictions in order of time, as `frame.read_frame` makes them.
+        spooled: What lies in the spool; its dead letters are those of this phase.
+    """
+    drawn = predictions.drop_duplicates("cluster")
+    arms = sorted(predictions["arm"].unique())
+    rates = predictions.groupby("arm")["has_outcome"].mean()
+    fixed, sequential = _sample_ratio(drawn)
+    several = int((predictions.groupby("cluster")["arm"].nunique() > 1).sum())
+    join_p_value = _join_rate_p_value(predictions, arms)
+    health: dict[str, Any] = {
+        "n": len(predictions),
+        "n_outcomes": int(predictions["has_outcome"].sum()),
+        "outcome_join_rate": float(predictions["has_outcome"].mean()) if len(predictions) else None,
+        "outcome_join_rate_by_arm": {arm: float(rates[arm]) for arm in arms},
+        "join_rate_p_value": join_p_value,
+        "n_assignments": len(drawn),
+        "sample_ratio_p_value": fixed,
+        "sample_ratio_p_value_sequential": sequential,
+        "n_listeners_in_several_arms": several,
+        "n_waiting_in_spool": spooled.waiting,
+        "n_outcomes_held": spooled.held_outcomes,
+        "n_dead_letters": spooled.dead_letters,
+        "n_dead_outcomes": spooled.dead_outcomes,
+    }
+    problems = []
+    if sequential is not None and sequential < MISMATCH_P_VALUE:
+        problems.append(f"the arms do not get the traffic that they should (sequential p = {sequential:.1g})")
+    if several:
+        problems.append(f"{several} listeners were put into several arms")
+    if join_p_value is not None and join_p_value < MISMATCH_P_VALUE:
+        problems.append(f"outcomes come back from some arms more often (p = {join_p_value:.1g})")
+    if spooled.dead_letters:
+        problems.append(f"{spooled.dead_letters} predictions were refused by MongoDB and are in no figure")
+    return Health(**health, problems=tuple(problems))
+
+
+def _sample_ratio(drawn: pd.DataFrame) -> tuple[float | None, float | None]:
+    """Tests the arms of what was drawn, each listener once, against the logged probabilities."""
+    expected = drawn.groupby("arm")["arm_probability"].first().sort_index()
+    missing = 1 - expected.sum()
+    if missing > 1e-6:  # an arm that nobody got
+        expected["\uffff"] = missing
+    if len(expected) < 2:
+        return None, None
+    codes = np.searchsorted(expected.index.to_numpy(dtype=object), drawn["arm"].to_numpy(dtype=object))
+    probabilities = (expected / expected.sum()).to_numpy(dtype=np.float64)
+    counts = np.bincount(codes, minlength=len(expected))
+    fixed = stats.chisquare(counts, probabilities * len(drawn)).pvalue
+    return float(fixed), sequential_ratio_p_value(codes, probabilities)
+
+
+def _join_rate_p_value(predictions: pd.DataFrame, arms: list[str]) -> float | None:
+    """Tests whether some arms get their outcomes back more often than others."""
+    p_values = []
+    for position, first in enumerate(arms):
+        for second in arms[position + 1 :]:
+            pair = predictions[predictions["arm"].isin((first, second))]
+            estimate = clustered.difference(
+                pair["has_outcome"].to_numpy(dtype=np.float64),
+                (pair["arm"] == second).to_numpy(),
+                pd.factorize(pair["cluster"])[0],
+            )
+            p_values.append(estimate.p_value)
+    known = [p_value for p_value in p_values if p_value is not None]
+    return min(1.0, min(known) * len(p_values)) if known else None

@@ -1,0 +1,166 @@
+"""The report as one HTML page that needs nothing but itself."""
+
+from collections.abc import Callable, Mapping
+
+from matplotlib.axes import Axes
+
+from data.pages.chart import CALM, GRID, INK, MAIN, MUTED, NORMAL, WARM, as_svg, lay_out, new_chart
+from data.pages.page import Chart, Fact, Page, Section, Table, render
+from server.report.arms import ArmReport
+from server.report.comparisons import Comparison
+from server.report.report import ExperimentReport
+from server.report.wording import decimals, health_rows, interval, metric_name, p_value
+
+_COLOURS = (MAIN, WARM, CALM, INK, MUTED)
+
+
+def render_page(report: ExperimentReport) -> str:
+    """Returns the page as HTML."""
+    health = report.health
+    title, lead = "Experiment", report.verdict
+    if report.phase is not None:
+        title = f"Experiment {report.phase.experiment}"
+        lead = f"{report.verdict} (Phase {report.phase.phase}, {report.phase.first:%Y-%m-%d %H:%M} to"
+        lead += f" {report.phase.last:%Y-%m-%d %H:%M} UTC.)"
+    problems = " ".join(f"Problem: {problem}." for problem in health.problems) or "Nothing is amiss."
+    sections = [Section("Health", _health_charts(report), intro=problems)] if report.arms else []
+    judged = {name: arm for name, arm in report.arms.items() if arm.n_outcomes}
+    if judged:
+        sections.append(Section("Arms", _arm_charts(judged), intro="95 % intervals, clustered by listener."))
+    if report.comparisons:
+        intro = "Second arm minus first. The always-valid interval holds however often one looks."
+        sections.append(
+            Section(
+                "Comparisons",
+                [_comparison_chart(i, c) for i, c in enumerate(report.comparisons)],
+                intro=intro,
+            )
+        )
+    facts = [Fact(label, value) for label, value in health_rows(health) if len(value) < 20]
+    footer = f"{len(report.phases)} phases were logged; the page is about one and mixes in no other."
+    return render(Page(title=title, lead=lead, facts=facts, sections=sections, footer=footer))
+
+
+def _health_charts(report: ExperimentReport) -> list[Chart]:
+    arms, n = report.arms, report.health.n
+    shares = {name: arm.n / n for name, arm in arms.items()}
+
+    def traffic(axes: Axes) -> None:
+        at = range(len(arms))
+        axes.bar(at, [100 * share for share in shares.values()], width=0.5, color=MAIN)
+        for x, arm in zip(at, arms.values(), strict=True):
+            axes.plot([x - 0.35, x + 0.35], [100 * arm.probability] * 2, color=WARM)
+        axes.set_xticks(at, list(arms))
+        axes.set_ylabel("% of predictions")
+
+    p = p_value(report.health.sample_ratio_p_value_sequential)
+    sentence = (
+        f"Bars: the share of predictions that each arm got; lines: its probability of being drawn. Listeners"
+        f" make unequally many plays: the test counts each once (sequential p = {p})."
+    )
+    rows = [
+        (name, f"{arm.n:,}", f"{shares[name]:.1%}", f"{arm.probability:.1%}",
+         f"{report.health.outcome_join_rate_by_arm[name]:.1%}")
+        for name, arm in arms.items()
+    ]  # fmt: skip
+    table = Table(("arm", "predictions", "share", "probability", "with outcome"), rows)
+    return [_chart("traffic", "Traffic", sentence, traffic, table)]
+
+
+def _arm_charts(arms: Mapping[str, ArmReport]) -> list[Chart]:
+    charts = [
+        _metric_chart(arms, field, label)
+        for field, label in (
+            ("accuracy", "Accuracy"),
+            ("log_loss", "Log loss"),
+            ("brier", "Brier score"),
+            ("roc_auc", "ROC AUC"),
+        )
+    ]
+    return [*charts, _calibration_chart(arms)]
+
+
+def _metric_chart(arms: Mapping[str, ArmReport], field: str, label: str) -> Chart:
+    told = {name: arm for name, arm in arms.items() if getattr(arm, field) is not None}
+
+    def draw(axes: Axes) -> None:
+        for y, arm in enumerate(told.values()):
+            value, bounds = getattr(arm, field), getattr(arm, f"{field}_ci95")
+            if bounds is not None:
+                axes.plot(bounds, [y, y], color=MAIN, linewidth=2.5)
+            axes.plot([value], [y], "o", color=MAIN, markersize=7)
+        axes.set_yticks(range(len(told)), list(told))
+        axes.set_ylim(-0.6, len(told) - 0.4)
+        axes.invert_yaxis()
+        axes.grid(visible=True, axis="x")
+
+    rows = [
+        (name, decimals(getattr(arm, field), 4), interval(getattr(arm, f"{field}_ci95"), 4))
+        for name, arm in told.items()
+    ]
+    best = "; ".join(f"{name} {value} ({bounds})" for name, value, bounds in rows)
+    return _chart(
+        field, label, f"{best or 'No figure yet'}.", draw, Table(("arm", label, "95 % interval"), rows)
+    )
+
+
+def _calibration_chart(arms: Mapping[str, ArmReport]) -> Chart:
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=GRID)
+        for colour, (name, arm) in zip(_COLOURS * len(arms), arms.items(), strict=False):
+            for b in arm.calibration:
+                if b.observed_ci95 is not None:
+                    axes.plot([b.predicted] * 2, b.observed_ci95, color=colour, alpha=0.35, linewidth=1)
+            x, y = [b.predicted for b in arm.calibration], [b.observed for b in arm.calibration]
+            axes.plot(x, y, "o-", color=colour, label=name, markersize=3.5)
+        axes.set_xlabel("predicted play-through probability")
+        axes.set_ylabel("share heard out")
+        axes.legend()
+
+    worst = ", ".join(f"{name} {decimals(arm.calibration_error, 3)}" for name, arm in arms.items())
+    rows = [
+        (name, decimals(b.predicted, 3), decimals(b.observed, 3), interval(b.observed_ci95, 3), f"{b.n:,}")
+        for name, arm in arms.items()
+        for b in arm.calibration
+    ]
+    sentence = f"On the diagonal a probability means what it says. Mean distance from it: {worst}."
+    columns = ("arm", "predicted", "heard out", "95 % interval", "plays")
+    return _chart("calibration", "Calibration", sentence, draw, Table(columns, rows))
+
+
+def _comparison_chart(number: int, told: Comparison) -> Chart:
+
+    def draw(axes: Axes) -> None:
+        axes.axhline(0, color=MUTED, linewidth=1)
+        days = [look.day[5:] for look in told.looks]
+        lows, highs = ([look.always_valid_ci95[i] for look in told.looks] for i in (0, 1))
+        if len(days) > 1:
+            axes.fill_between(range(len(days)), lows, highs, color=MAIN, alpha=0.2, linewidth=0)
+        else:
+            axes.vlines([0] * len(days), lows, highs, color=MAIN, alpha=0.4)
+        values = [look.difference for look in told.looks] or [told.difference]
+        axes.plot(range(len(values)), values, "o-", color=MAIN, markersize=3.5)
+        step = max(1, len(days) // 5)
+        axes.set_xticks(range(0, len(days), step), days[::step])
+        axes.set_ylabel(f"difference in {metric_name(told.metric)}")
+
+    always = interval(told.always_valid_ci95, 4, signed=True)
+    sentence = (
+        f"{decimals(told.difference, 4, signed=True)}; one look: {interval(told.ci95, 4, signed=True)},"
+        f" p = {p_value(told.p_value)}; every day: {always}, p = {p_value(told.always_valid_p_value)}."
+    )
+    rows = [
+        (look.day, f"{look.n:,}", decimals(look.difference, 4, signed=True),
+         interval(look.always_valid_ci95, 4, signed=True), p_value(look.always_valid_p_value))
+        for look in told.looks
+    ]  # fmt: skip
+    columns = ("day", "outcomes", "difference", "always-valid 95 % interval", "p value so far")
+    title = f"{told.second} minus {told.first}: {metric_name(told.metric)}"
+    return _chart(f"comparison_{number + 1}", title, sentence, draw, Table(columns, rows))
+
+
+def _chart(name: str, title: str, sentence: str, draw: Callable[[Axes], None], table: Table) -> Chart:
+    with new_chart(name, NORMAL) as (figure, axes):
+        draw(axes)
+        lay_out(figure)
+        return Chart(name, title, sentence, as_svg(figure, title), table)

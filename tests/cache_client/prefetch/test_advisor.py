@@ -1,0 +1,175 @@
+"""The advisor's judgement: what is worth fetching, in which order, and what is not."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from cache_client.prefetch.advisor import advise
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.heard import fitted_to_listener, heard_probability, listener_rate
+from cache_client.prefetch.plan import (
+    CurvePoint,
+    Fetch,
+    ListenerRecord,
+    PrefetchRequest,
+    TrackPrediction,
+    UpcomingTrack,
+)
+from cache_client.prefetch.score import ScoreWeights
+from cache_client.prefetch.stream_ahead import stream_ahead
+
+DELIVERY = Delivery()
+CHUNK_BYTES = 40_000  # 2 s at 160 kbit/s
+DURATION_S = 200.0
+SIZE_BYTES = 4_000_000
+
+
+def track(
+    name: str, probability: float = 0.66, storage_class: str | None = "SLOW", cached_bytes: int = 0
+) -> UpcomingTrack:
+    return UpcomingTrack(name, DURATION_S, SIZE_BYTES, storage_class, cached_bytes, probability)
+
+
+def plan(
+    queue: Sequence[UpcomingTrack],
+    *,
+    playing: UpcomingTrack | None = None,
+    free_bytes: int = 50_000_000,
+    delivery: Delivery = DELIVERY,
+    weights: ScoreWeights | None = None,
+    session_end_probability: float = 0.055,
+) -> list[Fetch]:
+    request = PrefetchRequest(playing or track("playing"), tuple(queue), free_bytes, delivery)
+    found = advise(request, weights or ScoreWeights(), session_end_probability=session_end_probability)
+    return list(found.fetches)
+
+
+def test_a_track_that_will_be_skipped_still_gets_its_first_chunk() -> None:
+    assert plan([track("next", probability=0.0)]) == [Fetch("next", 0, CHUNK_BYTES - 1)]
+
+
+def test_no_tail_is_fetched_over_a_link_faster_than_the_audio() -> None:
+    assert plan([track("next", probability=1.0)]) == [Fetch("next", 0, CHUNK_BYTES - 1)]
+
+
+def test_over_a_link_slower_than_the_audio_the_tail_is_fetched_as_far_as_it_will_be_heard() -> None:
+    slow = Delivery(bandwidth_bit_per_s=120_000.0)
+    # Reached with 0.945. A second past the start spares 1/15,000 - 1/20,000 s a byte: 3.083e-5 in score where
+    # heard; a byte wasted costs 4e-6. Worth it while 0.945 h · 3.083e-5 > (1 - 0.945 h) · 4e-6, h > 0.1216.
+    (sure,) = plan([track("next", probability=1.0)], delivery=slow)
+    (doubtful,) = plan([track("next", probability=0.0)], delivery=slow)
+    assert sure == Fetch("next", 0, SIZE_BYTES - 1)
+    # With p = 0, h = 1 - place: up to the chunk whose middle is the last before 0.8784 of 200 s, 175.7 s.
+    assert doubtful == Fetch("next", 0, (176 * 20_000) - 1)
+
+
+def test_a_first_chunk_covers_the_storage_latency_too() -> None:
+    slow_storage = Delivery(slow_ms=4_500.0)  # with the round trip 4.55 s: three chunks of 2 s
+    assert plan([track("next")], delivery=slow_storage) == [Fetch("next", 0, 3 * CHUNK_BYTES - 1)]
+
+
+def test_a_cached_first_chunk_is_not_fetched_again() -> None:
+    assert plan([track("next", cached_bytes=CHUNK_BYTES)]) == []
+    assert plan([track("next", cached_bytes=100)]) == [Fetch("next", 100, CHUNK_BYTES - 1)]
+
+
+def test_a_deep_track_is_left_to_the_next_plan_when_there_will_be_time() -> None:
+    patient = [track("first", probability=0.99), track("second"), track("third")]
+    assert [fetch.track_id for fetch in plan(patient)] == ["first"]
+
+
+def test_a_deep_track_is_fetched_now_when_the_one_before_may_be_left_too_soon() -> None:
+    # A first track of 6 s that is never heard out may be gone before its plan has fetched the second's chunk.
+    short = UpcomingTrack("first", 6.0, 120_000, "SLOW", 0, 0.0)
+    assert [fetch.track_id for fetch in plan([short, track("second")])] == ["first", "second"]
+
+
+def test_what_spares_the_longer_wait_goes_first() -> None:
+    # The first track is so short that its own plan may come too late for the second, whose storage is slower.
+    first = UpcomingTrack("first", 1.5, 30_000, "FAST", 0, 0.0)
+    second = UpcomingTrack("second", 6.0, 120_000, "SLOW", 0, 0.0)
+    planned = plan([first, second], session_end_probability=0.0)
+    assert [fetch.track_id for fetch in planned] == ["second", "first"]
+
+
+def test_a_session_that_is_about_to_end_gets_nothing() -> None:
+    # Worth it while reached · 1.85 · 0.71 s > (1 - reached · heard) · 0.16: reached > 0.11 or so.
+    assert plan([track("next")], session_end_probability=0.95) == []
+    assert plan([track("next")], session_end_probability=0.80) != []
+
+
+@pytest.mark.parametrize(("free_bytes", "planned"), [(CHUNK_BYTES - 1, 0), (CHUNK_BYTES, 1)])
+def test_what_does_not_fit_is_not_planned(free_bytes: int, planned: int) -> None:
+    assert len(plan([track("next")], free_bytes=free_bytes)) == planned
+
+
+def test_dearer_waste_or_cheaper_waits_end_prefetching() -> None:
+    assert plan([track("next")], weights=ScoreWeights(wait_per_s=0.0)) == []
+    assert plan([track("next")], weights=ScoreWeights(waste_per_mbit=1_000.0)) == []
+
+
+def test_a_second_is_heard_by_those_who_stay_and_by_those_who_skip_later() -> None:
+    heard = track("any", probability=0.6)
+    assert [heard_probability(heard, at_s) for at_s in (0.0, 100.0, 200.0, 300.0)] == pytest.approx(
+        [1.0, 0.8, 0.6, 0.6]
+    )
+
+
+def test_a_listening_curve_beats_the_even_spread_of_skips() -> None:
+    curve = (CurvePoint(50.0, 0.7), CurvePoint(100.0, 0.65), CurvePoint(250.0, 0.0))
+    early = track("any", probability=0.6)._replace(listening_curve=curve)
+    # Points at or past the track's end say nothing of it: its end is the play-through probability.
+    assert [heard_probability(early, at_s) for at_s in (25.0, 50.0, 75.0, 150.0, 200.0)] == pytest.approx(
+        [0.85, 0.7, 0.675, 0.625, 0.6]
+    )
+
+
+def test_a_listeners_own_level_replaces_a_models_and_keeps_its_order() -> None:
+    curve = (CurvePoint(50.0, 0.9),)
+    said = {"a": TrackPrediction(0.8, curve), "b": TrackPrediction(0.6), "c": TrackPrediction(0.7)}
+    fitted = fitted_to_listener(said, ListenerRecord(200, 20))
+    assert fitted["a"].play_through_probability > fitted["c"].play_through_probability
+    assert fitted["c"].play_through_probability == pytest.approx(listener_rate(ListenerRecord(200, 20), 0.7))
+    assert fitted["a"].play_through_probability < fitted["a"].listening_curve[0].heard_probability < 0.9
+    assert fitted_to_listener(said, ListenerRecord()) == said
+
+
+def test_nothing_is_known_of_a_new_listener() -> None:
+    assert listener_rate(ListenerRecord()) == pytest.approx(0.66)
+    assert listener_rate(ListenerRecord(95, 95)) == pytest.approx((95 + 5 * 0.66) / 100)
+
+
+def ahead_s(probability: float, **delivery: float) -> float:
+    """Returns how far the middle of a track is streamed ahead."""
+    steps = stream_ahead(track("playing", probability), Delivery(**delivery), ScoreWeights())
+    assert steps is not None
+    return steps[len(steps) // 2].ahead_s
+
+
+def test_who_may_skip_is_streamed_less_ahead_and_who_stays_more() -> None:
+    assert 2.0 < ahead_s(0.2) < ahead_s(0.6) < ahead_s(0.95)
+
+
+def test_a_steadier_link_needs_less_ahead() -> None:
+    assert ahead_s(0.6, dropouts_per_hour=0.0) == 2.0
+    assert ahead_s(0.6, dropouts_per_hour=1.0) < ahead_s(0.6) < ahead_s(0.6, dropout_s=5.0)
+
+
+def test_the_distance_is_where_one_second_more_wastes_what_it_spares() -> None:
+    """In the middle of the track, against the sum itself, tried second by second."""
+    probability, heard = 0.4, 0.7
+    skips_per_s = (1.0 - probability) / DURATION_S / heard
+    restart_s = CHUNK_BYTES / 250_000
+
+    def price(distance_s: float) -> float:
+        stalled_s = 6 / 3600 * (1.5 + restart_s) * math.exp(-distance_s / 1.5)
+        return 1.85 * stalled_s + skips_per_s * distance_s * 0.5 * 0.16
+
+    best_s = min((step / 100 for step in range(200, 2_000)), key=price)
+    assert ahead_s(probability) == pytest.approx(best_s, abs=0.02)
+
+
+def test_a_link_hardly_faster_than_the_audio_streams_as_far_as_the_player_does() -> None:
+    barely = Delivery(bandwidth_bit_per_s=190_000.0)
+    assert stream_ahead(track("playing"), barely, ScoreWeights()) is None

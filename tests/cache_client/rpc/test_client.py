@@ -1,0 +1,143 @@
+"""The client against a real grpc.aio server: what it sends, what it returns, what it raises."""
+
+import socket
+from datetime import UTC, datetime
+
+import pytest
+
+from cache_client.rpc import errors
+from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.messages import ListenerContext, RecentPlay
+from cache_client.rpc.retry import RetryPolicy
+from tests.cache_client.scripted_server import ScriptedServicer
+
+
+async def test_predict_returns_the_probability_and_who_answered(client: PredictionClient) -> None:
+    prediction = await client.predict("loved", ["jazz"])
+    assert (prediction.play_through_probability, prediction.skipped) == (0.9, False)
+    assert (prediction.track_id, prediction.model, prediction.version) == ("loved", "simple", "1")
+
+
+async def test_the_whole_listener_context_reaches_the_server(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    context = ListenerContext(
+        premium=False, recent_plays=(RecentPlay("liked", True),), advertisement_before=True, position=0
+    )
+    await client.predict("loved", ["jazz", "folk"], model="simple", context=context)
+    (sent,) = servicer.requests
+    assert list(sent.favourite_genres) == ["jazz", "folk"]
+    assert sent.context.HasField("premium")
+    assert sent.context.premium is False
+    assert sent.context.HasField("position")
+    assert sent.context.position == 0
+    assert sent.context.advertisement_before is True
+    assert [(p.track_id, p.skipped) for p in sent.context.recent_plays] == [("liked", True)]
+
+
+async def test_what_is_unknown_about_the_listener_stays_unset(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    await client.predict("loved", [], context=ListenerContext())
+    await client.predict("loved", [])
+    first, second = servicer.requests
+    assert not first.context.HasField("premium")
+    assert not first.context.HasField("position")
+    assert not second.HasField("context")
+
+
+async def test_rank_tracks_keeps_the_order_of_the_server_and_lists_unknown_tracks_apart(
+    client: PredictionClient,
+) -> None:
+    ranking = await client.rank_tracks(["disliked", "nobody", "loved", "liked"], ["jazz"])
+    assert [t.track_id for t in ranking.tracks] == ["loved", "liked", "disliked"]
+    assert [t.skipped for t in ranking.tracks] == [False, False, True]
+    assert ranking.unknown_track_ids == ("nobody",)
+
+
+async def test_list_models_returns_models_and_experiment(client: PredictionClient) -> None:
+    listed = await client.list_models()
+    (model,) = listed.models
+    assert (model.name, model.is_default, model.metrics["accuracy"]) == ("simple", True, 0.71)
+    assert model.loaded_at == datetime(2024, 1, 1, tzinfo=UTC)
+    assert (listed.experiment, listed.arms[0].probability) == ("test", 1.0)
+
+
+async def test_a_logged_prediction_takes_its_outcome_once(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    logged = await client.predict_random("loved", [], listener_id="7")
+    await client.record_outcome(logged.prediction_id, skipped=True, listened_ms=1_500)
+    await client.record_outcome(logged.prediction_id, skipped=True, listened_ms=1_500)
+    assert servicer.outcomes == {logged.prediction_id: (True, 1_500)}
+    with pytest.raises(errors.OutcomeConflict, match="another outcome"):
+        await client.record_outcome(logged.prediction_id, skipped=False, listened_ms=1_500)
+
+
+async def test_a_call_is_repeated_when_the_server_is_briefly_unavailable(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    servicer.unavailable_for = 2
+    assert (await client.predict("loved", [])).play_through_probability == 0.9
+    assert len(servicer.requests) == 3
+
+
+async def test_repeating_ends_after_the_attempts_that_were_allowed(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    servicer.unavailable_for = 100
+    with pytest.raises(errors.ServerUnavailable, match="draining"):
+        await client.predict("loved", [])
+    assert len(servicer.requests) == RetryPolicy().max_attempts
+
+
+async def test_a_slow_server_meets_the_deadline(target: str, servicer: ScriptedServicer) -> None:
+    servicer.delay_s = 30.0
+    async with PredictionClient(target, deadline_s=0.05) as hurried:
+        with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.05 s"):
+            await hurried.predict("loved", [])
+
+
+async def test_nobody_listening_is_one_clear_error() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{unused.getsockname()[1]}"
+        retry = RetryPolicy(max_attempts=2, initial_backoff_s=0.01)
+        async with PredictionClient(target, retry=retry) as client:
+            with pytest.raises(errors.ServerUnavailable, match=f"{target} is unavailable"):
+                await client.list_models()
+
+
+async def test_refused_fields_are_named(client: PredictionClient) -> None:
+    with pytest.raises(errors.InvalidRequest, match="track_id: must not be empty") as caught:
+        await client.predict("", [])
+    assert caught.value.violations == (errors.FieldViolation("track_id", "must not be empty"),)
+
+
+def test_a_field_that_the_message_names_already_is_not_named_twice() -> None:
+    violation = errors.FieldViolation("top_k", "must not be negative")
+    assert (
+        str(errors.InvalidRequest("top_k: must not be negative", (violation,)))
+        == "top_k: must not be negative"
+    )
+    assert str(errors.InvalidRequest("bad", (violation,))) == "bad (top_k: must not be negative)"
+
+
+async def test_unknown_track_and_model_are_not_found(client: PredictionClient) -> None:
+    with pytest.raises(errors.NotFound, match="unknown track 'nobody'"):
+        await client.predict("nobody", [])
+    with pytest.raises(errors.NotFound, match="unknown model 'none'"):
+        await client.rank_tracks(["loved"], [], model="none")
+
+
+async def test_overload_carries_the_servers_advice(client: PredictionClient) -> None:
+    with pytest.raises(errors.Overloaded) as caught:
+        await client.predict("busy", [])
+    assert caught.value.retry_after_s == 0.25
+
+
+async def test_a_bug_of_the_server_is_an_unexpected_status(client: PredictionClient) -> None:
+    with pytest.raises(errors.UnexpectedStatus) as caught:
+        await client.predict("crash", [])
+    assert caught.value.code == "UNKNOWN"
+    assert isinstance(caught.value.__cause__, Exception)

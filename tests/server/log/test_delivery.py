@@ -1,0 +1,186 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from server.errors import StorageUnavailableError
+from server.log import delivery as writer_module
+from server.log.delivery import SpoolWriter
+from server.log.mongo.refusals import Refusal
+from server.log.mongo.store import JoinedOutcomes
+from server.log.record import PredictionRecord
+from server.log.spool.folder import count_spooled
+from server.log.spool.rows import HeldOutcome, SpoolCounts, SpooledRow
+from server.log.spool.spool import Spool
+
+MakeRecord = Callable[[int], PredictionRecord]
+
+
+class FakeStore:
+    """A MongoDB that can be away, and that refuses some records for good."""
+
+    def __init__(self) -> None:  # noqa: D107
+        self.rows: dict[str, SpooledRow] = {}
+        self.away = False
+        self.attempts = 0
+        self.refused: set[str] = set()
+
+    async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+        self.attempts += 1
+        if self.away:
+            raise StorageUnavailableError("away")
+        self.rows |= {row.prediction_id: row for row in rows if row.prediction_id not in self.refused}
+        return [Refusal(row, "poison") for row in rows if row.prediction_id in self.refused]
+
+    async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
+        if self.away:
+            raise StorageUnavailableError("away")
+        return JoinedOutcomes(
+            joined=[each for each in held if each.prediction_id in self.rows],
+            conflicting=[],
+            unknown=[each for each in held if each.prediction_id not in self.rows],
+        )
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=1000)
+    yield spool
+    await spool.close()
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_everything_reaches_the_store_and_leaves_the_spool(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    store = FakeStore()
+    writer = SpoolWriter(spool, store)
+    writer.start()
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(250)))
+    await eventually(lambda: spool.depth == 0)
+    await writer.stop(within_s=1)
+    assert len(store.rows) == 250
+
+
+async def test_records_wait_for_a_store_that_is_away(
+    spool: Spool, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_LONGEST_DELAY_S", 0.02)
+    store = FakeStore()
+    store.away = True
+    writer = SpoolWriter(spool, store)
+    writer.start()
+    await spool.append(make_record(1))
+    await eventually(lambda: store.attempts >= 3)
+    await spool.append(make_record(2))
+    assert spool.depth == 2
+    store.away = False
+    await eventually(lambda: len(store.rows) == 2 and spool.depth == 0)
+    await writer.stop(within_s=1)
+
+
+async def test_a_poison_record_is_buried_and_holds_up_nothing(
+    spool: Spool, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    store = FakeStore()
+    store.refused = {make_record(1).prediction_id}
+    for number in range(3):
+        await spool.append(make_record(number))
+    await SpoolWriter(spool, store).stop(within_s=5)
+    assert set(store.rows) == {make_record(0).prediction_id, make_record(2).prediction_id}
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(0, 0, 1)
+
+
+async def test_an_outcome_that_came_second_is_buried_and_its_prediction_leaves(
+    spool: Spool, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    class Conflicting(FakeStore):
+        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+            return [Refusal(HeldOutcome(row.prediction_id, "{}", 0.0), "second") for row in rows]
+
+    await spool.append(make_record(1))
+    await SpoolWriter(spool, Conflicting()).stop(within_s=5)
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(dead_outcomes=1)
+    assert (spool.depth, spool.held_outcomes) == (0, 0)
+
+
+async def test_stopping_while_the_store_is_away_keeps_the_records(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    store = FakeStore()
+    store.away = True
+    await spool.append(make_record(1))
+    await SpoolWriter(spool, store).stop(within_s=5)
+    assert spool.depth == 1
+
+
+async def test_stopping_ends_although_the_driver_swallows_the_cancellation(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    reached = asyncio.Event()
+
+    class Swallowing(FakeStore):
+        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+            reached.set()
+            with contextlib.suppress(asyncio.CancelledError):  # as PyMongo's network layer now and then does
+                await asyncio.sleep(3600)
+            return await super().add(rows)
+
+    writer = SpoolWriter(spool, Swallowing())
+    writer.start()
+    await spool.append(make_record(1))
+    await reached.wait()
+    async with asyncio.timeout(30):
+        await writer.stop(within_s=0.1)
+    assert spool.depth == 0
+
+
+async def test_a_spool_that_fills_faster_than_it_empties_is_emptied_in_the_end(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    class Slow(FakeStore):
+        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+            if self.attempts < 3:  # as many again, and more, come meanwhile
+                first = 100 + 200 * self.attempts
+                await asyncio.gather(*(spool.append(make_record(first + n)) for n in range(200)))
+            return await super().add(rows)
+
+    store = Slow()
+    writer = SpoolWriter(spool, store)
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(100)))
+    writer.start()
+    await eventually(lambda: spool.depth == 0)
+    await writer.stop(within_s=1)
+    assert len(store.rows) == 700
+
+
+@pytest.mark.parametrize(
+    ("waited", "waiting", "rest_s"),
+    [
+        (500, 500, 0.0),
+        (500, 400, 0.0),
+        (1, 100, 0.0),  # less than a batch more
+        (500, 600, 0.18),  # a tenth of the time
+        (30_000, 40_000, 0.08),  # a fifth
+        (190_000, 200_000, 0.0),  # all
+        (900_000, 1_000_000, 0.0),
+    ],
+)
+def test_delivery_rests_while_more_comes_than_goes_the_less_the_more_waits(
+    waited: int, waiting: int, rest_s: float
+) -> None:
+    assert writer_module._rest_s(0.02, waited, waiting) == pytest.approx(rest_s)
+    assert writer_module._rest_s(3600.0, waited, waiting) <= 1.0
+
+
+def test_the_wait_grows_to_a_bound_and_is_never_nothing() -> None:
+    delays = [writer_module._delay_s(failures) for failures in (0, 3, 10, 5000)]
+    assert all(0 < delay <= writer_module._LONGEST_DELAY_S for delay in delays)
+    assert delays[0] < delays[1] < delays[2]

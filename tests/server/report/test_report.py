@@ -1,0 +1,230 @@
+"""What the report says of experiments whose truth is known."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from server.log.spool.rows import SpoolCounts
+from server.report import ExperimentReport, Phase, PhaseNotFoundError, choose_phase, make_report
+from server.report.frame import LoggedPrediction, read_frame
+from server.report.page import render_page
+from server.report.terminal import show
+from tests.browser import PHONE_PX, ReportBrowser
+from tests.server.experiments import START, simulate
+
+BETTER = (0.02, 0.6)  # the advanced arm knows the truth, the simple one hardly does
+
+
+def report_on(
+    predictions: list[LoggedPrediction], metric: str = "accuracy", spooled: SpoolCounts | None = None
+) -> ExperimentReport:
+    """Reports on predictions of one phase."""
+    times = [p.requested_at for p in predictions]
+    phase = None
+    if predictions:
+        first = predictions[0]
+        phase = Phase(first.experiment, first.phase, len(predictions), min(times), max(times))
+    phases = [phase] if phase else []
+    frame = read_frame(predictions)
+    return make_report(frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric)
+
+
+@pytest.fixture(scope="module")
+def clear() -> ExperimentReport:
+    return report_on(simulate(noise=BETTER))
+
+
+@pytest.fixture(scope="module")
+def equal() -> ExperimentReport:
+    return report_on(simulate())
+
+
+def test_the_figures_of_a_hand_worked_arm() -> None:
+    template = replace(simulate(n=1)[0], arm="a", listener_id=None)
+    rows = [(0.8, False, False), (0.4, True, True), (0.9, False, True), (0.5, False, None)]
+    told = [
+        replace(template, prediction_id=str(i), play_through_probability=p, skipped=s, outcome_skipped=o)
+        for i, (p, s, o) in enumerate(rows)
+    ]
+    arm = report_on(told).arms["a"]
+    assert (arm.n, arm.n_outcomes, arm.n_listeners) == (4, 3, 3)
+    assert arm.accuracy == pytest.approx(2 / 3)
+    assert arm.log_loss == pytest.approx(-(math.log(0.8) + math.log(0.6) + math.log(0.1)) / 3)
+    assert arm.brier == pytest.approx((0.2**2 + 0.4**2 + 0.9**2) / 3)
+    assert arm.roc_auc == pytest.approx(0.5)
+    assert arm.calibration_bias == pytest.approx((0.8 + 0.4 + 0.9) / 3 - 1 / 3)
+
+
+def test_a_clear_difference_is_found_and_named(clear: ExperimentReport) -> None:
+    assert clear.health.problems == ()
+    by_metric = {comparison.metric: comparison for comparison in clear.comparisons}
+    assert {comparison.better for comparison in by_metric.values()} == {"advanced"}
+    assert by_metric["accuracy"].difference < 0 < by_metric["brier"].difference
+    assert clear.verdict.startswith("advanced predicts better than simple, by ")
+
+
+def test_equal_arms_yield_no_winner_and_say_what_is_left(equal: ExperimentReport) -> None:
+    assert {comparison.better for comparison in equal.comparisons} == {None}
+    assert equal.verdict.startswith("No arm is shown to be better")
+    accuracy = equal.comparisons[0]
+    assert accuracy.power is not None
+    assert 0 < accuracy.power < 0.8
+    assert accuracy.n_outcomes_left
+    assert accuracy.minimum_detectable_difference is not None
+    assert accuracy.minimum_detectable_difference > accuracy.effect
+
+
+def test_the_daily_p_value_never_rises_and_ends_at_the_one_told(clear: ExperimentReport) -> None:
+    for comparison in clear.comparisons:
+        path = [look.always_valid_p_value for look in comparison.looks]
+        assert len(path) == 9  # from noon to noon, eight days later
+        assert path == sorted(path, reverse=True)
+        assert path[-1] == comparison.always_valid_p_value
+
+
+def test_the_latest_phase_is_told_unless_another_is_asked_for() -> None:
+    phases = [
+        Phase("e", "aaaa", 5, START, START),
+        Phase("f", "ab", 5, START, START),
+        Phase("e", "bbbb", 5, START, START),
+    ]
+    assert choose_phase(phases) is phases[2]
+    assert choose_phase(phases, phase="aa") is phases[0]
+    assert choose_phase(phases, phase="a") is phases[1]
+    assert choose_phase(phases, experiment="f") is phases[1]
+    assert choose_phase([]) is None
+    for wanted in ({"phase": "cc"}, {"experiment": "g"}, {"experiment": "f", "phase": "b"}):
+        with pytest.raises(PhaseNotFoundError, match="e aaaa, f ab, e bbbb"):
+            choose_phase(phases, **wanted)
+
+
+def test_a_wrong_ratio_of_listeners_forbids_a_verdict() -> None:
+    skewed = [
+        p for p in simulate(n=4000, listeners=300) if p.arm == "simple" or int(p.listener_id or 0) % 6 == 0
+    ]
+    report = report_on(skewed)
+    assert report.health.sample_ratio_p_value is not None
+    assert report.health.sample_ratio_p_value < 1e-6
+    assert "do not get the traffic that they should" in report.verdict
+
+
+def test_an_arm_that_nobody_got_is_a_wrong_ratio() -> None:
+    report = report_on([p for p in simulate() if p.arm == "simple"])
+    assert report.health.sample_ratio_p_value is not None
+    assert report.health.sample_ratio_p_value < 1e-6
+
+
+def test_a_few_keen_listeners_are_no_wrong_ratio() -> None:
+    """Plays are not what is drawn: a test over them would blame every sticky experiment."""
+    keen = [p for p in simulate(n=6000) if p.arm == "simple" or int(p.prediction_id, 16) % 7 < 2]
+    assert report_on(keen).health.problems == ()
+
+
+def test_listeners_in_several_arms_are_told() -> None:
+    moved = simulate()
+    moved[5] = replace(moved[5], arm="simple" if moved[5].arm == "advanced" else "advanced")
+    report = report_on(moved)
+    assert report.health.n_listeners_in_several_arms == 1
+    assert report.verdict.startswith("Do not decide on this")
+
+
+def test_outcomes_that_come_back_from_one_arm_more_often_are_told() -> None:
+    partial = [
+        replace(p, outcome_skipped=None) if p.arm == "simple" and i % 3 == 0 else p
+        for i, p in enumerate(simulate())
+    ]
+    assert "outcomes come back from some arms more often" in report_on(partial).verdict
+
+
+def test_dead_letters_are_told() -> None:
+    spooled = SpoolCounts(waiting=3, held_outcomes=2, dead_letters=4, dead_outcomes=5)
+    report = report_on(simulate(), spooled=spooled)
+    assert (report.health.n_waiting_in_spool, report.health.n_dead_outcomes) == (3, 5)
+    assert "4 predictions were refused by MongoDB" in report.verdict
+
+
+def test_refused_outcomes_forbid_no_verdict(clear: ExperimentReport) -> None:
+    """Anyone can make some, by sending ids while MongoDB is away; no figure lacks anything for it."""
+    assert report_on(simulate(noise=BETTER), spooled=SpoolCounts(dead_outcomes=5)).verdict == clear.verdict
+
+
+@pytest.mark.parametrize(
+    ("predictions", "verdict"),
+    [
+        ([], "Nothing can be said yet: no outcome has been recorded."),
+        ([replace(p, outcome_skipped=None) for p in simulate(n=400)], "no outcome has been recorded"),
+        (simulate(n=100, listeners=8), "fewer than ten listeners"),
+        ([replace(p, arm="a", arm_probability=1.0) for p in simulate(n=50)], "There is nothing to compare"),
+        (simulate(n=1), "only simple has outcomes"),
+        (
+            [replace(p, outcome_skipped=None) if i else p for i, p in enumerate(simulate(n=50))],
+            "only simple has outcomes",
+        ),
+        ([replace(p, outcome_skipped=p.skipped) for p in simulate(n=400)], "no listener differs"),
+        (
+            [
+                replace(p, outcome_skipped=True, skipped=True, play_through_probability=0.0)
+                for p in simulate(n=400)
+            ],
+            "no listener differs",
+        ),
+        ([replace(p, listener_id="1") for p in simulate(n=50)], "1 listeners were put into several arms"),
+        ([replace(p, listener_id=None) for p in simulate(n=50)], "No arm is shown to be better"),
+    ],
+)
+def test_too_little_is_said_to_be_too_little(predictions: list[LoggedPrediction], verdict: str) -> None:
+    report = report_on(predictions)
+    assert verdict in report.verdict
+    for metric in ("brier", "log_loss"):
+        json.dumps(report_on(predictions, metric).to_json(), allow_nan=False)
+    json.dumps(report.to_json(), allow_nan=False)
+    render_page(report)
+    show(report, Console(quiet=True))
+
+
+def test_the_json_has_the_published_shape(clear: ExperimentReport) -> None:
+    told = json.loads(json.dumps(clear.to_json(), allow_nan=False))
+    assert {"experiment", "phase", "phases", "health", "arms", "comparisons", "verdict"} <= told.keys()
+    assert {"n", "n_outcomes", "accuracy", "accuracy_ci95", "log_loss", "brier", "roc_auc"} <= told["arms"][
+        "simple"
+    ].keys()
+    assert {"difference", "ci95", "p_value", "always_valid_ci95"} <= told["comparisons"][0].keys()
+
+
+def test_the_terminal_shows_it_all_in_80_columns(clear: ExperimentReport) -> None:
+    console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    show(clear, console)
+    console.file.close()
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for word in ("Health", "sample ratio", "simple@1", "always valid", clear.verdict[:40]):
+        assert word in text
+
+
+@pytest.mark.parametrize("width_px", [1280, PHONE_PX])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_shows_every_plot_of_the_page(
+    clear: ExperimentReport, report_browser: ReportBrowser, tmp_path: Path, width_px: int, scheme: str
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render_page(clear), encoding="utf-8")
+    seen = report_browser.look(page, width_px=width_px, scheme=scheme)  # type: ignore[arg-type]
+    assert seen.complaints == []
+    assert seen.requests == [page.as_uri()]
+    assert seen.overflow_px <= 0
+    names = [figure.name for figure in seen.figures]
+    assert names[:6] == ["traffic", "accuracy", "log_loss", "brier", "roc_auc", "calibration"]
+    assert len(names) == len(set(names)) == 9
+    assert all(figure.width > 200 and figure.shapes > 3 for figure in seen.figures)
+
+
+def test_names_from_outside_are_escaped_on_the_page() -> None:
+    odd = [replace(p, arm=f"<b>{p.arm}", experiment="<script>alert(1)</script>") for p in simulate(n=300)]
+    html = render_page(report_on(odd))
+    assert "<b>" not in html
+    assert "<script" not in html

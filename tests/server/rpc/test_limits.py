@@ -1,0 +1,92 @@
+"""Over capacity, over size, out of time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from models.predictor import Predictor
+from playthrough.v1 import prediction_service_pb2 as pb
+from server.log.experiment_log import ExperimentLog
+from server.rpc.server import MAX_REQUEST_BYTES
+
+Serving = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+async def test_calls_beyond_the_limit_are_told_when_to_retry_and_room_comes_back(
+    serving: Serving, track_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, leave = asyncio.Event(), asyncio.Event()
+
+    async def stuck(*_args: Any) -> None:
+        inside.set()
+        await leave.wait()
+
+    monkeypatch.setattr(ExperimentLog, "add", stuck)
+    async with serving(max_in_flight=1) as stub:
+        holding = asyncio.ensure_future(stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0])))
+        await inside.wait()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Predict(pb.PredictRequest(track_id=track_ids[0]))
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        trailers = dict(caught.value.trailing_metadata() or ())
+        rich = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+        retry = error_details_pb2.RetryInfo()
+        assert rich.details[0].Unpack(retry)
+        assert retry.retry_delay.ToTimedelta().total_seconds() > 0
+        leave.set()
+        await holding
+        await stub.Predict(pb.PredictRequest(track_id=track_ids[0]))
+
+
+async def test_a_request_beyond_the_size_limit_is_refused_and_the_server_lives(
+    serving: Serving, track_ids: list[str]
+) -> None:
+    async with serving() as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Predict(pb.PredictRequest(track_id="x" * (MAX_REQUEST_BYTES + 1)))
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        await stub.Predict(pb.PredictRequest(track_id=track_ids[0]))
+
+
+async def test_the_largest_request_that_the_contract_allows_is_below_the_size_limit() -> None:
+    text = "\U0001f3b5" * 200
+    context = pb.ListenerContext(recent_plays=[pb.RecentPlay(track_id=text, skipped=True)] * 200)
+    request = pb.RankTracksRequest(
+        model=text, track_ids=[text] * 1000, favourite_genres=[text] * 100, context=context
+    )
+    assert request.ByteSize() < MAX_REQUEST_BYTES
+
+
+async def test_work_for_a_caller_whose_time_is_up_is_not_done(
+    serving: Serving, track_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ranking of the catalogue that waits behind another one is dropped once its caller has gone."""
+    ranked: list[tuple[str, ...]] = []
+    loop = asyncio.get_running_loop()
+    first_began, go_on = asyncio.Event(), asyncio.Event()
+
+    def slow(_self: Predictor, favourite_genres: Sequence[str], _context: Any) -> NDArray[np.float64]:
+        ranked.append(tuple(favourite_genres))
+        loop.call_soon_threadsafe(first_began.set)
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
+        return np.zeros(len(track_ids))
+
+    monkeypatch.setattr(Predictor, "predict_all", slow)
+    async with serving() as stub:
+        first = asyncio.ensure_future(stub.RankTracks(pb.RankTracksRequest(favourite_genres=["first"])))
+        await first_began.wait()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.RankTracks(pb.RankTracksRequest(favourite_genres=["late"]), timeout=0.2)
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        await asyncio.sleep(0.3)  # the server's clock for the call began a little later than the caller's
+        go_on.set()
+        await first
+        await stub.RankTracks(pb.RankTracksRequest(favourite_genres=["next"]))
+    assert ranked == [("first",), ("next",)]
