@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from cache_client.history import ListenerHistory
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.errors import NotFound
 from cache_client.rpc.messages import ListenerContext
+from cache_client.simulator.contexts import RecordedContexts
 from cache_client.simulator.trace import held_out
 
 
@@ -57,14 +57,14 @@ async def replay_traffic(
         ServerError: A call failed.
         UsageError: No session starts in the held-out part.
     """
-    history = ListenerHistory(plays)
+    contexts = RecordedContexts(plays)
     report = TrafficReport()
     slots = asyncio.Semaphore(concurrency)
 
     async def send_listener(group: pd.DataFrame) -> None:
         async with slots:
-            for play in group.itertuples(index=False):
-                await _send(client, play, history, report)
+            for row, play in zip(group.index, group.itertuples(index=False), strict=True):
+                await _send(client, play, contexts.at(row), report)
                 advance(1)
 
     sent = held_out(plays, holdout)[:limit]
@@ -77,14 +77,8 @@ async def replay_traffic(
     return report
 
 
-async def _send(client: PredictionClient, play: Any, history: ListenerHistory, report: TrafficReport) -> None:
+async def _send(client: PredictionClient, play: Any, context: ListenerContext, report: TrafficReport) -> None:
     """Sends one play: the prediction first, then the truth."""
-    context = ListenerContext(
-        premium=bool(play.premium),
-        recent_plays=history.known_at(play.listener_id, play.started_at),
-        advertisement_before=bool(play.advertisement_before),
-        position=int(play.position),
-    )
     report.plays += 1
     try:
         predicted = await client.predict_random(

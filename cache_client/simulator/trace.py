@@ -3,15 +3,15 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from cache_client.history import ListenerHistory
 from cache_client.prefetch.heard import listener_record
 from cache_client.prefetch.plan import ListenerRecord
 from cache_client.rpc.errors import UsageError
 from cache_client.rpc.messages import ListenerContext
+from cache_client.simulator.contexts import RecordedContexts
 from data import Catalogue
 
 
@@ -112,7 +112,7 @@ def recorded_sessions(
         seed: Of the draw of those tracks, together with the session's id.
     """
     kept = held_out(plays, holdout)
-    history = ListenerHistory(plays)
+    contexts_of = RecordedContexts(plays)
     tracks = dict(_tracks(catalogue))
     # A track is drawn as often as it is played, by anybody, outside the replayed part where there is one.
     others = plays["track_id"].drop(kept.index)
@@ -120,7 +120,7 @@ def recorded_sessions(
     sessions = []
     for _, group in kept.groupby("session_id", sort=False):
         session_id = int(group["session_id"].iloc[0])
-        contexts = tuple(_contexts(group, history))
+        contexts = tuple(contexts_of.at(row) for row in group.index)
         draw = random.Random(f"{seed}/{session_id}")
         sessions.append(
             RecordedSession(
@@ -134,18 +134,6 @@ def recorded_sessions(
             )
         )
     return sessions
-
-
-def _contexts(group: pd.DataFrame, history: ListenerHistory) -> Iterator[ListenerContext]:
-    """Yields what was known at each play of a session."""
-    row: Any
-    for row in group.itertuples(index=False):
-        yield ListenerContext(
-            premium=bool(row.premium),
-            recent_plays=history.known_at(row.listener_id, row.started_at),
-            advertisement_before=bool(row.advertisement_before),
-            position=int(row.position),
-        )
 
 
 def _tracks(catalogue: Catalogue) -> Iterator[tuple[str, Track]]:

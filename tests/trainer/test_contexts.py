@@ -11,7 +11,7 @@ import torch
 from data import Dataset
 from models import ListenerContext, Predictor, RecentPlay, Registry
 from models.artifact import load
-from trainer.contexts import contexts_at, listener_contexts
+from trainer.contexts import contexts_at
 from trainer.examples import make_examples
 from trainer.run import Options, choose_models, known_plays, train_models
 from trainer.splitting import Split
@@ -29,40 +29,14 @@ def client_contexts(plays: pd.DataFrame) -> list[ListenerContext]:
     return sent
 
 
-def two_plays(second_starts_s: float, second_session: int) -> pd.DataFrame:
-    """Returns a play of 100 s of listener 1 in session 1, and another play of the same listener."""
-    starts = pd.to_datetime([0, second_starts_s], unit="s")
-    return pd.DataFrame(
-        {
-            "listener_id": [1, 1],
-            "session_id": [1, second_session],
-            "track_id": ["a", "b"],
-            "skipped": [True, False],
-            "premium": [True, True],
-            "advertisement_before": [False, True],
-            "position": [0, 1],
-            "started_at": starts,
-            "listened_s": [100.0, 10.0],
-        }
-    )
-
-
-@pytest.mark.parametrize(
-    ("second_starts_s", "second_session", "known"),
-    [(120, 2, 1), (50, 2, 0), (99, 1, 1)],
-    ids=["it has ended", "it still runs in another session", "its own session has moved on"],
-)
-def test_a_play_is_known_once_it_has_ended(second_starts_s: float, second_session: int, known: int) -> None:
-    first, second = listener_contexts(two_plays(second_starts_s, second_session))
-    assert first == ListenerContext(True, (), False, 0)
-    assert second.recent_plays == (RecentPlay("a", True),) * known
-    assert (second.advertisement_before, second.position) == (True, 1)
+def all_contexts(plays: pd.DataFrame) -> list[ListenerContext]:
+    return list(contexts_at(plays, np.arange(len(plays))))
 
 
 def test_some_rows_contexts_are_those_of_all_rows(tiny_dataset: Dataset) -> None:
     plays = known_plays(tiny_dataset)
     rows = np.array([3, 50, 399])
-    everything = list(listener_contexts(plays))
+    everything = all_contexts(plays)
     assert list(contexts_at(plays, rows)) == [everything[row] for row in rows]
 
 
@@ -75,7 +49,7 @@ def test_a_replayed_session_gives_training_and_serving_equal_numbers(
     artifact = load(registry.path("contextual", "1"))
     predictor, plays = Predictor(artifact, tiny_dataset.catalogue), known_plays(tiny_dataset)
     sent = client_contexts(plays)
-    trained_on = list(listener_contexts(plays))
+    trained_on = all_contexts(plays)
     # A client of one listener in several sessions at once would know less: there are a few such plays.
     same = [row for row, (ours, theirs) in enumerate(zip(trained_on, sent, strict=True)) if ours == theirs]
     assert len(same) > 300
@@ -97,7 +71,7 @@ def test_a_replayed_session_gives_training_and_serving_equal_numbers(
 def test_an_outcome_changes_only_later_contexts(tiny_dataset: Dataset) -> None:
     plays = known_plays(tiny_dataset)
     other = plays.assign(skipped=plays["skipped"].where(plays.index != 200, ~plays["skipped"]))
-    before, after = list(listener_contexts(plays)), list(listener_contexts(other))
+    before, after = all_contexts(plays), all_contexts(other)
     assert before[:201] == after[:201]
     assert before[201:] != after[201:]
 

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cache_client.history import ListenerHistory
 from cache_client.prefetch.plan import ListenerRecord
 from cache_client.rpc.errors import UsageError
 from cache_client.rpc.messages import RecentPlay
 from cache_client.simulator import RecordedSession, held_out, recorded_sessions
+from cache_client.simulator.contexts import RecordedContexts
 from data import Catalogue
 
 NOON = datetime(2024, 1, 1, 12)
@@ -115,16 +115,9 @@ def test_what_is_known_at_a_sessions_start_holds_no_outcome_of_it_or_later() -> 
     assert third.listener == ListenerRecord(4, 2)
 
 
-def test_a_play_is_known_only_once_it_has_ended() -> None:
-    history = ListenerHistory(PLAYS)
-    assert history.known_at(7, NOON + timedelta(seconds=59)) == ()
-    assert history.known_at(7, NOON + timedelta(seconds=60)) == (RecentPlay("a", False),)
-    assert history.known_at(8, NOON + timedelta(days=1)) == ()
-
-
 def test_at_most_200_plays_are_known_the_latest() -> None:
-    many = table(*(play(number, number, "a", skipped=number == 249) for number in range(250)))
-    known = ListenerHistory(many).known_at(7, NOON + timedelta(days=1))
+    many = table(*(play(number, number, "a", skipped=number == 248) for number in range(250)))
+    known = RecordedContexts(many).at(249).recent_plays
     assert len(known) == 200
     assert known[-1] == RecentPlay("a", True)
 

@@ -1,0 +1,30 @@
+"""What a client could have told the server before each recorded play."""
+
+import pandas as pd
+
+from cache_client.rpc.messages import ListenerContext, RecentPlay
+from data.before_play import known_plays
+
+MAX_RECENT_PLAYS = 200
+"""How many recent plays the contract takes."""
+
+
+class RecordedContexts:
+    """The contexts of recorded plays, made one at a time: each may hold 200 plays."""
+
+    def __init__(self, plays: pd.DataFrame) -> None:
+        """Finds out what was known before each play.
+
+        Args:
+            plays: What `data.plays` returned, all of it: earlier plays tell what was known of a listener.
+        """
+        self._known = known_plays(plays)
+        outcomes = plays[["track_id", "skipped"]].iloc[self._known.rows].itertuples(index=False)
+        self._ended = [RecentPlay(track_id, bool(skipped)) for track_id, skipped in outcomes]
+        self._situations = plays[["premium", "advertisement_before", "position"]].to_numpy()
+
+    def at(self, row: int) -> ListenerContext:
+        """Returns what was known when the play in a row of the table began."""
+        premium, advertisement, position = self._situations[row]
+        recent = tuple(self._ended[self._known.span(row, MAX_RECENT_PLAYS)])
+        return ListenerContext(bool(premium), recent, bool(advertisement), int(position))
