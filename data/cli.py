@@ -107,8 +107,8 @@ def transform(
     """Turns sessions into plays: one row a PLAY, with what became of it."""
     from data.export import require_known_suffix, require_no_source, write_plays
     from data.plays import plays
-    from data.reading import read_dataset
-    from data.repairs import print_repairs
+    from data.reading.folder import read_dataset
+    from data.reading.repairs import print_repairs
 
     with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)
@@ -161,8 +161,8 @@ def analyze(
 ) -> None:
     """Describes a data set: statistics, PNG figures, and an HTML report that needs nothing but itself."""
     from data.analysis import STEPS, describe, require_replaceable, write_json, write_report
-    from data.reading import read_dataset
-    from data.repairs import print_repairs
+    from data.reading.folder import read_dataset
+    from data.reading.repairs import print_repairs
 
     with _one_line_errors(), _progress(MofNCompleteColumn(), TimeElapsedColumn()) as bar:
         require_replaceable(out)

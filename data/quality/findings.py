@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from data.faults import Severity
+from data.reading.faults import Severity
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from data.atomic_write import replaced_file
 from data.errors import printable
-from data.faults import Severity
 from data.quality.findings import Finding, Report
+from data.reading.faults import Severity
 
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _LONGEST_VALUE = 24

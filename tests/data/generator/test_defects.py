@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from data import DataError, generate
 from data.cli import app
-from data.faults import FILE_RULES, Severity
 from data.generator import DEFECTS, Defect, planting, sessions
 from data.quality import Report, validate
 from data.quality.rules import TABLE_RULES
+from data.reading.faults import FILE_RULES, Severity
 from tests.paths import DOCS
 
 NOT_PLANTED = {
