@@ -18,7 +18,6 @@ from rich.progress import (
 )
 
 from data.errors import DataError, printable
-from data.generator import DEFECTS
 
 app = typer.Typer(
     help="Makes, reads and transforms Pozytywka data sets.",
@@ -70,12 +69,6 @@ def generate(
     tracks: Annotated[int, typer.Option(min=1, help="Number of tracks.")] = 5000,
     plays: Annotated[int, typer.Option(min=1, help="Number of plays.")] = 12000,
     seed: Annotated[int, typer.Option(min=0, help="Seed; equal options give equal bytes.")] = 42,
-    defects: Annotated[
-        bool,
-        typer.Option(
-            "--defects", help=f"Plant defects that `validate` finds: {', '.join(d.name for d in DEFECTS)}."
-        ),
-    ] = False,
 ) -> None:
     """Writes a synthetic data set close to the real one."""
     from data.generator import generate as generate_dataset
@@ -88,12 +81,9 @@ def generate(
             tracks=tracks,
             plays=plays,
             seed=seed,
-            defects=defects,
             progress=lambda n: bar.advance(task, n),
         )
     typer.echo(f"wrote {plays} plays of {listeners} listeners over {tracks} tracks to {out}")
-    if defects:
-        typer.echo(f"planted {len(DEFECTS)} defects, each in a few lines")
 
 
 @app.command(epilog="Example: python -m data transform data/sample --out plays.parquet")

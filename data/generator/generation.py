@@ -9,7 +9,6 @@ from data.atomic_write import replaced_folder
 from data.errors import DataError
 from data.generator.catalogue import Artists, Tracks, make_artists, make_tracks
 from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listeners
-from data.generator.planting import plant_defects
 from data.generator.sessions import Listening
 from data.generator.timeline import RECORDING_DAYS, TooManyPlaysError
 from data.generator.vocabulary import Genres, genres
@@ -34,7 +33,6 @@ def generate(
     tracks: int = 5000,
     plays: int = 12000,
     seed: int = 42,
-    defects: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Writes a synthetic data set; equal arguments give equal bytes.
@@ -48,17 +46,16 @@ def generate(
         tracks: Number of tracks, at least 1.
         plays: Number of PLAY events, at least 1.
         seed: Seed of all randomness, at least 0.
-        defects: Plant every defect of `data.generator.DEFECTS`, each on a few lines.
         progress: Is called with the number of plays written since the last call.
 
     Raises:
         ValueError: A number is too small.
-        DataError: The folder holds something else, or cannot be written; or it would hold too few lines for
-            the defects, or more plays than its listeners can make in the time that is recorded.
+        DataError: The folder holds something else, or cannot be written; or it would hold more plays than its
+            listeners can make in the time that is recorded.
     """
     if min(listeners, tracks, plays) < 1 or seed < 0:
         raise ValueError("listeners, tracks and plays must be at least 1, and seed at least 0")
-    catalogue_seed, listener_seed, session_seed, defect_seed = np.random.SeedSequence(seed).spawn(4)
+    catalogue_seed, listener_seed, session_seed = np.random.SeedSequence(seed).spawn(3)
     all_genres = genres()
     ours = [contract.file_name for contract in DATASET_FILES]
     with replaced_folder(directory, "data set", ours) as folder:
@@ -78,9 +75,6 @@ def generate(
             raise DataError(
                 directory, None, None, f"{problem}: ask for more listeners or fewer plays"
             ) from error
-        if defects and (left := plant_defects(folder, np.random.default_rng(defect_seed))):
-            problem = f"too few listeners, tracks or plays for the defect {left[0].name!r}"
-            raise DataError(directory, None, None, problem)
 
 
 def _write_catalogue(folder: Path, all_genres: Genres, artists: Artists, tracks: Tracks) -> None:
