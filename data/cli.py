@@ -33,7 +33,7 @@ DataFolder = Annotated[Path, typer.Argument(help="Folder of the data set.", read
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Ends the command with the error's one line on stderr and exit code 1."""
+    """Ends the command with one line on stderr and exit code 1 where the data set is at fault."""
     try:
         yield
     except DataError as error:
@@ -70,7 +70,7 @@ def generate(
     plays: Annotated[int, typer.Option(min=1, help="Number of plays.")] = 12000,
     seed: Annotated[int, typer.Option(min=0, help="Seed; equal options give equal bytes.")] = 42,
 ) -> None:
-    """Writes a synthetic data set close to the real one."""
+    """Writes a synthetic data set that resembles the real one."""
     from data.generator import generate as generate_dataset
 
     with _one_line_errors(), _progress(MofNCompleteColumn(), TimeRemainingColumn()) as bar:
@@ -91,10 +91,14 @@ def transform(
     directory: DataFolder,
     out: Annotated[Path, typer.Option(help="File to write, .jsonl or .parquet.")],
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+        bool,
+        typer.Option(
+            "--lenient",
+            help="Repair or drop what breaks the rules, and list on standard error what was done.",
+        ),
     ] = False,
 ) -> None:
-    """Turns sessions into plays: one row a PLAY, with what became of it."""
+    """Turns session events into plays: one row for each PLAY, with its outcome."""
     from data.export import require_known_suffix, require_no_source, write_plays
     from data.plays import plays
     from data.reading.folder import read_dataset
@@ -121,7 +125,7 @@ def validate(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout.")
     ] = None,
 ) -> None:
-    """Says what is wrong with a data set; exit code 1 when a rule of severity error is broken."""
+    """Lists what is wrong with a data set; exits with 1 when a rule of severity error is broken."""
     from data.quality import validate as find_faults
     from data.quality.output import print_report, write_json
 
@@ -146,10 +150,14 @@ def analyze(
         Path | None, typer.Option("--json", metavar="FILE", help="Write all statistics as JSON; - is stdout.")
     ] = None,
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+        bool,
+        typer.Option(
+            "--lenient",
+            help="Repair or drop what breaks the rules, and list on standard error what was done.",
+        ),
     ] = False,
 ) -> None:
-    """Describes a data set: statistics, PNG figures, and an HTML report that needs nothing but itself."""
+    """Describes a data set in statistics, PNG figures and one self-contained HTML page."""
     from data.analysis import STEPS, describe, require_replaceable, write_json, write_report
     from data.reading.folder import read_dataset
     from data.reading.repairs import print_repairs

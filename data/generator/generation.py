@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data.atomic_write import replaced_folder
+from data.atomic_write import atomic_folder
 from data.errors import DataError
 from data.generator.catalogue import Artists, Tracks, make_artists, make_tracks
+from data.generator.jsonl import event_lines, write_rows
 from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listeners
 from data.generator.sessions import Listening
 from data.generator.timeline import RECORDING_DAYS, TooManyPlaysError
 from data.generator.vocabulary import Genres, genres
-from data.generator.writing import event_lines, write_rows
 from data.schema import (
     ARTISTS,
     DATASET_FILES,
@@ -58,7 +58,7 @@ def generate(
     catalogue_seed, listener_seed, session_seed = np.random.SeedSequence(seed).spawn(3)
     all_genres = genres()
     ours = [contract.file_name for contract in DATASET_FILES]
-    with replaced_folder(directory, "data set", ours) as folder:
+    with atomic_folder(directory, "data set", ours) as folder:
         rng = np.random.default_rng(catalogue_seed)
         artists = make_artists(rng, all_genres, tracks)
         made = make_tracks(rng, all_genres, artists, tracks)
@@ -94,7 +94,7 @@ def _write_catalogue(folder: Path, all_genres: Genres, artists: Artists, tracks:
 
 
 def _storage_class(popularity: int) -> str:
-    """Keeps the popular tracks on faster storage, with v2's thresholds."""
+    """Returns where a track is stored: the popular ones on faster storage, with v2's thresholds."""
     return "FAST" if popularity > 90 else "MEDIUM" if popularity > 70 else "SLOW"
 
 

@@ -25,7 +25,7 @@ class Tables:
     """The tables by name, indexed by line number; null where a value cannot be used."""
 
     def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
-        """Takes the tables that could be read."""
+        """Stores the tables that could be read."""
         self._frames = frames
 
     def __getitem__(self, name: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from data.errors import DataError
-from data.quality import catalogue, events  # noqa: F401  (both declare their rules)
+from data.quality import catalogue_rules, event_rules  # noqa: F401  (both declare their rules)
 from data.quality.findings import Example, FileReport, Finding, Report
 from data.quality.rules import TABLE_RULES, TableRule, Tables
 from data.reading.faults import FILE_RULES, MAX_EXAMPLES, OTHER_FIELDS, Severity
@@ -21,11 +21,11 @@ _GRAVEST_FIRST = list(Severity)
 
 
 def validate(directory: Path, progress: Callable[[str], None] = lambda step: None) -> Report:
-    """Finds out which rules the data set in a folder breaks.
+    """Returns which rules the data set in a folder breaks.
 
     Args:
         directory: The folder.
-        progress: Is told the name of each step when it starts.
+        progress: Is called with the name of each step when it starts.
 
     Returns:
         The report; a file that is missing or cannot be read is among the findings.

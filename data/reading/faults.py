@@ -137,7 +137,7 @@ class FaultLog:
         group.lines.extend(lines if keeps_all else lines[: max(0, MAX_EXAMPLES - len(group.lines))])
 
     def has_room(self, rule: str, column: str) -> bool:
-        """Tells whether a field has a group of its own, or may still get one."""
+        """Returns whether a field has a group of its own, or may still get one."""
         if (rule, column) in self.groups:
             return True
         return sum(of_rule == rule for of_rule, _ in self.groups) < MAX_FIELDS

@@ -68,7 +68,7 @@ def require_folder(directory: Path) -> None:
 
 
 def is_missing(path: Path) -> bool:
-    """Tells whether there is no such file; of one that may not be looked at, reading says why."""
+    """Returns whether there is no such file; of one that may not be looked at, reading says why."""
     try:
         path.stat()
     except FileNotFoundError:
