@@ -29,6 +29,12 @@ app = typer.Typer(
 
 # Not readable=True, the default: a folder that cannot be read is one line like any other error.
 DataFolder = Annotated[Path, typer.Argument(help="Folder of the data set.", readable=False)]
+Lenient = Annotated[
+    bool,
+    typer.Option(
+        "--lenient", help="Repair or drop what breaks the rules, and list on standard error what was done."
+    ),
+]
 
 
 @contextmanager
@@ -90,13 +96,7 @@ def generate(
 def transform(
     directory: DataFolder,
     out: Annotated[Path, typer.Option(help="File to write, .jsonl or .parquet.")],
-    lenient: Annotated[
-        bool,
-        typer.Option(
-            "--lenient",
-            help="Repair or drop what breaks the rules, and list on standard error what was done.",
-        ),
-    ] = False,
+    lenient: Lenient = False,
 ) -> None:
     """Turns session events into plays: one row for each PLAY, with its outcome."""
     from data.export import require_known_suffix, require_no_source, write_plays
@@ -149,13 +149,7 @@ def analyze(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all statistics as JSON; - is stdout.")
     ] = None,
-    lenient: Annotated[
-        bool,
-        typer.Option(
-            "--lenient",
-            help="Repair or drop what breaks the rules, and list on standard error what was done.",
-        ),
-    ] = False,
+    lenient: Lenient = False,
 ) -> None:
     """Describes a data set in statistics, PNG figures and one self-contained HTML page."""
     from data.analysis import STEPS, describe, require_replaceable, write_json, write_report
