@@ -4,8 +4,8 @@ from data.dataset import Catalogue, Dataset
 from data.errors import DataError
 from data.generator import generate
 from data.plays import plays
-from data.reading import read_catalogue, read_dataset
-from data.repairs import Repairs, print_repairs
+from data.reading.folder import read_catalogue, read_dataset
+from data.reading.repairs import Repairs, print_repairs
 
 __all__ = [
     "Catalogue",

@@ -10,8 +10,8 @@ from data.errors import DataError, reason
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, which takes the place of `path` when the block ends well.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yields a path to write to, which takes the place of `path` when the block ends well.
 
     When it does not, `path` stays as it was and nothing is left beside it. What is no file (`/dev/null`, a
     pipe) is never replaced, but written to as it is.
@@ -35,8 +35,8 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replaced_folder(directory: Path, what: str, ours: Collection[str]) -> Iterator[Path]:
-    """Gives an empty folder to fill, which takes the place of `directory` when the block ends well.
+def atomic_folder(directory: Path, what: str, ours: Collection[str]) -> Iterator[Path]:
+    """Yields an empty folder to fill, which takes the place of `directory` when the block ends well.
 
     When it does not, `directory` stays as it was and nothing is left beside it.
 
@@ -85,7 +85,7 @@ def require_replaceable(directory: Path, what: str, ours: Collection[str]) -> No
 
 @contextmanager
 def _beside(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Gives an empty folder that is gone after the block, on the file system of what `path` leads to."""
+    """Yields an empty folder that is gone after the block, on the file system of what `path` leads to."""
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name[:100]}-", dir=target.parent) as beside:

@@ -18,7 +18,6 @@ from rich.progress import (
 )
 
 from data.errors import DataError, printable
-from data.generator import DEFECTS
 
 app = typer.Typer(
     help="Makes, reads and transforms Pozytywka data sets.",
@@ -30,11 +29,17 @@ app = typer.Typer(
 
 # Not readable=True, the default: a folder that cannot be read is one line like any other error.
 DataFolder = Annotated[Path, typer.Argument(help="Folder of the data set.", readable=False)]
+Lenient = Annotated[
+    bool,
+    typer.Option(
+        "--lenient", help="Repair or drop what breaks the rules, and list on standard error what was done."
+    ),
+]
 
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Ends the command with the error's one line on stderr and exit code 1."""
+    """Ends the command with one line on stderr and exit code 1 where the data set is at fault."""
     try:
         yield
     except DataError as error:
@@ -70,14 +75,8 @@ def generate(
     tracks: Annotated[int, typer.Option(min=1, help="Number of tracks.")] = 5000,
     plays: Annotated[int, typer.Option(min=1, help="Number of plays.")] = 12000,
     seed: Annotated[int, typer.Option(min=0, help="Seed; equal options give equal bytes.")] = 42,
-    defects: Annotated[
-        bool,
-        typer.Option(
-            "--defects", help=f"Plant defects that `validate` finds: {', '.join(d.name for d in DEFECTS)}."
-        ),
-    ] = False,
 ) -> None:
-    """Writes a synthetic data set close to the real one."""
+    """Writes a synthetic data set that resembles the real one."""
     from data.generator import generate as generate_dataset
 
     with _one_line_errors(), _progress(MofNCompleteColumn(), TimeRemainingColumn()) as bar:
@@ -88,27 +87,22 @@ def generate(
             tracks=tracks,
             plays=plays,
             seed=seed,
-            defects=defects,
             progress=lambda n: bar.advance(task, n),
         )
     typer.echo(f"wrote {plays} plays of {listeners} listeners over {tracks} tracks to {out}")
-    if defects:
-        typer.echo(f"planted {len(DEFECTS)} defects, each in a few lines")
 
 
 @app.command(epilog="Example: python -m data transform data/sample --out plays.parquet")
 def transform(
     directory: DataFolder,
     out: Annotated[Path, typer.Option(help="File to write, .jsonl or .parquet.")],
-    lenient: Annotated[
-        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
-    ] = False,
+    lenient: Lenient = False,
 ) -> None:
-    """Turns sessions into plays: one row a PLAY, with what became of it."""
+    """Turns session events into plays: one row for each PLAY, with its outcome."""
     from data.export import require_known_suffix, require_no_source, write_plays
     from data.plays import plays
-    from data.reading import read_dataset
-    from data.repairs import print_repairs
+    from data.reading.folder import read_dataset
+    from data.reading.repairs import print_repairs
 
     with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)
@@ -131,7 +125,7 @@ def validate(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout.")
     ] = None,
 ) -> None:
-    """Says what is wrong with a data set; exit code 1 when a rule of severity error is broken."""
+    """Lists what is wrong with a data set; exits with 1 when a rule of severity error is broken."""
     from data.quality import validate as find_faults
     from data.quality.output import print_report, write_json
 
@@ -155,14 +149,12 @@ def analyze(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all statistics as JSON; - is stdout.")
     ] = None,
-    lenient: Annotated[
-        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
-    ] = False,
+    lenient: Lenient = False,
 ) -> None:
-    """Describes a data set: statistics, PNG figures, and an HTML report that needs nothing but itself."""
+    """Describes a data set in statistics, PNG figures and one self-contained HTML page."""
     from data.analysis import STEPS, describe, require_replaceable, write_json, write_report
-    from data.reading import read_dataset
-    from data.repairs import print_repairs
+    from data.reading.folder import read_dataset
+    from data.reading.repairs import print_repairs
 
     with _one_line_errors(), _progress(MofNCompleteColumn(), TimeElapsedColumn()) as bar:
         require_replaceable(out)

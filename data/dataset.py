@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from data.repairs import Repairs
+from data.reading.repairs import Repairs
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ def reason(error: OSError) -> str:
 
 
 class DataError(Exception):
-    """Says in one line what is wrong with a data set, and where.
+    """What is wrong with a data set, and where, in one line.
 
     Attributes:
         path: File or folder at fault.
@@ -24,7 +24,7 @@ class DataError(Exception):
     """
 
     def __init__(self, path: Path, line: int | None, column: str | None, problem: str) -> None:
-        """Keeps the place and the problem apart, for callers that show them their own way."""
+        """Stores place and problem apart, for callers that show them their own way."""
         super().__init__(path, line, column, problem)
         self.path = path
         self.line = line

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.atomic_write import replaced_file
+from data.atomic_write import atomic_file
 from data.errors import DataError
 from data.schema import DATASET_FILES
 
@@ -61,5 +61,5 @@ def write_plays(plays: pd.DataFrame, path: Path) -> None:
         DataError: The suffix is unknown, or the file cannot be written.
     """
     require_known_suffix(path)
-    with replaced_file(path) as fresh:
+    with atomic_file(path) as fresh:
         _WRITERS[path.suffix](plays, fresh)

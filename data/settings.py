@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(Exception):
-    """Says in one line which setting is not acceptable, and why; never shows its value."""
+    """Returns in one line which setting is not acceptable, and why; never shows its value."""
 
 
 class DataSettings(BaseSettings):

@@ -1,7 +1,7 @@
 """What is in a data set: statistics, figures and a report of one page."""
 
-from data.analysis.describing import DESCRIPTION_STEPS, describe
-from data.analysis.recipes import FIGURE_NAMES
+from data.analysis.contents import FIGURE_NAMES
+from data.analysis.description import DESCRIPTION_STEPS, describe
 from data.analysis.report import require_replaceable, write_json, write_report
 from data.analysis.statistics import Statistics
 

@@ -5,10 +5,10 @@ import itertools
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from data.analysis.drawing import PERCENT, bare, draw_histogram, draw_rates, mark
-from data.analysis.skipping import SkipRate
+from data.analysis.marks import PERCENT, draw_histogram, draw_rates, mark, without_scale
+from data.analysis.phrases import column_label
+from data.analysis.skip_rates import SkipRate
 from data.analysis.statistics import PITCH_CLASSES, WHOLE_NUMBERS, Statistics
-from data.analysis.wording import words
 from data.pages.chart import CALM, GRID, INK, MAIN, MUTED, SURFACE, WARM
 
 UNITS = {"loudness": "dB", "tempo": "beats a minute", "popularity": "0 to 100", "key": "pitch class"}
@@ -18,11 +18,13 @@ FEWEST_PLAYS_AT_POSITION = 30
 def event_counts(axes: Axes, statistics: Statistics) -> None:
     """Draws one bar an event type."""
     names = list(statistics.event_counts)
-    bars = axes.barh([words(name) for name in names], list(statistics.event_counts.values()), color=MAIN)
+    bars = axes.barh(
+        [column_label(name) for name in names], list(statistics.event_counts.values()), color=MAIN
+    )
     axes.bar_label(bars, fmt="{:,.0f}", padding=4, color=INK)
     axes.invert_yaxis()
     axes.margins(x=0.18)
-    bare(axes)
+    without_scale(axes)
 
 
 def skip_rate(axes: Axes, statistics: Statistics) -> None:
@@ -40,7 +42,7 @@ def skip_rate(axes: Axes, statistics: Statistics) -> None:
         )  # fmt: skip
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    bare(axes)
+    without_scale(axes)
 
 
 def skip_rate_by_listener(axes: Axes, statistics: Statistics) -> None:
@@ -113,7 +115,7 @@ def plays_per_track(axes: Axes, statistics: Statistics) -> None:
     """Draws the mean number of plays of a track, by storage class."""
     classes = statistics.storage_classes
     names = [
-        f"{words(entry.storage_class)}\n{entry.tracks:,} track{'' if entry.tracks == 1 else 's'}"
+        f"{column_label(entry.storage_class)}\n{entry.tracks:,} track{'' if entry.tracks == 1 else 's'}"
         for entry in classes
     ]
     bars = axes.bar(names, [entry.plays_per_track or 0.0 for entry in classes], width=0.6, color=MAIN)
@@ -145,7 +147,7 @@ def correlation(axes: Axes, statistics: Statistics) -> None:
         axes.barh(row, 0.92, left=column - 0.46, height=0.92, color=colour, alpha=abs(r), linewidth=0)
         if abs(r) >= 0.195:
             axes.text(column, row, f"{r:.1f}".replace("0.", "."), ha="center", va="center", fontsize=6.5)
-    labels = [words(name).replace("advertisement before", "after advert") for name in names]
+    labels = [column_label(name).replace("advertisement before", "after advert") for name in names]
     for column, label in enumerate(labels[:-1]):  # on the stairs, where there is room
         axes.text(
             column - 0.1, column + 0.3, label, rotation=45, rotation_mode="anchor", fontsize=8, color=MUTED
@@ -160,7 +162,7 @@ def correlation(axes: Axes, statistics: Statistics) -> None:
 def mutual_information(axes: Axes, statistics: Statistics) -> None:
     """Draws one bar an attribute, and the estimate's noise."""
     information = statistics.mutual_information
-    names = [words(entry.attribute) for entry in information.attributes]
+    names = [column_label(entry.attribute) for entry in information.attributes]
     axes.barh(names, [entry.nats for entry in information.attributes], color=MAIN)
     axes.invert_yaxis()
     if information.shuffled_nats is not None:

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from data import atomic_write as replacing
-from data.analysis.recipes import FIGURE_NAMES, SECTIONS, FigureRecipe
+from data import atomic_write
+from data.analysis.contents import FIGURE_NAMES, SECTIONS, FigureEntry
+from data.analysis.phrases import NoDataError, many, percent
 from data.analysis.statistics import Statistics
-from data.analysis.wording import NoDataError, many, percent
 from data.pages import chart
 from data.pages.page import Chart, Fact, Page, Section, Table, render
 
@@ -25,12 +25,12 @@ def write_report(
         statistics: From `describe`.
         out: Folder to write; an older report there is replaced.
         title: What the page calls the data set.
-        advance: Told the name of each figure before it is drawn.
+        advance: Is called with the name of each figure before it is drawn.
 
     Raises:
         DataError: The folder cannot be written, or holds what no report put there.
     """
-    with replacing.replaced_folder(out, "report", _OURS) as folder:
+    with atomic_write.atomic_folder(out, "report", _OURS) as folder:
         page = _page(statistics, folder, title, advance)
         (folder / REPORT_NAME).write_text(render(page), encoding="utf-8")
         (folder / STATISTICS_NAME).write_text(_as_json(statistics), encoding="utf-8")
@@ -42,7 +42,7 @@ def require_replaceable(out: Path) -> None:
     Raises:
         DataError: It is a file, or holds something else.
     """
-    replacing.require_replaceable(out, "report", _OURS)
+    atomic_write.require_replaceable(out, "report", _OURS)
 
 
 def write_json(statistics: Statistics, file: Path) -> None:
@@ -55,7 +55,7 @@ def write_json(statistics: Statistics, file: Path) -> None:
     if str(file) == "-":
         sys.stdout.write(text)
         return
-    with replacing.replaced_file(file) as fresh:
+    with atomic_write.atomic_file(file) as fresh:
         fresh.write_text(text, encoding="utf-8")
 
 
@@ -63,9 +63,9 @@ def _page(statistics: Statistics, folder: Path, title: str, advance: Callable[[s
     sections = []
     for section in SECTIONS:
         charts = []
-        for recipe in section.figures:
-            advance(recipe.title.lower())
-            charts.append(_draw(recipe, statistics, folder))
+        for entry in section.figures:
+            advance(entry.title.lower())
+            charts.append(_draw(entry, statistics, folder))
         small = section.figures[0].size == chart.SMALL
         sections.append(Section(section.title, charts, section.intro, small))
     rows, overall = statistics.rows, statistics.overall
@@ -86,21 +86,21 @@ def _page(statistics: Statistics, folder: Path, title: str, advance: Callable[[s
     return Page(f"Data set {title}", lead, facts, sections, f"SHA-256 of the data set: {statistics.digest}")
 
 
-def _draw(recipe: FigureRecipe, statistics: Statistics, folder: Path) -> Chart:
+def _draw(entry: FigureEntry, statistics: Statistics, folder: Path) -> Chart:
     table: Table | None = None
-    with chart.new_chart(recipe.name, recipe.size) as (figure, axes):
+    with chart.new_chart(entry.name, entry.size) as (figure, axes):
         try:
-            sentence = recipe.say(statistics)
+            sentence = entry.sentence(statistics)
         except NoDataError as reason:
             sentence = f"No data: {reason}."
             chart.no_data(axes)
         else:
-            recipe.draw(axes, statistics)
-            table = recipe.tabulate(statistics)
+            entry.draw(axes, statistics)
+            table = entry.table(statistics)
         chart.lay_out(figure)
-        svg = chart.as_svg(figure, recipe.title)
-        chart.save_png(figure, folder / f"{recipe.name}.png", recipe.title, sentence)
-    return Chart(recipe.name, recipe.title, sentence, svg, table)
+        svg = chart.as_svg(figure, entry.title)
+        chart.save_png(figure, folder / f"{entry.name}.png", entry.title, sentence)
+    return Chart(entry.name, entry.title, sentence, svg, table)
 
 
 def _as_json(statistics: Statistics) -> str:

@@ -1,15 +1,15 @@
 """One function a figure: says in words what its numbers say."""
 
 from data.analysis.figures import positions_with_enough_plays
-from data.analysis.skipping import SkipRate
+from data.analysis.phrases import NoDataError, column_label, in_seconds, many, percent, spread
+from data.analysis.skip_rates import SkipRate
 from data.analysis.statistics import PITCH_CLASSES, Statistics
-from data.analysis.wording import NoDataError, in_seconds, many, percent, spread, words
 
 STRONG_CORRELATION = 0.5
 
 
 def event_counts(statistics: Statistics) -> str:
-    """Says how many events of each kind there are for every play."""
+    """Returns how many events of each kind there are for every play."""
     counts, plays = statistics.event_counts, statistics.rows.plays
     if not statistics.rows.events:
         raise NoDataError("the sessions hold no event")
@@ -24,7 +24,7 @@ def event_counts(statistics: Statistics) -> str:
 
 
 def skip_rate(statistics: Statistics) -> str:
-    """Says the overall rate, its uncertainty, and which situation differs most."""
+    """Returns the overall rate, its uncertainty, and which situation differs most."""
     overall = _overall(statistics)
     sentence = (
         f"{percent(overall.rate)} of {many(overall.plays, 'play')} are skipped (95 % interval "
@@ -39,19 +39,19 @@ def skip_rate(statistics: Statistics) -> str:
 
 
 def skip_rate_by_listener(statistics: Statistics) -> str:
-    """Says how far listeners are apart, and whether chance explains it."""
+    """Returns how far listeners are apart, and whether chance explains it."""
     _overall(statistics)
     return spread(statistics.by_listener, statistics.by_listener.groups, "listener", "listener {}")
 
 
 def skip_rate_by_hour(statistics: Statistics) -> str:
-    """Says how far the hours are apart, and whether chance explains it."""
+    """Returns how far the hours are apart, and whether chance explains it."""
     _overall(statistics)
     return spread(statistics.by_hour, statistics.by_hour.groups, "hour", "{:02d}:00")
 
 
 def skip_rate_by_position(statistics: Statistics) -> str:
-    """Says how far positions are apart, and whether chance explains it."""
+    """Returns how far positions are apart, and whether chance explains it."""
     _overall(statistics)
     shown = positions_with_enough_plays(statistics)
     shifted = [SkipRate(int(r.group) + 1, r.plays, r.skips, r.rate, r.low, r.high) for r in shown]
@@ -61,12 +61,12 @@ def skip_rate_by_position(statistics: Statistics) -> str:
 
 
 def seconds_to_skip(statistics: Statistics) -> str:
-    """Says when skips come."""
+    """Returns when skips come."""
     return in_seconds(statistics.seconds_to_skip, "Skips come", "no play was skipped")
 
 
 def share_heard(statistics: Statistics) -> str:
-    """Says how much of a skipped track is heard, and how many skips come early and late."""
+    """Returns how much of a skipped track is heard, and how many skips come early and late."""
     summary, histogram = statistics.share_heard.summary, statistics.share_heard.histogram
     if summary.median is None:
         raise NoDataError("no play was skipped")
@@ -79,7 +79,7 @@ def share_heard(statistics: Statistics) -> str:
 
 
 def survival(statistics: Statistics) -> str:
-    """Says when half of the plays are over, and what the second curve means."""
+    """Returns when half of the plays are over, and what the second curve means."""
     curve, plays = statistics.survival, statistics.rows.plays
     if not curve.seconds:
         raise NoDataError("the sessions hold no play")
@@ -93,12 +93,12 @@ def survival(statistics: Statistics) -> str:
 
 
 def track_duration(statistics: Statistics) -> str:
-    """Says how long tracks are, and how long the extremes."""
+    """Returns how long tracks are, and how long the extremes."""
     return in_seconds(statistics.track_duration_s, "Tracks last", "there is no track")
 
 
 def plays_per_track(statistics: Statistics) -> str:
-    """Says which storage class's tracks are played most, and what share of the cost it has."""
+    """Returns which storage class's tracks are played most, and what share of the cost it has."""
     known = [entry for entry in statistics.storage_classes if entry.plays_per_track is not None]
     if not known:
         raise NoDataError("no track has a storage class")
@@ -113,7 +113,7 @@ def plays_per_track(statistics: Statistics) -> str:
 
 
 def attribute(name: str, statistics: Statistics) -> str:
-    """Says where the middle half of the tracks lies, or which value is the most common."""
+    """Returns where the middle half of the tracks lies, or which value is the most common."""
     described = statistics.attributes[name]
     summary, histogram = described.summary, described.histogram
     if summary.mean is None or summary.q25 is None or summary.q75 is None:
@@ -129,7 +129,7 @@ def attribute(name: str, statistics: Statistics) -> str:
 
 
 def correlation(statistics: Statistics) -> str:
-    """Says which pair goes together most, and which attribute goes most with a skip."""
+    """Returns which pair goes together most, and which attribute goes most with a skip."""
     names, matrix = statistics.correlation.columns, statistics.correlation.matrix
     pairs = [
         (abs(r), r, names[row], names[column])
@@ -141,25 +141,25 @@ def correlation(statistics: Statistics) -> str:
     _, r, one, other = max(pairs)
     strong = sum(size > STRONG_CORRELATION for size, *_ in pairs)
     sentence = (
-        f"{strong} of {many(len(pairs), 'pair')} correlate above 0.5 in size; most of all {words(one)} and "
-        f"{words(other)} (r\u00a0=\u00a0{r:+.2f})."
+        f"{strong} of {many(len(pairs), 'pair')} correlate above 0.5 in size; most of all "
+        f"{column_label(one)} and {column_label(other)} (r\u00a0=\u00a0{r:+.2f})."
     )
     with_skip = [pair for pair in pairs if pair[2] == "skipped"]
     if not with_skip:
         return sentence
     _, r, _, other = max(with_skip)
-    return f"{sentence} With a skip, none goes farther than {words(other)} (r\u00a0=\u00a0{r:+.3f})."
+    return f"{sentence} With a skip, none goes farther than {column_label(other)} (r\u00a0=\u00a0{r:+.3f})."
 
 
 def mutual_information(statistics: Statistics) -> str:
-    """Says how much the best attribute tells, against the noise and against who listens."""
+    """Returns how much the best attribute tells, against the noise and against who listens."""
     information = statistics.mutual_information
     if not information.attributes or information.shuffled_nats is None or information.listener_nats is None:
         raise NoDataError("it takes five plays of each outcome to estimate it")
     best = information.attributes[0]
     sampled = information.n_plays < statistics.rows.plays
     return (
-        f"No single attribute tells more than {best.nats:.4f} nats ({words(best.attribute)}), "
+        f"No single attribute tells more than {best.nats:.4f} nats ({column_label(best.attribute)}), "
         f"{percent(best.nats / information.entropy_nats)} of what there is to know "
         f"({information.entropy_nats:.3f}); with shuffled outcomes the estimate still reaches "
         f"{information.shuffled_nats:.4f}. Who listens tells {information.listener_nats:.4f}. Estimated on "

@@ -5,7 +5,7 @@ from typing import Any
 
 from data.analysis.distributions import Distribution
 from data.analysis.information import Correlation, MutualInformation
-from data.analysis.skipping import GroupedSkipRate, SkipRate, Survival
+from data.analysis.skip_rates import GroupedSkipRate, SkipRate, Survival
 
 AUDIO_ATTRIBUTES = (
     "popularity", "explicit", "danceability", "energy", "key", "loudness", "speechiness", "acousticness",

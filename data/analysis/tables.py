@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from data.analysis.distributions import Histogram
-from data.analysis.skipping import SkipRate
+from data.analysis.phrases import percent
+from data.analysis.skip_rates import SkipRate
 from data.analysis.statistics import Statistics
-from data.analysis.wording import percent
 from data.pages.page import Table
 
 MOST_ROWS = 200

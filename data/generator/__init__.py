@@ -1,6 +1,5 @@
 """Generator of synthetic Pozytywka data sets, close to the real release in every published figure."""
 
-from data.generator.defects import DEFECTS, Defect
 from data.generator.generation import generate
 
-__all__ = ["DEFECTS", "Defect", "generate"]
+__all__ = ["generate"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.generator import audio, naming
+from data.generator import audio, names
 from data.generator.vocabulary import STYLES, Genres
 
 _N_HITS, _MOST_HITS_SHARE = 100, 0.02
@@ -63,8 +63,8 @@ def make_artists(rng: np.random.Generator, genres: Genres, n_tracks: int) -> Art
     style = rng.integers(0, len(STYLES), count)
     n_genres = np.minimum(rng.geometric(0.31, count), 8)
     return Artists(
-        ids=naming.identifiers(rng, count),
-        names=naming.artist_names(rng, count),
+        ids=names.identifiers(rng, count),
+        names=names.artist_names(rng, count),
         genres=[_genres_of(rng, genres, int(s), int(n)) for s, n in zip(style, n_genres, strict=True)],
         style=style,
     )
@@ -87,8 +87,8 @@ def make_tracks(rng: np.random.Generator, genres: Genres, artists: Artists, coun
     is_hit[np.argsort(-fame, kind="stable")[: max(1, min(_N_HITS, round(count * _MOST_HITS_SHARE)))]] = True
     attributes = audio.attributes(rng, sound, style, is_hit)
     return Tracks(
-        ids=naming.identifiers(rng, count),
-        names=naming.track_names(rng, artist.tolist()),
+        ids=names.identifiers(rng, count),
+        names=names.track_names(rng, artist.tolist()),
         artist=artist,
         sound=sound,
         attributes={"popularity": _popularity(rng, fame, is_hit), **attributes},
@@ -98,7 +98,7 @@ def make_tracks(rng: np.random.Generator, genres: Genres, artists: Artists, coun
 
 
 def _artist_of_track(rng: np.random.Generator, n_artists: int, n_tracks: int) -> NDArray[np.int64]:
-    """Gives every artist one track and the rest to few: some have dozens, most have one."""
+    """Returns each track's artist: some artists have dozens of tracks, most have one, none has none."""
     productivity = rng.pareto(1.3, n_artists)
     rest = rng.choice(n_artists, size=n_tracks - n_artists, p=productivity / productivity.sum())
     return rng.permutation(np.concatenate([np.arange(n_artists), rest]))

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data.atomic_write import replaced_folder
+from data.atomic_write import atomic_folder
 from data.errors import DataError
 from data.generator.catalogue import Artists, Tracks, make_artists, make_tracks
+from data.generator.jsonl import event_lines, write_rows
 from data.generator.listeners import FIRST_LISTENER_ID, Listeners, make_listeners
-from data.generator.planting import plant_defects
 from data.generator.sessions import Listening
 from data.generator.timeline import RECORDING_DAYS, TooManyPlaysError
 from data.generator.vocabulary import Genres, genres
-from data.generator.writing import event_lines, write_rows
 from data.schema import (
     ARTISTS,
     DATASET_FILES,
@@ -34,7 +33,6 @@ def generate(
     tracks: int = 5000,
     plays: int = 12000,
     seed: int = 42,
-    defects: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Writes a synthetic data set; equal arguments give equal bytes.
@@ -48,20 +46,19 @@ def generate(
         tracks: Number of tracks, at least 1.
         plays: Number of PLAY events, at least 1.
         seed: Seed of all randomness, at least 0.
-        defects: Plant every defect of `data.generator.DEFECTS`, each on a few lines.
         progress: Is called with the number of plays written since the last call.
 
     Raises:
         ValueError: A number is too small.
-        DataError: The folder holds something else, or cannot be written; or it would hold too few lines for
-            the defects, or more plays than its listeners can make in the time that is recorded.
+        DataError: The folder holds something else, or cannot be written; or it would hold more plays than its
+            listeners can make in the time that is recorded.
     """
     if min(listeners, tracks, plays) < 1 or seed < 0:
         raise ValueError("listeners, tracks and plays must be at least 1, and seed at least 0")
-    catalogue_seed, listener_seed, session_seed, defect_seed = np.random.SeedSequence(seed).spawn(4)
+    catalogue_seed, listener_seed, session_seed = np.random.SeedSequence(seed).spawn(3)
     all_genres = genres()
     ours = [contract.file_name for contract in DATASET_FILES]
-    with replaced_folder(directory, "data set", ours) as folder:
+    with atomic_folder(directory, "data set", ours) as folder:
         rng = np.random.default_rng(catalogue_seed)
         artists = make_artists(rng, all_genres, tracks)
         made = make_tracks(rng, all_genres, artists, tracks)
@@ -78,9 +75,6 @@ def generate(
             raise DataError(
                 directory, None, None, f"{problem}: ask for more listeners or fewer plays"
             ) from error
-        if defects and (left := plant_defects(folder, np.random.default_rng(defect_seed))):
-            problem = f"too few listeners, tracks or plays for the defect {left[0].name!r}"
-            raise DataError(directory, None, None, problem)
 
 
 def _write_catalogue(folder: Path, all_genres: Genres, artists: Artists, tracks: Tracks) -> None:
@@ -100,7 +94,7 @@ def _write_catalogue(folder: Path, all_genres: Genres, artists: Artists, tracks:
 
 
 def _storage_class(popularity: int) -> str:
-    """Keeps the popular tracks on faster storage, with v2's thresholds."""
+    """Returns where a track is stored: the popular ones on faster storage, with v2's thresholds."""
     return "FAST" if popularity > 90 else "MEDIUM" if popularity > 70 else "SLOW"
 
 

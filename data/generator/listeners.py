@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.generator import naming
+from data.generator import names
 from data.generator.odds import even_quantiles, intercept, log_odds, probability
 from data.generator.vocabulary import FEATURES, STYLES, Genres
 
@@ -62,9 +62,9 @@ def make_listeners(rng: np.random.Generator, genres: Genres, count: int, n_plays
     # In v2 those who pay skip more: 40 % of their plays against 29 %.
     skip_log_odds = _at_quantiles(impatience, _SKIP_SHARES) + np.where(premium, 0.35, -0.2)
     return Listeners(
-        names=naming.listener_names(rng, count),
-        cities=naming.cities(rng, count),
-        streets=naming.streets(rng, count),
+        names=names.listener_names(rng, count),
+        cities=names.cities(rng, count),
+        streets=names.streets(rng, count),
         favourites=favourites,
         premium=premium,
         skip_share=_shifted_to(_SKIP_SHARE, skip_log_odds, plays),

@@ -22,7 +22,7 @@ _LONG_MS = 600_000
 
 
 class Listening:
-    """Makes the events of any listener of a data set."""
+    """The events of any listener of a data set."""
 
     def __init__(self, tracks: Tracks, style_of_track: NDArray[np.int64], listeners: Listeners) -> None:
         """Precomputes what all listeners share."""

@@ -88,7 +88,7 @@ def new_chart(name: str, size: tuple[float, float] = NORMAL) -> Iterator[tuple[F
 
 
 def no_data(axes: Axes) -> None:
-    """Says in the middle of the chart that there is nothing to draw."""
+    """Returns in the middle of the chart that there is nothing to draw."""
     axes.clear()
     axes.set_axis_off()
     axes.text(0.5, 0.5, "no data", ha="center", va="center", color=MUTED, transform=axes.transAxes)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from data.faults import Severity
+from data.reading.faults import Severity
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Tells whether no rule of severity `error` is broken."""
+        """Returns whether no rule of severity `error` is broken."""
         return not self.count(Severity.ERROR)
 
     def count(self, severity: Severity) -> int:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data.atomic_write import replaced_file
+from data.atomic_write import atomic_file
 from data.errors import printable
-from data.faults import Severity
 from data.quality.findings import Finding, Report
+from data.reading.faults import Severity
 
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _LONGEST_VALUE = 24
@@ -79,5 +79,5 @@ def write_json(report: Report, path: Path, console: Console) -> None:
     if str(path) == "-":
         console.file.write(text)
         return
-    with replaced_file(path) as fresh:
+    with atomic_file(path) as fresh:
         fresh.write_text(text, encoding="utf-8")

@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.faults import Rule, Severity
 from data.plays import in_session_order, play_of_event
+from data.reading.faults import Rule, Severity
 
 
 class Tables:
     """The tables by name, indexed by line number; null where a value cannot be used."""
 
     def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
-        """Takes the tables that could be read."""
+        """Stores the tables that could be read."""
         self._frames = frames
 
     def __getitem__(self, name: str) -> pd.DataFrame:

@@ -8,25 +8,24 @@ from typing import Any
 
 import pandas as pd
 
-from data.contract import VALUE_RULES, hold_to_contract
 from data.errors import DataError
-from data.faults import FILE_RULES, MAX_EXAMPLES, OTHER_FIELDS, FaultLog, Severity
-from data.jsonl import RawTable, read_raw
-from data.quality import catalogue, events  # noqa: F401  (both declare their rules)
+from data.quality import catalogue_rules, event_rules  # noqa: F401  (both declare their rules)
 from data.quality.findings import Example, FileReport, Finding, Report
 from data.quality.rules import TABLE_RULES, TableRule, Tables
-from data.reading import is_missing, require_folder
+from data.reading.faults import FILE_RULES, MAX_EXAMPLES, OTHER_FIELDS, Severity
+from data.reading.folder import is_missing, require_folder
+from data.reading.table import RawTable, read_raw
 from data.schema import DATASET_FILES, FileContract
 
 _GRAVEST_FIRST = list(Severity)
 
 
 def validate(directory: Path, progress: Callable[[str], None] = lambda step: None) -> Report:
-    """Finds out which rules the data set in a folder breaks.
+    """Returns which rules the data set in a folder breaks.
 
     Args:
         directory: The folder.
-        progress: Is told the name of each step when it starts.
+        progress: Is called with the name of each step when it starts.
 
     Returns:
         The report; a file that is missing or cannot be read is among the findings.
@@ -47,7 +46,7 @@ def validate(directory: Path, progress: Callable[[str], None] = lambda step: Non
             continue
         findings[contract.name], rows[contract.name] = _file_findings(table), table.n_rows
         if table.n_rows:
-            frames[contract.name] = _usable(table)
+            frames[contract.name] = table.frame
     tables = Tables(frames)
     for rule in TABLE_RULES.values():
         if rule.needs <= frames.keys():
@@ -65,18 +64,9 @@ def _read(directory: Path, contract: FileContract) -> RawTable | Finding:
     if is_missing(path):
         return _of_file("missing-file")
     try:
-        return read_raw(path, contract, FaultLog(path), hashlib.sha256(), note_strays=True)
+        return read_raw(path, contract, hashlib.sha256(), note_strays=True)
     except DataError as error:
         return _of_file("unreadable-file", f": {error.problem}")
-
-
-def _usable(table: RawTable) -> pd.DataFrame:
-    """Returns a table's frame with null for the values that break their contract and are reported already."""
-    frame = table.frame
-    for (rule, column), group in table.log.groups.items():
-        if column is not None and rule in VALUE_RULES:
-            frame = frame.assign(**{column: frame[column].mask(frame.index.isin(group.lines))})
-    return frame
 
 
 def _of_file(rule: str, detail: str = "") -> Finding:
@@ -85,7 +75,6 @@ def _of_file(rule: str, detail: str = "") -> Finding:
 
 
 def _file_findings(table: RawTable) -> list[Finding]:
-    hold_to_contract(table, table.log)
     findings = [] if table.n_rows else [_of_file("empty-file")]
     for (rule, column), group in table.log.groups.items():
         name, meaning = rule, FILE_RULES[rule].meaning

@@ -1,5 +1,6 @@
 """Data sets for the data room's tests: generated, hand-made, and the real releases where they are."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from data import Dataset, generate, read_dataset
+from tests.data.clean import Plant, as_line, clean_records
 from tests.data.tiny import Event, tiny_dataset
 from tests.paths import SHARED_DATA
 
@@ -79,3 +81,20 @@ def edit_line() -> Callable[[Path, int, Callable[[dict[str, Any]], Any]], None]:
         path.write_text("\n".join(lines) + "\n")
 
     return edit
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the clean data set, with what `plant` changes in its records."""
+
+    def make(plant: Plant = lambda records: None) -> Path:
+        records = copy.deepcopy(clean_records())
+        plant(records)
+        directory = tmp_path / "dataset"
+        directory.mkdir()
+        for name, lines in records.items():
+            content = b"".join(as_line(line) + b"\n" for line in lines)
+            (directory / f"{name}.jsonl").write_bytes(content)
+        return directory
+
+    return make

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from data import DataError
-from data.atomic_write import replaced_file, replaced_folder
+from data.atomic_write import atomic_file, atomic_folder
 
 
 def _write_file(path: Path) -> None:
-    with replaced_file(path) as fresh:
+    with atomic_file(path) as fresh:
         fresh.write_text("new")
 
 
 def _write_folder(path: Path) -> None:
-    with replaced_folder(path, "thing", ["ours"]) as fresh:
+    with atomic_folder(path, "thing", ["ours"]) as fresh:
         (fresh / "ours").write_text("new")
 
 

@@ -83,7 +83,18 @@ def test_transform_of_no_plays_writes_no_lines(directory: Path, tmp_path: Path) 
 
 
 def test_a_command_that_is_ended_leaves_nothing_half_written(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "data", "generate", "--plays", "100000000", "--out", str(tmp_path / "d")]
+    command = [
+        sys.executable,
+        "-m",
+        "data",
+        "generate",
+        "--plays",
+        "10000000",
+        "--listeners",
+        "5000",
+        "--out",
+        str(tmp_path / "d"),
+    ]
     with subprocess.Popen(command, cwd=ROOT) as run:
         while not list(tmp_path.glob("**/sessions.jsonl")):
             assert run.poll() is None

@@ -12,12 +12,13 @@ import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from data import DataError, generate
+from data import DataError
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
 from server.model_loading import VersionLoader
 from server.settings import ServerSettings
+from tests.data.defects.planted import generate_with_defects
 
 SaveModel = Callable[[Path, str, str], None]
 Serving = Callable[..., AbstractAsyncContextManager[Any]]
@@ -163,7 +164,7 @@ async def test_a_data_set_with_defects_is_refused_unless_leniently_read(
     serving: Serving, tmp_path: Path
 ) -> None:
     """The trainer trains on it with the same flag; what it trained must be servable."""
-    generate(tmp_path / "defects", listeners=50, tracks=400, plays=4000, defects=True)
+    generate_with_defects(tmp_path / "defects", listeners=50, tracks=400, plays=4000)
     with pytest.raises(DataError):
         async with serving(data=tmp_path / "defects"):
             pass

@@ -6,8 +6,8 @@ from typing import Literal
 import pytest
 
 from data import read_dataset
-from data.analysis.describing import describe
-from data.analysis.recipes import FIGURE_NAMES
+from data.analysis.contents import FIGURE_NAMES
+from data.analysis.description import describe
 from data.analysis.report import write_report
 from tests.browser import DESKTOP_PX, PHONE_PX, ReportBrowser, brightness
 

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from data.analysis import STEPS, describe, report, write_report
-from data.analysis.recipes import FIGURE_NAMES, SECTIONS
+from data.analysis.contents import FIGURE_NAMES, SECTIONS
 from data.cli import app
-from data.reading import read_dataset
+from data.reading.folder import read_dataset
 
 
 def _run(*arguments: str | Path) -> Result:

@@ -3,7 +3,7 @@
 import pytest
 
 from data import Dataset
-from data.analysis.describing import describe
+from data.analysis.description import describe
 from data.analysis.statistics import Statistics
 
 

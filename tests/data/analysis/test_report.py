@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from data import DataError, read_dataset
-from data.analysis import drawing, report
-from data.analysis.describing import describe
-from data.analysis.recipes import FIGURE_NAMES, SECTIONS
+from data.analysis import marks, report
+from data.analysis.contents import FIGURE_NAMES, SECTIONS
+from data.analysis.description import describe
 from data.analysis.report import write_json, write_report
 from data.analysis.statistics import Statistics
 from tests.data.tiny import Event, tiny_dataset
@@ -192,7 +192,7 @@ def test_sentences_come_from_the_data(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_many_listeners_are_drawn_without_a_line_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drawing, "MOST_WHISKERS", 1)
+    monkeypatch.setattr(marks, "MOST_WHISKERS", 1)
     monkeypatch.setattr(report, "SECTIONS", SECTIONS[1:2])
     events = [(0, 1, "a", "PLAY", 5), (30, 1, "a", "SKIP", 5), (60, 2, "b", "PLAY", 6)]
     write_report(describe(tiny_dataset(events)), tmp_path / "out", title="crowd")
@@ -209,7 +209,7 @@ def test_a_crowd_is_drawn_as_one_line_and_not_as_a_dot_each(
     events = [(60 * i, i, "a", "PLAY", i) for i in range(40)]
     elements = []
     for most_dots in (40, 39):
-        monkeypatch.setattr(drawing, "MOST_DOTS", most_dots)
+        monkeypatch.setattr(marks, "MOST_DOTS", most_dots)
         write_report(describe(tiny_dataset(events)), tmp_path / "out", title="crowd")
         html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
         figure = html[html.index('id="skip_rate_by_listener"') : html.index('id="skip_rate_by_hour"')]

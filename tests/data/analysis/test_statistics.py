@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import binomtest
 
 from data.analysis import information
-from data.analysis.describing import describe
+from data.analysis.description import describe
 from data.analysis.distributions import histogram_of_whole_numbers, histogram_up_to_tail, summarise
 from data.analysis.information import mutual_information
-from data.analysis.skipping import skip_rates, survival, wilson_interval
+from data.analysis.skip_rates import skip_rates, survival, wilson_interval
 from tests.data.tiny import Event, tiny_dataset
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import tracemalloc
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from data.generator import generation, listeners, sessions
 from data.generator.listeners import make_listeners
 from data.generator.timeline import RECORDING_DAYS
 from data.generator.vocabulary import FEATURES, STYLES, genres
+from data.quality import validate
+from data.reading.faults import Severity
 from data.schema import DATASET_FILES, STORAGE_COST_PER_MINUTE
 
 
@@ -238,3 +241,31 @@ def test_a_generation_that_breaks_off_leaves_the_older_data_set(
         generate(tmp_path / "d", listeners=1, tracks=5, plays=5, seed=2)
     assert _bytes(tmp_path / "d") == before
     assert os.listdir(tmp_path) == ["d"]
+
+
+@pytest.mark.parametrize(
+    "size",
+    [{"listeners": 30, "tracks": 300, "plays": 1500, "seed": 5}, {"plays": 100_000}],
+    ids=["small", "large"],
+)
+def test_validation_finds_no_fault(size: dict[str, Any], tmp_path: Path) -> None:
+    generate(tmp_path / "d", **size)
+    report = validate(tmp_path / "d")
+    assert (report.count(Severity.ERROR), report.count(Severity.WARNING)) == (0, 0)
+    findings = [finding for file in report.files.values() for finding in file.findings]
+    assert [finding.rule for finding in findings] == ["empty-track-id"]  # the advertisements'
+
+
+def test_memory_does_not_grow_with_the_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "BLOCK_PLAYS", 100)
+
+    def peak_bytes(plays: int) -> int:
+        tracemalloc.start()
+        try:
+            generate(tmp_path / str(plays), listeners=25, tracks=100, plays=plays)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_bytes(5_000)  # what is imported and cached on the way stays out of the comparison
+    assert peak_bytes(25_000) < 1.1 * peak_bytes(5_000)

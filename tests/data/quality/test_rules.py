@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from data import DataError, read_dataset
-from data.faults import FILE_RULES, MAX_EXAMPLES, MAX_FIELDS, OTHER_FIELDS, FaultLog, Severity
 from data.quality import Finding, validate
 from data.quality.rules import TABLE_RULES
+from data.reading.faults import FILE_RULES, MAX_EXAMPLES, MAX_FIELDS, OTHER_FIELDS, FaultLog, Severity
 from tests.paths import DOCS
 
 Records = dict[str, list[Any]]

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from data.faults import Severity
 from data.quality.rules import Broken, Tables, rule
-from data.references import needs_track, of_shared_session, of_unknown_listener, of_unknown_track
+from data.reading.faults import Severity
+from data.reading.references import needs_track, of_shared_session, of_unknown_listener, of_unknown_track
 
 
 @rule("unknown-listener", Severity.ERROR, table="sessions", column="user_id", needs=("users",))

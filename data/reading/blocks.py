@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import DataError, reason
-from data.faults import FaultLog
+from data.reading.faults import FaultLog
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 4 << 20
@@ -23,28 +23,12 @@ class Block:
     Attributes:
         first_line: Number of the first, from 1.
         data: Their bytes; ends in a line feed even where the file does not.
-        n_lines: How many there are.
         cut_off: The file ends in the last line, without a line feed.
     """
 
     first_line: int
     data: bytes
-    n_lines: int
     cut_off: bool = False
-
-    def halves(self) -> "tuple[Block, Block] | None":
-        """Returns two blocks of about half the bytes each, or None when one of them would be empty."""
-        cut = self.data.find(b"\n", len(self.data) // 2) + 1
-        if cut == len(self.data):
-            cut = self.data.rfind(b"\n", 0, len(self.data) // 2) + 1
-        if not 0 < cut < len(self.data):
-            return None
-        n_first = self.data.count(b"\n", 0, cut)
-        first = Block(self.first_line, self.data[:cut], n_first)
-        second = Block(
-            self.first_line + n_first, self.data[cut:], self.n_lines - n_first, cut_off=self.cut_off
-        )
-        return first, second
 
 
 def blocks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[Block]:
@@ -67,6 +51,7 @@ def blocks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[Block
         if not overlong and len(rest) + (len(chunk) if end < 0 else end) > MAX_LINE_BYTES:
             log.add("line-too-long", number, f"the line is longer than {MAX_LINE_BYTES >> 20} MiB")
             rest, overlong = b"", True
+            yield Block(number, b"")  # strict reading need not wait for the line's end
         if overlong:
             if end < 0:
                 continue
@@ -79,12 +64,12 @@ def blocks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[Block
             if not has_crlf and b"\r" in data and (crlf := data.find(b"\r\n")) >= 0:
                 has_crlf = True
                 log.add("crlf", number + data.count(b"\n", 0, crlf), "lines end in CR LF")
-            yield Block(number, data, n_lines)
+            yield Block(number, data)
             rest, number = chunk[cut:], number + n_lines
         else:
             rest += chunk
     if rest:
-        yield Block(number, rest + b"\n", 1, cut_off=True)
+        yield Block(number, rest + b"\n", cut_off=True)
 
 
 def _chunks(path: Path, log: FaultLog, hasher: "hashlib._Hash") -> Iterator[bytes]:

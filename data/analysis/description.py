@@ -13,7 +13,7 @@ from data.analysis.distributions import (
     summarise,
 )
 from data.analysis.information import correlation, mutual_information
-from data.analysis.skipping import SkipRate, skip_rates, survival
+from data.analysis.skip_rates import SkipRate, skip_rates, survival
 from data.analysis.statistics import (
     AUDIO_ATTRIBUTES,
     SHARES,
@@ -36,7 +36,7 @@ def describe(dataset: Dataset, advance: Callable[[str], None] = lambda step: Non
 
     Args:
         dataset: What `read_dataset` returned.
-        advance: Told the name of each step before it begins.
+        advance: Is called with the name of each step before it begins.
     """
     advance("sessions to plays")
     played = plays(dataset)

@@ -1,4 +1,4 @@
-"""The defects that `generate --defects` plants: what each does to a line, and the rule that finds it.
+"""Defects to plant in a generated data set: what each does to a line, and the rule that finds it.
 
 Most of the kinds are those of the real release v1. A defect does as little as it can: it is planted on a line
 that nothing else hangs on (a LIKE, an ADVERTISEMENT) where the fault allows it. Some cannot help breaking a
@@ -7,7 +7,8 @@ second rule: the tracks of an artist who has lost the id are tracks of an unknow
 
 from dataclasses import dataclass
 
-from data.generator.planters import (
+from data.schema import ARTISTS, SESSIONS, TRACK_STORAGE, TRACKS, USERS, FileContract
+from tests.data.defects.planters import (
     UNKNOWN_ID,
     Planter,
     add_copy,
@@ -27,7 +28,6 @@ from data.generator.planters import (
     track_twice,
     without_street,
 )
-from data.schema import ARTISTS, SESSIONS, TRACK_STORAGE, TRACKS, USERS, FileContract
 
 
 @dataclass(frozen=True)

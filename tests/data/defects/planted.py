@@ -1,4 +1,4 @@
-"""Plants defects into a written data set, line by line, in memory that does not grow with its size."""
+"""A generated data set with defects planted in it, line by line."""
 
 import json
 import os
@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from data.generator.defects import DEFECTS, Defect
-from data.generator.planters import Record
+from data import generate
 from data.schema import DATASET_FILES
+from tests.data.defects.defects import DEFECTS, Defect
+from tests.data.defects.planters import Record
 
 PLACES = 3
 """Lines that a defect is planted on; fewer where a file is short."""
@@ -18,16 +19,17 @@ PLACES = 3
 _LINES_PER_PLACE = 4
 
 
-def plant_defects(folder: Path, rng: np.random.Generator) -> tuple[Defect, ...]:
-    """Rewrites the files of a data set with every defect of `DEFECTS` planted.
+def generate_with_defects(
+    directory: Path, *, listeners: int, tracks: int, plays: int, seed: int = 42
+) -> None:
+    """Writes a synthetic data set with every defect of `DEFECTS` planted on up to `PLACES` lines."""
+    generate(directory, listeners=listeners, tracks=tracks, plays=plays, seed=seed)
+    left = _plant_all(directory, np.random.default_rng(seed))
+    assert not left, f"too few listeners, tracks or plays for {left[0].name!r}"
 
-    Args:
-        folder: The data set's.
-        rng: Decides on the lines.
 
-    Returns:
-        The defects that could not be planted, for want of a line that fits.
-    """
+def _plant_all(folder: Path, rng: np.random.Generator) -> tuple[Defect, ...]:
+    """Plants in every file; returns the defects that found no line."""
     left: list[Defect] = []
     for contract in DATASET_FILES:
         of_file = [defect for defect in DEFECTS if defect.file is contract]

@@ -34,7 +34,7 @@ class Repairs:
     items: tuple[Repair, ...] = ()
 
     def __bool__(self) -> bool:
-        """Tells whether anything was repaired."""
+        """Returns whether anything was repaired."""
         return bool(self.items)
 
     def __iter__(self) -> Iterator[Repair]:

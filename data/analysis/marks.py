@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from data.analysis.distributions import Histogram
-from data.analysis.skipping import SkipRate
+from data.analysis.skip_rates import SkipRate
 from data.analysis.statistics import Statistics
 from data.pages.chart import INK, MAIN, MUTED, WARM
 
@@ -17,7 +17,7 @@ PERCENT = PercentFormatter(xmax=1.0, decimals=0, symbol=" %")
 _THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.10g}")
 
 
-def bare(axes: Axes) -> None:
+def without_scale(axes: Axes) -> None:
     """Leaves only the names of the bars: the bars carry their numbers."""
     axes.grid(visible=False)
     axes.set_xticks([])

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data import DataError, blocks, read_catalogue, read_dataset, schema
-from data.faults import StrictFaultLog
-from data.jsonl import read_raw
+from data import DataError, read_catalogue, read_dataset, schema
+from data.reading import blocks
+from data.reading.table import read_raw
 from data.schema import DATASET_FILES
 
 EditLine = Callable[[Path, int, Callable[[dict[str, Any]], Any]], None]
@@ -293,5 +293,5 @@ def test_v1_is_refused_at_its_first_fault(
 ) -> None:
     path = v1_directory / contract.file_name
     with pytest.raises(DataError) as caught:
-        read_raw(path, contract, StrictFaultLog(path), hashlib.sha256())
+        read_raw(path, contract, hashlib.sha256(), strict=True)
     assert str(caught.value) == f"{v1_directory}/{place}"

@@ -1,7 +1,7 @@
 """What several sentences say alike: shares, counts, how far groups are apart, how seconds spread."""
 
 from data.analysis.distributions import Distribution
-from data.analysis.skipping import GroupedSkipRate, SkipRate
+from data.analysis.skip_rates import GroupedSkipRate, SkipRate
 
 SMALL_P_VALUE = 0.01
 
@@ -21,7 +21,7 @@ def many(count: int, noun: str) -> str:
 
 
 def spread(grouped: GroupedSkipRate, shown: list[SkipRate], noun: str, name: str) -> str:
-    """Says how far the shown groups are apart, and whether chance explains it; `name` formats a group."""
+    """Returns how far the shown groups are apart, and whether chance explains it; `name` formats a group."""
     low, high = min(shown, key=lambda rate: rate.rate), max(shown, key=lambda rate: rate.rate)
     if len(shown) == 1:
         return f"All plays are of one {noun}, {name.format(low.group)}: {percent(low.rate)} are skipped."
@@ -37,7 +37,7 @@ def spread(grouped: GroupedSkipRate, shown: list[SkipRate], noun: str, name: str
 
 
 def in_seconds(described: Distribution, verb: str, why_not: str) -> str:
-    """Says how a number of seconds is distributed; raises a `NoDataError` that says `why_not` without any."""
+    """Returns how a number of seconds is distributed; raises a `NoDataError` when there is none."""
     summary = described.summary
     if summary.mean is None:
         raise NoDataError(why_not)
@@ -51,6 +51,6 @@ def in_seconds(described: Distribution, verb: str, why_not: str) -> str:
     )
 
 
-def words(name: str) -> str:
+def column_label(name: str) -> str:
     """Returns what a report calls a column: its name without underscores and unit."""
     return name.removesuffix("_s").replace("_", " ").lower()

@@ -1,17 +1,12 @@
-"""A tiny data set without a fault, to plant one in."""
+"""A tiny data set by hand without a fault, to plant one in."""
 
-import copy
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 Records = dict[str, list[Any]]
 """The lines of each table: an object, or text and bytes to be written as they are."""
 Plant = Callable[[Records], object]
-MakeFolder = Callable[..., Path]
 
 _AUDIO = {
     "danceability": 0.5, "energy": 0.5, "key": -1, "loudness": -7.5, "speechiness": 0.1, "acousticness": 0.2,
@@ -40,7 +35,7 @@ def _event(second: int, user_id: int, track_id: str, event_type: str, session_id
     }  # fmt: skip
 
 
-def _clean() -> Records:
+def clean_records() -> Records:
     return {
         "artists": [
             {"id": "A1", "name": "Ann", "genres": ["pop"]},
@@ -64,24 +59,7 @@ def _clean() -> Records:
     }
 
 
-def _line(record: Any) -> bytes:
+def as_line(record: Any) -> bytes:
     if isinstance(record, bytes):
         return record
     return (record if isinstance(record, str) else json.dumps(record)).encode("utf-8", "surrogatepass")
-
-
-@pytest.fixture
-def make_folder(tmp_path: Path) -> MakeFolder:
-    """Writes the clean data set, with what `plant` changes in its records."""
-
-    def make(plant: Plant = lambda records: None) -> Path:
-        records = copy.deepcopy(_clean())
-        plant(records)
-        directory = tmp_path / "dataset"
-        directory.mkdir()
-        for name, lines in records.items():
-            content = b"".join(_line(line) + b"\n" for line in lines)
-            (directory / f"{name}.jsonl").write_bytes(content)
-        return directory
-
-    return make

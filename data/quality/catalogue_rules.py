@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from data.faults import Severity
 from data.quality.rules import Broken, Tables, rule
+from data.reading.faults import Severity
 from data.schema import STORAGE_COST_PER_MINUTE
 
 

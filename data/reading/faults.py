@@ -126,6 +126,8 @@ class FaultLog:
         self, rule: str, lines: Sequence[int], problem: str, column: str | None, values: Iterable[Any]
     ) -> None:
         """Writes down one fault a line; only the first few values are kept, and the first problem."""
+        if not lines:
+            return
         if rule in FIELD_RULES and column is not None and not self.has_room(rule, column):
             column, problem = OTHER_FIELDS, f"more than {MAX_FIELDS} such fields"
         group = self.groups.setdefault((rule, column), FaultGroup(problem))
@@ -135,7 +137,7 @@ class FaultLog:
         group.lines.extend(lines if keeps_all else lines[: max(0, MAX_EXAMPLES - len(group.lines))])
 
     def has_room(self, rule: str, column: str) -> bool:
-        """Tells whether a field has a group of its own, or may still get one."""
+        """Returns whether a field has a group of its own, or may still get one."""
         if (rule, column) in self.groups:
             return True
         return sum(of_rule == rule for of_rule, _ in self.groups) < MAX_FIELDS
@@ -153,15 +155,3 @@ class FaultLog:
         ]
         for line, column, problem in sorted(errors, key=lambda error: error[0])[:1]:
             raise DataError(self.path, line, column, problem)
-
-
-class StrictFaultLog(FaultLog):
-    """Raises the first fault instead of collecting it."""
-
-    def add_lines(
-        self, rule: str, lines: Sequence[int], problem: str, column: str | None, values: Iterable[Any]
-    ) -> None:
-        """Raises a `DataError` for the first of the lines when the rule is an error, else does nothing."""
-        if FILE_RULES[rule].severity is Severity.ERROR:
-            for line in lines:
-                raise DataError(self.path, line, column, problem)

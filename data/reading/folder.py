@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.contract import hold_to_contract, typed
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError, reason
-from data.faults import FaultLog, StrictFaultLog
-from data.jsonl import RawTable, read_raw
-from data.references import of_shared_session, of_unknown_listener, of_unknown_track
-from data.repairing import repair
-from data.repairs import Repairs
+from data.reading.lenient import repair
+from data.reading.references import of_shared_session, of_unknown_listener, of_unknown_track
+from data.reading.repairs import Repairs
+from data.reading.table import RawTable, read_raw
 from data.schema import CATALOGUE_FILES, DATASET_FILES, SESSIONS, TRACKS, USERS, FileContract
 
 
@@ -70,7 +68,7 @@ def require_folder(directory: Path) -> None:
 
 
 def is_missing(path: Path) -> bool:
-    """Tells whether there is no such file; of one that may not be looked at, reading says why."""
+    """Returns whether there is no such file; of one that may not be looked at, reading says why."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -94,7 +92,7 @@ def _read(
     if lenient:
         tables, repairs = repair(raw)
         return tables, repairs, hasher.hexdigest()
-    frames = {name: _strict(table) for name, table in raw.items()}
+    frames = {name: table.frame for name, table in raw.items()}
     if SESSIONS.name in frames:
         _require_references(raw[SESSIONS.name].path, frames)
     strict = {name: frame.reset_index(drop=True) for name, frame in frames.items()}
@@ -103,23 +101,12 @@ def _read(
 
 def _raw(directory: Path, contract: FileContract, hasher: "hashlib._Hash", lenient: bool) -> RawTable:
     path = directory / contract.file_name
-    table = read_raw(path, contract, FaultLog(path) if lenient else StrictFaultLog(path), hasher)
+    table = read_raw(path, contract, hasher, strict=not lenient)
     if table.n_rows == 0:
         raise DataError(
             path, None, None, "the file holds no rows" if path.stat().st_size else "the file is empty"
         )
     return table
-
-
-def _strict(table: RawTable) -> pd.DataFrame:
-    """Returns a table's frame, indexed by line number, when it keeps its contract."""
-    log = FaultLog(table.path)
-    hold_to_contract(table, log)
-    log.raise_first()
-    frame = table.frame
-    return frame.assign(
-        **{name: typed(column, frame[name]) for name, column in table.contract.columns.items()}
-    )
 
 
 def _require_references(path: Path, frames: dict[str, pd.DataFrame]) -> None:

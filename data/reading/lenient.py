@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.contract import hold_to_contract, typed
 from data.errors import DataError
-from data.faults import FILE_RULES, Severity
-from data.jsonl import RawTable
-from data.references import needs_track, of_shared_session, of_unknown_listener, of_unknown_track
-from data.repairs import Repair, Repairs
+from data.reading.faults import FILE_RULES, Severity
+from data.reading.references import needs_track, of_shared_session, of_unknown_listener, of_unknown_track
+from data.reading.repairs import Repair, Repairs
+from data.reading.table import RawTable
 from data.schema import SESSIONS, TRACKS, USERS
 
 _EMPTY_VALUE: dict[tuple[str, str], Any] = {
@@ -91,7 +90,6 @@ def repair(raw: dict[str, RawTable]) -> tuple[dict[str, pd.DataFrame], Repairs]:
 
 def _repaired(raw: RawTable) -> _Table:
     table = _Table(raw, raw.frame)
-    hold_to_contract(raw, raw.log)
     filled: list[tuple[str, str, array[int]]] = []
     for (rule, column), group in raw.log.groups.items():
         if FILE_RULES[rule].severity is not Severity.ERROR or rule == "duplicate-id":
@@ -151,4 +149,4 @@ def _mend_sessions(sessions: _Table, users: pd.DataFrame, tracks: pd.DataFrame) 
 def _typed(table: _Table) -> pd.DataFrame:
     frame = table.frame.reset_index(drop=True)
     columns = table.raw.contract.columns
-    return frame.assign(**{name: typed(column, frame[name]) for name, column in columns.items()})
+    return frame.astype({name: column.kind.dtype for name, column in columns.items()})
