@@ -1,8 +1,7 @@
 """What training and serving share: features, the artifact format, the registry and the predictor."""
 
-from models.artifact import Artifact, ArtifactError
+from models.artifact import Artifact, ArtifactError, Manifest
 from models.context import ListenerContext, RecentPlay
-from models.manifest import Manifest
 from models.predictor import Predictor, UnknownTrackError, load_predictor
 from models.registry import Registry, UnknownModelError
 

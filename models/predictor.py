@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
-from models.first_layer import FirstLayer, GiveWay, never_mind
-from models.forward import ForwardPass
+from models.first_layer import FirstLayer, YieldControl, no_op
+from models.forward_pass import ForwardPass
 
 
 class UnknownTrackError(Exception):
@@ -34,13 +34,13 @@ class Predictor:
     network.
     """
 
-    def __init__(self, artifact: Artifact, catalogue: Catalogue, give_way: GiveWay = never_mind) -> None:
+    def __init__(self, artifact: Artifact, catalogue: Catalogue, yield_control: YieldControl = no_op) -> None:
         """Computes the track parts of the whole catalogue.
 
         Args:
             artifact: Trained model.
             catalogue: Tracks to predict for; has the audio columns that the model uses.
-            give_way: Called again and again, for whoever has others to let through.
+            yield_control: Called after every chunk of the catalogue, to let other work go on.
         """
         manifest = artifact.manifest
         self.name = manifest.name
@@ -53,7 +53,7 @@ class Predictor:
         self.track_ids = catalogue.track_ids
         self._row_of = catalogue.row_of
         first, *hidden, (last_weight, last_bias) = artifact.layers
-        self._first = FirstLayer(artifact.inputs, first, catalogue, give_way)
+        self._first = FirstLayer(artifact.inputs, first, catalogue, yield_control)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
         last = (
             last_weight[1] - last_weight[0],  # (n_in,)
@@ -188,13 +188,13 @@ def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:
     return catalogue.tracks["duration_ms"].to_numpy(dtype=np.float64, na_value=np.nan) / 1000
 
 
-def load_predictor(path: Path, catalogue: Catalogue, give_way: GiveWay = never_mind) -> Predictor:
+def load_predictor(path: Path, catalogue: Catalogue, yield_control: YieldControl = no_op) -> Predictor:
     """Rebuilds a predictor from its artifact.
 
     Args:
         path: Folder of one model version.
         catalogue: Tracks to predict for.
-        give_way: Called again and again, for whoever has others to let through.
+        yield_control: Called after every chunk of the catalogue, to let other work go on.
 
     Returns:
         The predictor.
@@ -206,4 +206,4 @@ def load_predictor(path: Path, catalogue: Catalogue, give_way: GiveWay = never_m
     missing = [column for column in artifact.inputs.audio if column not in catalogue.tracks]
     if missing:
         raise ArtifactError(path, f"the catalogue lacks what the model needs: {', '.join(missing)}")
-    return Predictor(artifact, catalogue, give_way)
+    return Predictor(artifact, catalogue, yield_control)

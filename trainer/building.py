@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_limits
 from models import Artifact, ListenerContext, Manifest
 from models.calibration import Calibration
 from models.features import GenreEncoder, InputEncoder, track_views
-from models.features.fitting import fit_inputs, fit_weighted_inputs, single_out
-from models.features.fitting_context import fit_context
+from models.features.context_encoder import fit_context
+from models.features.genre_tfidf import single_out
+from models.features.inputs import fit_inputs, fit_weighted_inputs
 from models.listening_curve import fit_skip_times
 from trainer.contexts import contexts_at
 from trainer.errors import TrainingError

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models import networks
-from models.layout import Layer
+from models.artifact import Layer
 from trainer.examples import Examples
 from trainer.recipes import TunedRecipe
 

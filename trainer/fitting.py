@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models import networks
-from models.layout import Layer
+from models.artifact import Layer
 from trainer.recipes import PublishedRecipe
 
 OnEpoch = Callable[[float], None]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models.features.weights import BlockWeights
+from models.features import BlockWeights
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from data import Dataset, plays
 from models import Artifact, ArtifactError, Manifest, Predictor, Registry
-from models.artifact import load, save
-from models.features.fitting import fit_genres
+from models.artifact import load
+from models.features.genre_tfidf import fit_genres
 from trainer.building import Options, build, recipe_entry, split_entry
 from trainer.errors import TrainingError
 from trainer.evaluation import Metrics, measure, predict_plays
@@ -179,14 +179,5 @@ def export(artifact: Artifact, metrics: Metrics, registry: Registry) -> str:
     Raises:
         ArtifactError: It cannot be written.
     """
-    name = artifact.manifest.name
-    while True:
-        version = registry.next_version(name)
-        manifest = artifact.manifest.model_copy(update={"version": version, "metrics": metrics.known()})
-        try:
-            save(replace(artifact, manifest=manifest), registry.path(name, version))
-        except ArtifactError:
-            if registry.next_version(name) == version:
-                raise
-            continue  # Another run has just taken this version.
-        return version
+    manifest = artifact.manifest.model_copy(update={"metrics": metrics.known()})
+    return registry.add(replace(artifact, manifest=manifest))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calibration import Calibration
-from models.layout import Layer
-from trainer.calibration import fit_calibration
+from models.artifact import Layer
+from models.calibration import Calibration, fit_calibration
 from trainer.descent import descend, linear_layers, predict_logits
 from trainer.examples import Examples
 from trainer.recipes import TunedRecipe

@@ -24,8 +24,9 @@ from models import (
     UnknownTrackError,
     load_predictor,
 )
-from models.features.inputs import raw_audio, raw_tracks, track_views
-from models.features.scores import fit_normal_scores
+from models.features.inputs import raw_audio, raw_tracks
+from models.features.normal_scores import fit_normal_scores
+from models.features.track_views import track_views
 from models.networks import Advanced, HalfDropout, Simple
 from tests.paths import ROOT
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from models import networks
-from models.layout import Layer
+from models.artifact import Layer
 from trainer.device import choose_device
 from trainer.errors import TrainingError
 from trainer.fitting import fit, oversample

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.features.weights import BlockWeights
+from models.features import BlockWeights
 from trainer.descent import descend, linear_layers
 from trainer.examples import Examples
 from trainer.recipes import TUNED, TunedRecipe

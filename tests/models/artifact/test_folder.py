@@ -142,10 +142,18 @@ def test_a_model_of_other_bytes_has_another_digest(
     digest = load(saved_artifact).digest
     assert re.fullmatch(r"[0-9a-f]{16}", digest)
     assert load(saved_artifact).digest == Predictor(load(saved_artifact), tiny_catalogue).digest == digest
-    retrained = saved_artifact.parent / "again"
+    retrained = saved_artifact.parents[2] / "other" / "tiny" / "1"
     (weight, bias), *rest = tiny_artifact.layers
     save(replace(tiny_artifact, layers=((weight, bias + 1), *rest)), retrained)
     assert load(retrained).digest != digest
+
+
+@pytest.mark.parametrize("copy", ["tiny/2", "huge/1"])
+def test_a_copied_version_is_refused_with_both_numbers(copy: str, saved_artifact: Path) -> None:
+    copied = saved_artifact.parents[1] / copy
+    shutil.copytree(saved_artifact, copied)
+    with pytest.raises(ArtifactError, match=f"named {copy}, but its manifest.json says tiny version 1"):
+        load(copied)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from models import ListenerContext, RecentPlay
 from models.features import ContextEncoder, TrackViews
-from models.features.fitting_context import fit_context
+from models.features.context_encoder import fit_context
 from models.features.history import CONTEXT_SETTINGS, HISTORY, history_features
 
 TRACKS = [f"t{number}" for number in range(40)]

@@ -18,20 +18,18 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
-from models.features import InputEncoder
-from models.layout import (
+from models.artifact.checks import unpack_encoder, unpack_layers, unpack_skip_times
+from models.artifact.contents import (
     GenresFile,
     Layer,
     pack_encoder,
     pack_genres,
     pack_layers,
     pack_skip_times,
-    unpack_encoder,
-    unpack_layers,
-    unpack_skip_times,
 )
+from models.artifact.manifest import FORMAT_VERSION, Manifest
+from models.features import InputEncoder
 from models.listening_curve import SkipTimes, uniform_skip_times
-from models.manifest import FORMAT_VERSION, Manifest
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
@@ -39,13 +37,20 @@ GENRES = "genres.json"
 ENCODER = "encoder.safetensors"
 SKIP_TIMES = "skip_times.safetensors"
 FILES = (MANIFEST, WEIGHTS, GENRES, ENCODER, SKIP_TIMES)
+SAVING = ".saving-"
+"""How the name of a folder begins that is still being written."""
 
 
 class ArtifactError(Exception):
-    """Says in one line why an artifact cannot be read or written."""
+    """An artifact cannot be read or written; its text is one line.
+
+    Attributes:
+        path: The artifact's folder.
+        problem: What is wrong with it.
+    """
 
     def __init__(self, path: Path, problem: str) -> None:
-        """Keeps the folder and the problem apart, for callers that show them their own way."""
+        """Stores the folder and the problem."""
         super().__init__(path, problem)
         self.path = path
         self.problem = problem
@@ -86,12 +91,13 @@ def save(artifact: Artifact, directory: Path) -> None:
 
     Args:
         artifact: Model to write.
-        directory: Folder to make; its parents are made too.
+        directory: Folder to make; its parents are made too. `load` wants it to end in the model's name and
+            version.
 
     Raises:
         ArtifactError: The folder exists already or cannot be written.
     """
-    temporary = directory.parent / f".saving-{directory.name}-{uuid.uuid4().hex}"
+    temporary = directory.parent / f"{SAVING}{directory.name}-{uuid.uuid4().hex}"
     try:
         temporary.mkdir(parents=True)
         for name, content in _contents(artifact).items():
@@ -117,11 +123,13 @@ def load(directory: Path) -> Artifact:
         The model, whose parts are known to fit together and to hold no NaN.
 
     Raises:
-        ArtifactError: It is missing, half-written, changed since, or of another format version.
+        ArtifactError: It is missing, half-written, changed since, of another format version, or a copy of
+            another version.
     """
     raw = _read(directory, MANIFEST)
     with _parsing(directory, MANIFEST):
         stated = _checked_manifest(raw)
+    _check_place(directory, stated.manifest)
     contents = {MANIFEST: raw}
     for name in (WEIGHTS, GENRES, ENCODER, SKIP_TIMES):
         contents[name] = _read(directory, name)
@@ -187,7 +195,7 @@ def _read(directory: Path, name: str) -> bytes:
 
 @contextmanager
 def _parsing(directory: Path, name: str) -> Iterator[None]:
-    """Turns whatever is wrong with a file's content into one line."""
+    """Raises whatever is wrong with a file's content as an `ArtifactError`."""
     try:
         yield
     except ValidationError as error:
@@ -198,6 +206,15 @@ def _parsing(directory: Path, name: str) -> Iterator[None]:
         raise ArtifactError(directory, f"{name}: {error} is missing") from error
     except (SafetensorError, TypeError, ValueError, RecursionError) as error:
         raise ArtifactError(directory, f"{name}: {error}") from error
+
+
+def _check_place(directory: Path, manifest: Manifest) -> None:
+    """Refuses a version that was copied or renamed: one model would answer under two numbers."""
+    *_, name, version = directory.absolute().parts
+    if (name, version) != (manifest.name, manifest.version):
+        stated = f"{manifest.name} version {manifest.version}"
+        problem = f"the folder is named {name}/{version}, but its {MANIFEST} says {stated}"
+        raise ArtifactError(directory, f"{problem}: a version cannot be copied or renamed, train another one")
 
 
 def _checked_manifest(raw: bytes) -> _Checksums:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.artifact import Layer
 from models.calibration import Calibration
-from models.layout import Layer
 
 # So many rows of the widest layer stay in a core's second-level cache.
 _CHUNK_ROWS = 1024
