@@ -23,10 +23,7 @@ class ForwardPass:
     """
 
     def __init__(
-        self,
-        hidden: Sequence[Layer],
-        last: tuple[NDArray[np.float32], np.float32],
-        calibration: Calibration,
+        self, hidden: Sequence[Layer], last: tuple[NDArray[np.float32], np.float32], calibration: Calibration
     ) -> None:
         """Lays the weights out for row vectors.
 

@@ -77,11 +77,11 @@ class Registry:
         taken = [*self._numbered(name), *filter(_VERSION.fullmatch, given)]
         return str(max(map(int, taken), default=0) + 1)
 
-    def add(self, artifact: Artifact) -> str:
+    def add(self, artifact: Artifact) -> Artifact:
         """Writes a model as the next version of its name, and removes what writers that died left there.
 
         Returns:
-            The version; it is never given again, whatever becomes of this one.
+            The model with its version, which is never given again, whatever becomes of this one.
 
         Raises:
             ArtifactError: It cannot be written.
@@ -96,12 +96,13 @@ class Registry:
                 print(version, file=given, flush=True)
                 os.fsync(given.fileno())
                 manifest = artifact.manifest.model_copy(update={"version": version})
-                save(replace(artifact, manifest=manifest), folder / version)
+                numbered = replace(artifact, manifest=manifest)
+                save(numbered, folder / version)
         except OSError as error:
             raise ArtifactError(
                 folder, f"cannot be written: {error.strerror or type(error).__name__}"
             ) from error
-        return version
+        return numbered
 
     def _folders(self) -> list[Path]:
         return [entry for entry in _entries(self.root) if entry.is_dir() and not entry.name.startswith(".")]

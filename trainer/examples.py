@@ -4,7 +4,7 @@ A play costs two row numbers and its context's inputs; the wide track and listen
 track and once a set of favourite genres, and put side by side batch by batch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from data import Catalogue
-from models import ListenerContext
+from data.before_play import known_plays
+from models import ListenerContext, RecentPlay
 from models.features import InputEncoder, track_views
+from models.features.history import MAX_RECENT_PLAYS
+
+_OF_PLAYS = ("context", "genre_share", "track_of", "listener_of", "classes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +81,12 @@ class Examples:
     def part(self, rows: NDArray[np.int64]) -> "Examples":
         """Returns some of the plays; the tables are shared, not copied."""
         chosen = torch.from_numpy(rows).to(self.classes.device)
-        return Examples(
-            self.tracks,
-            self.listeners,
-            self.context[chosen],
-            self.genre_share[chosen],
-            self.track_of[chosen],
-            self.listener_of[chosen],
-            self.classes[chosen],
-            None if self.targets is None else self.targets[chosen],
-        )
+        targets = None if self.targets is None else self.targets[chosen]
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _OF_PLAYS}, targets=targets)
 
     def joined(self, others: "list[Examples]", targets: torch.Tensor) -> "Examples":
         """Returns these plays and others over the same tables, with targets for all of them."""
-        names = ("context", "genre_share", "track_of", "listener_of", "classes")
-        columns = {name: torch.cat([getattr(part, name) for part in (self, *others)]) for name in names}
+        columns = {name: torch.cat([getattr(part, name) for part in (self, *others)]) for name in _OF_PLAYS}
         return replace(self, **columns, targets=targets)
 
     def varying(self) -> NDArray[np.bool_]:
@@ -111,6 +106,25 @@ class Examples:
 
 def _distinct(rows: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.unique(rows.cpu().numpy())).to(rows.device)
+
+
+def contexts_at(plays: pd.DataFrame, rows: NDArray[np.int64]) -> Iterator[ListenerContext]:
+    """Yields the contexts of some of the plays.
+
+    Args:
+        plays: All plays, in time order: what happened before a play is known whatever its part.
+        rows: Positions of the wanted ones.
+
+    Yields:
+        For each of them the listener's plays that had ended when it started, and its situation.
+    """
+    known = known_plays(plays)
+    outcomes = plays[["track_id", "skipped"]].iloc[known.rows].itertuples(index=False)
+    ended = [RecentPlay(track_id, bool(skipped)) for track_id, skipped in outcomes]
+    situations = plays[["premium", "advertisement_before", "position"]].iloc[rows].itertuples(index=False)
+    for row, (premium, advertisement, position) in zip(rows.tolist(), situations, strict=True):
+        recent = tuple(ended[known.span(row, MAX_RECENT_PLAYS)])
+        yield ListenerContext(bool(premium), recent, bool(advertisement), int(position))
 
 
 def make_examples(
@@ -144,10 +158,7 @@ def make_examples(
 
 
 def context_block(
-    encoder: InputEncoder,
-    catalogue: Catalogue,
-    rows: NDArray[np.int64],
-    contexts: Iterable[ListenerContext],
+    encoder: InputEncoder, catalogue: Catalogue, rows: NDArray[np.int64], contexts: Iterable[ListenerContext]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the context inputs of plays of the tracks in `rows`, and what their genres count for beside it.
 

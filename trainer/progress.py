@@ -1,17 +1,39 @@
-"""Progress bars of a training run."""
+"""Progress of a training run: bars on a terminal, one plain line a stage elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
+@contextmanager
+def stage(console: Console, what: str) -> Iterator[None]:
+    """Shows what is done within the block: for its time on a terminal, as a line elsewhere."""
+    if console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        print_line(console, what)
+        yield
+
+
+def print_line(console: Console, text: str) -> None:
+    """Prints a line as it is, neither wrapped nor coloured."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
 class EpochBars:
-    """One bar a model, with the loss of the last epoch; shown inside a `with` block."""
+    """One bar a model, with the loss of the last epoch; shown inside a `with` block.
+
+    Attributes:
+        console: Where they are shown.
+    """
 
     def __init__(self, console: Console) -> None:
         """Prepares the bars for a console."""
+        self.console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -20,6 +42,7 @@ class EpochBars:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
+            disable=not console.is_terminal,
         )
 
     def __enter__(self) -> Self:
@@ -36,6 +59,8 @@ class EpochBars:
     def start(self, name: str, epochs: int) -> Callable[[float], None]:
         """Adds a model's bar and returns what moves it on: a function of an epoch's loss."""
         self._fill()
+        if not self.console.is_terminal:
+            print_line(self.console, f"training {name}: {epochs} epochs at most")
         task = self._progress.add_task(name, total=epochs, loss=float("nan"))
         return lambda loss: self._progress.update(task, advance=1, loss=loss)
 

@@ -92,10 +92,10 @@ def teach(real: Examples, imagined: list[Examples], *, seed: int) -> Examples:
     del inputs
     ensembles = _grow(chosen, real.classes.cpu().numpy()[rows], seed)
     del chosen
-    said = [_predict(ensembles, part, columns) for part in (real, *imagined)]
+    targets = [_predict(ensembles, part, columns) for part in (real, *imagined)]
     outcomes = real.classes.float().cpu()
-    said[0] = _OUTCOME_SHARE * outcomes + (1 - _OUTCOME_SHARE) * said[0]
-    return real.joined(imagined, torch.cat(said).to(real.classes.device))
+    targets[0] = _OUTCOME_SHARE * outcomes + (1 - _OUTCOME_SHARE) * targets[0]
+    return real.joined(imagined, torch.cat(targets).to(real.classes.device))
 
 
 def _grow(
@@ -120,7 +120,7 @@ def _grow(
     try:
         return [each.result() for each in [cores.submit(grow_one, own_seed) for own_seed in seeds.tolist()]]
     finally:
-        cores.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C no other ensemble is begun
+        cores.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing is waited for or begun
 
 
 def _predict(

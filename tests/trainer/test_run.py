@@ -1,8 +1,10 @@
 """A run exports what it measured, learns from its training part only, and answers the right way round."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +15,12 @@ from data import Dataset, generate, plays, read_dataset
 from models import ArtifactError, Registry, load_predictor
 from models.artifact import load
 from tests.paths import V2
-from trainer.evaluation import measure, predict_plays
+from trainer.evaluation.metrics import measure, predict_plays
+from trainer.export import exported_before
+from trainer.options import Options
 from trainer.recipes import RECIPES
-from trainer.run import Options, Trained, choose_models, train_models
-from trainer.splitting import Split, split_plays
+from trainer.run import Trained, choose_models, train_models
+from trainer.splits import Split, split_dataset, split_plays
 
 REAL_DATA = V2
 
@@ -31,7 +35,7 @@ def without_genres(table: pd.DataFrame) -> pd.Series:
 
 def run(dataset: Dataset, root: Path, options: Options, *names: str) -> list[Trained]:
     recipes = choose_models(names, options.recipe)
-    return list(train_models(dataset, Registry(root), recipes, options, silent))
+    return list(train_models(split_dataset(dataset, options.split), Registry(root), recipes, options, silent))
 
 
 def test_the_exported_model_is_the_measured_one(
@@ -106,6 +110,51 @@ def test_a_resumed_run_keeps_what_it_exported_and_trains_the_rest(
     assert other.version == "2"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1}, {"split": Split.RANDOM}, {"data_licence": "CC0-1.0"}, {"epochs": 2}, {"code": "other"},
+        {"libraries": {"torch": "0.1"}}, {"device": "cuda"},
+    ],
+)  # fmt: skip
+def test_a_model_that_another_run_made_is_trained_anew(
+    changed: dict[str, Any], tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    run(tiny_dataset, tmp_path, few_epochs, "simple")
+    registry, parts = Registry(tmp_path), split_dataset(tiny_dataset, Split.TEMPORAL)
+    options = {name: value for name, value in changed.items() if name in ("seed", "split", "data_licence")}
+    wanted = replace(few_epochs, **options)
+    recipe = choose_models(["simple"], wanted.recipe)["simple"]
+    assert exported_before("simple", recipe, registry, parts, few_epochs) is not None
+    recipe = recipe.shortened(changed.get("epochs"))
+    edit_training(tmp_path / "simple" / "1", {name: changed[name] for name in changed if name in MADE_BY})
+    assert exported_before("simple", recipe, registry, parts, wanted) is None
+
+
+MADE_BY = ("code", "libraries", "device")
+
+
+def edit_training(version: Path, changes: dict[str, Any]) -> None:
+    """Changes what a manifest notes of how the training went, as another machine would have noted it."""
+    manifest = json.loads((version / "manifest.json").read_text())
+    manifest["training"] |= changes
+    (version / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_model_of_a_trainer_that_noted_no_code_still_loads_and_is_trained_anew(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    run(tiny_dataset, tmp_path, few_epochs, "simple")
+    file = tmp_path / "simple" / "1" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    for name in MADE_BY:
+        del manifest["training"][name]
+    file.write_text(json.dumps(manifest))
+    assert load_predictor(file.parent, tiny_dataset.catalogue).version == "1"
+    (result,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True), "simple")
+    assert result.version == "2"
+
+
 def test_a_resumed_run_trains_anew_what_it_finds_broken(
     tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
 ) -> None:
@@ -125,9 +174,9 @@ def test_a_stop_in_the_middle_leaves_no_half_artifact(
 
         return on_epoch
 
-    registry = Registry(tmp_path)
+    registry, parts = Registry(tmp_path), split_dataset(tiny_dataset, Split.TEMPORAL)
     with pytest.raises(KeyboardInterrupt):
-        list(train_models(tiny_dataset, registry, choose_models([], few_epochs.recipe), few_epochs, stop))
+        list(train_models(parts, registry, choose_models([], few_epochs.recipe), few_epochs, stop))
     assert registry.names() == ["simple"]
     assert [path.name for path in tmp_path.iterdir()] == ["simple"]
 

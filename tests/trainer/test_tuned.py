@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from models.features import BlockWeights
-from trainer.descent import descend, linear_layers
+from trainer.descent import Fitted, linear_layers
 from trainer.examples import Examples
 from trainer.recipes import TUNED, TunedRecipe
-from trainer.tuned import Fitted, fit_tuned
+from trainer.tuned import descend_tuned, fit_tuned
 
 RECIPE = TunedRecipe(
     "A short one.", "Simple", (), learning_rate=0.01, epochs=6, weights=BlockWeights(1, 1, 1), dropout=0.1
@@ -104,7 +104,8 @@ def weights_after_each_epoch(averaged_steps: int) -> list[NDArray[np.float32]]:
     examples = made_examples()
     varies = examples.varying()
     return [
-        linear_layers(network, varies)[0][0].copy() for network, _ in descend(examples, varies, recipe, 1)
+        linear_layers(network, varies)[0][0].copy()
+        for network, _ in descend_tuned(examples, varies, recipe, 1)
     ]
 
 

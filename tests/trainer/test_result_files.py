@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import TrainingError
-from trainer.output import STDOUT, check_file, check_folder, write_json
+from trainer.result_files import STDOUT, check_file, check_folder, write_json
 
 
 @pytest.fixture

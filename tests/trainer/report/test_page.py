@@ -10,11 +10,12 @@ import torch
 
 from data import Dataset
 from models import Registry
-from trainer import baselines, scores
-from trainer.report import write_report
-from trainer.run import Options, choose_models, split_dataset, train_models
-from trainer.scores import without_context_score
-from trainer.splitting import Split
+from trainer.evaluation import baselines, comparison
+from trainer.evaluation.comparison import without_context_score
+from trainer.options import Options
+from trainer.report.page import write_report
+from trainer.run import choose_models, train_models
+from trainer.splits import Split, split_dataset
 
 OPTIONS = Options("tuned", Split.TEMPORAL, torch.device("cpu"), epochs=2)
 
@@ -26,10 +27,10 @@ def silent(name: str, epochs: int) -> Callable[[float], None]:
 def test_a_run_is_one_self_contained_page(
     tiny_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry, parts = Registry(tmp_path / "models"), split_dataset(tiny_dataset, OPTIONS)
+    registry, parts = Registry(tmp_path / "models"), split_dataset(tiny_dataset, OPTIONS.split)
     models = choose_models(["simple", "contextual"], "tuned")
-    results = list(train_models(tiny_dataset, registry, models, OPTIONS, silent))
-    monkeypatch.setattr(scores, "trees_available", lambda: False)
+    results = list(train_models(parts, registry, models, OPTIONS, silent))
+    monkeypatch.setattr(comparison, "trees_available", lambda: False)
     write_report(tmp_path / "new" / "run.html", results, parts, registry, OPTIONS, "Models of <tiny>")
     html = (tmp_path / "new" / "run.html").read_text()
     for text in (
@@ -54,7 +55,7 @@ def test_a_run_is_one_self_contained_page(
 
 
 def test_a_listeners_past_rate_is_of_the_plays_before(tiny_dataset: Dataset) -> None:
-    parts = split_dataset(tiny_dataset, OPTIONS)
+    parts = split_dataset(tiny_dataset, OPTIONS.split)
     found = baselines.listener_rate_probabilities(parts)
     play = parts.test.iloc[0]
     before = parts.plays[: parts.test.index[0]]
@@ -68,9 +69,9 @@ def test_boosted_trees_see_the_models_inputs(tiny_dataset: Dataset, tmp_path: Pa
     pytest.importorskip("lightgbm", reason="LightGBM is for development only")
     from models.artifact import load
 
-    registry, parts = Registry(tmp_path), split_dataset(tiny_dataset, OPTIONS)
+    registry, parts = Registry(tmp_path), split_dataset(tiny_dataset, OPTIONS.split)
     models = choose_models(["contextual"], "tuned")
-    list(train_models(tiny_dataset, registry, models, OPTIONS, silent))
+    list(train_models(parts, registry, models, OPTIONS, silent))
     found = baselines.tree_probabilities(load(registry.path("contextual", "1")).inputs, parts)
     assert found.shape == (len(parts.test),)
     assert ((found > 0) & (found < 1)).all()

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from trainer.chance import chance_of
+from trainer.evaluation.chance import chance_of
 from trainer.run import Trained
 
 _ROWS: dict[str, Callable[[Trained], str]] = {

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.evaluation import calibration_error
+from trainer.evaluation.metrics import calibration_error
 
 N_RESAMPLES = 500
 _LEVEL = 0.95

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from data import Catalogue
 from models.features import InputEncoder
-from trainer.contexts import contexts_at
-from trainer.examples import Examples, make_examples
-from trainer.parts import Parts
+from trainer.examples import Examples, contexts_at, make_examples
+from trainer.splits import Parts
 
 _RATE_PRIOR_PLAYS = 4.0
 _TREE_SEEDS = (0, 1, 2)

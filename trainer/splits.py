@@ -1,5 +1,6 @@
 """Plays to a training part and a test part, and a training part to folds."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from data import Dataset, plays
 from trainer.errors import TrainingError
 
 TEST_SHARE = 0.2
@@ -21,6 +23,65 @@ class Split(StrEnum):
 
     RANDOM = "random"
     TEMPORAL = "temporal"
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The plays of a run, held once: a part is copied out of them when it is asked for.
+
+    Attributes:
+        dataset: Where they come from.
+        plays: All of them, in time order.
+        training_rows: Positions of those to learn from, (n_train,).
+        test_rows: Positions of those to measure on, (n_test,).
+    """
+
+    dataset: Dataset
+    plays: pd.DataFrame
+    training_rows: NDArray[np.int64]
+    test_rows: NDArray[np.int64]
+
+    @property
+    def training(self) -> pd.DataFrame:
+        """Returns a copy of the plays to learn from; the index is that of `plays`."""
+        return self.plays.iloc[self.training_rows]
+
+    @property
+    def training_in_time(self) -> pd.DataFrame:
+        """Returns the same in time order."""
+        return self.plays.iloc[np.sort(self.training_rows)]
+
+    @property
+    def test(self) -> pd.DataFrame:
+        """Returns a copy of the plays to measure on; the index is that of `plays`."""
+        return self.plays.iloc[self.test_rows]
+
+    @property
+    def outcomes(self) -> NDArray[np.bool_]:
+        """Returns which plays of the test part were played through, (n_test,)."""
+        return ~self.test["skipped"].to_numpy(dtype=bool)
+
+    @property
+    def majority(self) -> bool:
+        """Returns whether most plays of the training part were played through."""
+        return bool(self.training["skipped"].mean() < 0.5)
+
+
+def split_dataset(dataset: Dataset, split: Split) -> Parts:
+    """Returns a data set's plays, split.
+
+    Raises:
+        TrainingError: There are too few, or too few of an outcome.
+    """
+    table = plays_of_known_tracks(dataset)
+    training, test = split_plays(table, split)
+    return Parts(dataset, table, training.index.to_numpy(), test.index.to_numpy())
+
+
+def plays_of_known_tracks(dataset: Dataset) -> pd.DataFrame:
+    """Returns the plays of tracks that the catalogue has; there is nothing to learn from the others."""
+    table = plays(dataset)
+    return table[table["track_id"].isin(dataset.catalogue.row_of)].reset_index(drop=True)
 
 
 def parse_split(name: str) -> Split:
@@ -65,11 +126,12 @@ def split_plays(plays: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.Dat
 
 
 def draw_folds(training: pd.DataFrame, split: Split, n_folds: int, seed: int) -> NDArray[np.int64] | None:
-    """Chooses the folds of the training part that are held out in turn, the way the test part was chosen.
+    """Chooses the folds of the training part that are held out in turn.
 
     Args:
         training: Training part, in time order.
-        split: `random`: drawn; `temporal`: one stretch of time after the other.
+        split: `random`: drawn; `temporal`: stretches of time. Unlike the test part, all but the last of those
+            are held out of plays that came later as well.
         n_folds: How many.
         seed: Seed of the draw.
 

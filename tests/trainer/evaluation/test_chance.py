@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer.chance import chance_of, debiased_error
-from trainer.evaluation import calibration_error
+from trainer.evaluation.chance import chance_of, debiased_error
+from trainer.evaluation.metrics import calibration_error
 
 
 def drawn(n_plays: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from models import Predictor, Registry
 from models.artifact import load
-from trainer.baselines import (
+from trainer.evaluation.baselines import (
     listener_rate_probabilities,
     majority_probabilities,
     tree_probabilities,
     trees_available,
 )
-from trainer.chance import Chance, chance_of, debiased_error
-from trainer.evaluation import Metrics, measure, predict_plays
-from trainer.intervals import Intervals, bootstrap_intervals
-from trainer.parts import Parts
+from trainer.evaluation.bootstrap import Intervals, bootstrap_intervals
+from trainer.evaluation.chance import Chance, chance_of, debiased_error
+from trainer.evaluation.metrics import Metrics, measure, predict_plays
 from trainer.run import Trained
+from trainer.splits import Parts
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Score:
         metrics: On the test part.
         intervals: 95 % bootstrap intervals of the metrics.
         chance: What of the calibration error chance alone would show.
-        debiased_error: Calibration error beyond chance, see `trainer.chance.debiased_error`.
+        debiased_error: Calibration error beyond chance, see `trainer.evaluation.chance.debiased_error`.
         probabilities: Of the test part's plays, (n_test,).
     """
 
@@ -53,24 +53,11 @@ class Score:
         }
 
 
-def outcomes_of(parts: Parts) -> NDArray[np.bool_]:
-    """Returns which plays of the test part were played through, (n_test,)."""
-    return ~parts.test["skipped"].to_numpy(dtype=bool)
-
-
-def score(
-    name: str,
-    probabilities: NDArray[np.float64],
-    parts: Parts,
-    *,
-    threshold: float = 0.5,
-    intervals: bool = True,
-) -> Score:
+def score(name: str, probabilities: NDArray[np.float64], parts: Parts, *, threshold: float = 0.5) -> Score:
     """Measures probabilities on the test part."""
-    outcomes = outcomes_of(parts)
-    majority = bool(parts.training["skipped"].mean() < 0.5)
-    metrics = measure(probabilities, outcomes, majority=majority, threshold=threshold)
-    found = bootstrap_intervals(probabilities, outcomes, threshold=threshold) if intervals else {}
+    outcomes = parts.outcomes
+    metrics = measure(probabilities, outcomes, majority=parts.majority, threshold=threshold)
+    found = bootstrap_intervals(probabilities, outcomes, threshold=threshold)
     beyond = debiased_error(probabilities, outcomes)
     return Score(name, metrics, found, chance_of(probabilities), beyond, probabilities)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from data.pages.page import Fact, Page, Section, render
 from models import Registry
-from trainer import charts
-from trainer.building import Options
 from trainer.errors import TrainingError
-from trainer.parts import Parts
+from trainer.evaluation.comparison import Score, baseline_scores, model_scores, tree_scores
+from trainer.options import Options
+from trainer.report import charts
 from trainer.run import Trained
-from trainer.scores import Score, baseline_scores, model_scores, outcomes_of, tree_scores
+from trainer.splits import Parts
 
 
 def write_report(
@@ -47,7 +47,7 @@ def _page(
     options: Options,
     title: str,
 ) -> Page:
-    outcomes, listeners = outcomes_of(parts), parts.test["listener_id"].to_numpy()
+    outcomes, listeners = parts.outcomes, parts.test["listener_id"].to_numpy()
     learning = [
         charts.learning_chart(result.name, result.fitted) for result in results if result.fitted is not None
     ]

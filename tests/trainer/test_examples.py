@@ -11,10 +11,10 @@ import torch
 from data import Dataset
 from models import ListenerContext, Predictor, RecentPlay, Registry
 from models.artifact import load
-from trainer.contexts import contexts_at
-from trainer.examples import make_examples
-from trainer.run import Options, choose_models, known_plays, train_models
-from trainer.splitting import Split
+from trainer.examples import contexts_at, make_examples
+from trainer.options import Options
+from trainer.run import choose_models, train_models
+from trainer.splits import Split, plays_of_known_tracks, split_dataset
 
 
 def client_contexts(plays: pd.DataFrame) -> list[ListenerContext]:
@@ -34,7 +34,7 @@ def all_contexts(plays: pd.DataFrame) -> list[ListenerContext]:
 
 
 def test_some_rows_contexts_are_those_of_all_rows(tiny_dataset: Dataset) -> None:
-    plays = known_plays(tiny_dataset)
+    plays = plays_of_known_tracks(tiny_dataset)
     rows = np.array([3, 50, 399])
     everything = all_contexts(plays)
     assert list(contexts_at(plays, rows)) == [everything[row] for row in rows]
@@ -45,9 +45,17 @@ def test_a_replayed_session_gives_training_and_serving_equal_numbers(
 ) -> None:
     options = Options("tuned", Split.TEMPORAL, torch.device("cpu"), epochs=2)
     models, registry = choose_models(["contextual"], "tuned"), Registry(tmp_path)
-    list(train_models(tiny_dataset, registry, models, options, lambda name, epochs: lambda loss: None))
+    list(
+        train_models(
+            split_dataset(tiny_dataset, options.split),
+            registry,
+            models,
+            options,
+            lambda name, epochs: lambda loss: None,
+        )
+    )
     artifact = load(registry.path("contextual", "1"))
-    predictor, plays = Predictor(artifact, tiny_dataset.catalogue), known_plays(tiny_dataset)
+    predictor, plays = Predictor(artifact, tiny_dataset.catalogue), plays_of_known_tracks(tiny_dataset)
     sent = client_contexts(plays)
     trained_on = all_contexts(plays)
     # A client of one listener in several sessions at once would know less: there are a few such plays.
@@ -69,7 +77,7 @@ def test_a_replayed_session_gives_training_and_serving_equal_numbers(
 
 
 def test_an_outcome_changes_only_later_contexts(tiny_dataset: Dataset) -> None:
-    plays = known_plays(tiny_dataset)
+    plays = plays_of_known_tracks(tiny_dataset)
     other = plays.assign(skipped=plays["skipped"].where(plays.index != 200, ~plays["skipped"]))
     before, after = all_contexts(plays), all_contexts(other)
     assert before[:201] == after[:201]
@@ -79,7 +87,15 @@ def test_an_outcome_changes_only_later_contexts(tiny_dataset: Dataset) -> None:
 def test_recipes_of_models_without_context_read_none(tiny_dataset: Dataset, tmp_path: Path) -> None:
     options = Options("tuned", Split.TEMPORAL, torch.device("cpu"), epochs=1)
     models, registry = choose_models(["advanced"], "tuned"), Registry(tmp_path)
-    list(train_models(tiny_dataset, registry, models, options, lambda name, epochs: lambda loss: None))
+    list(
+        train_models(
+            split_dataset(tiny_dataset, options.split),
+            registry,
+            models,
+            options,
+            lambda name, epochs: lambda loss: None,
+        )
+    )
     predictor = Predictor(load(registry.path("advanced", "1")), tiny_dataset.catalogue)
     tracks = predictor.track_ids[:5]
     known = ListenerContext(True, tuple(RecentPlay(track, True) for track in tracks), True, 4)

@@ -6,7 +6,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from trainer.errors import TrainingError
-from trainer.splitting import Split, draw_folds, parse_split, split_plays
+from trainer.splits import Split, draw_folds, parse_split, split_plays
 
 
 def some_plays(n: int, skipped: int) -> pd.DataFrame:

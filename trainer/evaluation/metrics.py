@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from models import Predictor
-from trainer.contexts import contexts_at
+from trainer.examples import contexts_at
 
 ECE_BINS = 15
 

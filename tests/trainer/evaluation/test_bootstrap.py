@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from trainer.intervals import bootstrap_intervals, rank_auc
+from trainer.evaluation.bootstrap import bootstrap_intervals, rank_auc
 
 
 @pytest.fixture

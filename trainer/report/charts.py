@@ -9,9 +9,9 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from data.pages import chart
 from data.pages.page import Chart, Table
-from trainer.evaluation import equal_mass_bins
-from trainer.scores import Score
-from trainer.tuned import Fitted
+from trainer.descent import Fitted
+from trainer.evaluation.comparison import Score
+from trainer.evaluation.metrics import equal_mass_bins
 
 _COLOURS = (chart.MAIN, chart.WARM, chart.CALM, chart.MUTED)
 
@@ -88,10 +88,11 @@ def confusion_chart(score: Score, outcomes: NDArray[np.bool_], threshold: float)
 def learning_chart(name: str, fitted: Fitted) -> Chart:
     """Draws the loss of each epoch."""
     epochs = np.arange(1, len(fitted.training_loss) + 1)
+    line = "o-" if len(epochs) == 1 else "-"  # a curve of one point would not show
     with chart.new_chart(f"learning-{name}", chart.SMALL) as (figure, axes):
-        axes.plot(epochs, fitted.training_loss, color=chart.MUTED, label="training, dropout on")
+        axes.plot(epochs, fitted.training_loss, line, color=chart.MUTED, label="training, dropout on")
         if fitted.validation_loss:
-            axes.plot(epochs, fitted.validation_loss, color=chart.MAIN, label="held out")
+            axes.plot(epochs, fitted.validation_loss, line, color=chart.MAIN, label="held out")
             axes.axvline(fitted.best_epoch, color=chart.WARM, linewidth=1)
         axes.set(xlabel="epoch", ylabel="log loss")
         axes.legend()

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from models import networks
 from models.artifact import Layer
-from trainer.device import choose_device
 from trainer.errors import TrainingError
-from trainer.fitting import fit, oversample
+from trainer.options import choose_device
+from trainer.published import fit_published, oversample
 from trainer.recipes import RECIPES, PublishedRecipe
 
 SHORT = PublishedRecipe("A short one.", "Advanced", (), learning_rate=0.01, plateau_patience=5, epochs=40)
@@ -30,8 +30,9 @@ def train(
     examples: tuple[NDArray[np.float32], NDArray[np.int64]], seed: int = 1, recipe: PublishedRecipe = SHORT
 ) -> tuple[tuple[Layer, ...], list[float]]:
     losses: list[float] = []
-    layers = fit(*examples, recipe, device=torch.device("cpu"), seed=seed, on_epoch=losses.append)
-    return layers, losses
+    fitted = fit_published(*examples, recipe, torch.device("cpu"), seed, losses.append)
+    assert fitted.training_loss == tuple(losses)
+    return fitted.layers, losses
 
 
 def outputs(layers: tuple[Layer, ...], inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.goals.quality import goals, goals_table
+from benchmarks.quality import goals, goals_table
 
 
 def row(model: str, recipe: str, **changes: Any) -> dict[str, Any]:
