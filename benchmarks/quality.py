@@ -126,9 +126,9 @@ def measure_recipe(parts: "Parts", options: "Options") -> Iterator[Row]:
         registry = Registry(Path(folder))
         results = list(train_models(parts, registry, choose_models([], recipe), options, bars.start))
         for result, score in zip(results, model_scores(results, parts), strict=True):
-            sizes = {"n_train": result.n_train, "n_test": result.n_test, "device": options.device.type}
-            seconds = {"train_seconds": round(result.train_seconds, 3)}
-            yield {**common, "model": score.name, **score.as_json(), **sizes, **seconds}
+            sizes = {"n_train": len(parts.training_rows), "n_test": len(parts.test_rows)}
+            run = {"device": options.device.type, "train_seconds": result.manifest.training["seconds"]}
+            yield {**common, "model": score.name, **score.as_json(), **sizes, **run}
             bare = without_context_score(result, parts, registry)
             if bare is not None:
                 yield {**common, "recipe": "no context", "model": score.name, **bare.as_json()}

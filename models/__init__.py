@@ -3,7 +3,7 @@
 from models.artifact import Artifact, ArtifactError, Manifest
 from models.context import ListenerContext, RecentPlay
 from models.predictor import Predictor, UnknownTrackError, load_predictor
-from models.registry import Registry, UnknownModelError
+from models.registry import Registry
 
 __all__ = [
     "Artifact",
@@ -13,7 +13,6 @@ __all__ = [
     "Predictor",
     "RecentPlay",
     "Registry",
-    "UnknownModelError",
     "UnknownTrackError",
     "load_predictor",
 ]

@@ -37,14 +37,7 @@ class FirstLayer:
     def __init__(
         self, inputs: InputEncoder, layer: Layer, catalogue: Catalogue, yield_control: YieldControl = no_op
     ) -> None:
-        """Computes the track parts of the whole catalogue.
-
-        Args:
-            inputs: Encoder of the network's inputs.
-            layer: Weights (n_first, n_inputs) and biases (n_first,).
-            catalogue: Tracks; has the audio columns that the encoder uses.
-            yield_control: Called after every chunk of the catalogue, to let other work go on.
-        """
+        """Computes the track parts of the whole catalogue; calls `yield_control` after every chunk of it."""
         weight, _ = layer
         n_without_context = inputs.n_inputs - inputs.n_context_inputs
         self.uses_context = inputs.context is not None
@@ -56,9 +49,8 @@ class FirstLayer:
         )
         self._context = inputs.context
         # The last column adds nothing to the 1 that `ForwardPass` wants at a row's end.
-        self._context_weight = np.pad(
-            weight[:, n_without_context:].T, ((0, 0), (0, 1))
-        )  # (n_context, n_first + 1)
+        context_weight = weight[:, n_without_context:].T
+        self._context_weight = np.pad(context_weight, ((0, 0), (0, 1)))  # (n_context, n_first + 1)
         self._row_of = catalogue.row_of
 
     def one(

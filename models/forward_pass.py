@@ -37,11 +37,7 @@ class ForwardPass:
         self._calibration = calibration
 
     def one(self, sums: NDArray[np.float32]) -> float:
-        """Returns the play-through probability of one row.
-
-        Args:
-            sums: As for a call, (n_first + 1,); overwritten.
-        """
+        """Returns the play-through probability of one row, (n_first + 1,), which is overwritten."""
         return self._probability(float(self._logits(sums)))
 
     def __call__(self, sums: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -55,10 +55,7 @@ class Predictor:
         first, *hidden, (last_weight, last_bias) = artifact.layers
         self._first = FirstLayer(artifact.inputs, first, catalogue, yield_control)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        last = (
-            last_weight[1] - last_weight[0],  # (n_in,)
-            last_bias[1] - last_bias[0],  # ()
-        )
+        last = last_weight[1] - last_weight[0], last_bias[1] - last_bias[0]  # (n_in,) and ()
         self._forward = ForwardPass(hidden, last, manifest.calibration)
         self._durations_s = _durations_s(catalogue)
         self._skip_times = artifact.skip_times
@@ -96,12 +93,7 @@ class Predictor:
     def predict_all(
         self, favourite_genres: Sequence[str], context: ListenerContext | None = None
     ) -> NDArray[np.float64]:
-        """Returns the play-through probabilities of the whole catalogue, in the order of `track_ids`.
-
-        Args:
-            favourite_genres: The listener's, as for `predict`.
-            context: As for `predict`.
-        """
+        """Returns what `predict` would of the whole catalogue, in the order of `track_ids`."""
         first, genres = self._first, tuple(favourite_genres)
         if context is None or not first.uses_context:
             return self._forward.over(first.track_parts, first.listener_part(genres))
@@ -110,15 +102,7 @@ class Predictor:
     def start(
         self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
     ) -> NDArray[np.float32]:
-        """Begins one prediction: what follows is the same for everybody, and `finish` does it for many.
-
-        Args:
-            track_id: Track.
-            favourite_genres: The listener's, as for `predict`.
-            context: As for `predict`.
-
-        Returns:
-            The first layer's sums, (n_first + 1,), for one use.
+        """Returns the first layer's sums of one prediction, (n_first + 1,), for one use by `finish`.
 
         Raises:
             UnknownTrackError: The track is not in the catalogue.
@@ -129,47 +113,23 @@ class Predictor:
         return self._first.one(row, favourite_genres, context)
 
     def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
-        """Ends predictions that `start` began, in one forward pass.
-
-        Args:
-            started: Some results of `start`; those of other listeners and tracks may be among them.
-
-        Returns:
-            Their play-through probabilities, in the same order.
-        """
+        """Returns the probabilities of predictions that `start` began, in one forward pass."""
         if len(started) == 1:
             return [self._forward.one(started[0])]
         sums = np.concatenate(started).reshape(len(started), -1)  # (n, n_first + 1)
         probabilities: list[float] = self._forward(sums).tolist()
         return probabilities
 
-    def listening_curves(
-        self,
-        track_ids: Sequence[str],
-        favourite_genres: Sequence[str],
-        context: ListenerContext | None,
-        at_s: Sequence[float],
-    ) -> NDArray[np.float64]:
-        """Returns how likely each second of tracks is heard once they are started.
-
-        Args:
-            track_ids: Tracks.
-            favourite_genres: The listener's.
-            context: What else is known about the listener.
-            at_s: Seconds from the start of a track, at least 0.
-
-        Returns:
-            P(second t is heard | started), (n_tracks, n_points); see `SkipTimes.listening_curves`.
-
-        Raises:
-            UnknownTrackError: Some tracks are not in the catalogue.
-        """
-        return self.curves_of(track_ids, self.predict(track_ids, favourite_genres, context), at_s)
-
     def curves_of(
         self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
     ) -> NDArray[np.float64]:
-        """Returns the curves of tracks whose probabilities `predict` has given, (n_tracks, n_points)."""
+        """Returns how likely each second of tracks is heard once they are started, (n_tracks, n_points).
+
+        Args:
+            track_ids: Tracks.
+            probabilities: Their play-through probabilities, from `predict`.
+            at_s: Seconds from the start of a track, at least 0.
+        """
         durations_s = self._durations_s[self._rows(track_ids)]
         return self._skip_times.listening_curves(probabilities, durations_s, at_s)
 
@@ -194,10 +154,7 @@ def load_predictor(path: Path, catalogue: Catalogue, yield_control: YieldControl
     Args:
         path: Folder of one model version.
         catalogue: Tracks to predict for.
-        yield_control: Called after every chunk of the catalogue, to let other work go on.
-
-    Returns:
-        The predictor.
+        yield_control: As for `Predictor`.
 
     Raises:
         ArtifactError: The artifact is broken, or needs track attributes that the catalogue lacks.

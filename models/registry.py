@@ -20,10 +20,6 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _GIVEN = ".versions"
 
 
-class UnknownModelError(Exception):
-    """The registry holds no complete artifact of that name, or not that version of it."""
-
-
 @dataclass(frozen=True)
 class Registry:
     """Finds artifacts by name and version; a folder that does not exist is an empty registry.
@@ -52,17 +48,6 @@ class Registry:
             for folder in sorted(self._folders())
             for version in self._numbered(folder.name)
         }
-
-    def newest(self, name: str) -> str:
-        """Returns the name's newest complete version.
-
-        Raises:
-            UnknownModelError: There is none.
-        """
-        versions = self.versions(name)
-        if not versions:
-            raise UnknownModelError(f"{self.root}: no model named {name!r}")
-        return versions[-1]
 
     def path(self, name: str, version: str) -> Path:
         """Returns where that version is, or would be."""

@@ -64,35 +64,6 @@ def train(
     ] = False,
 ) -> None:
     """Trains models on a data set's plays and exports each as the next version."""
-    try:
-        settings = TrainerSettings.load()
-        directory = data or settings.data_directory
-        registry = models_dir or settings.models
-        wanted = device or settings.device
-        named = (models or [], directory, lenient, registry)
-        _run(*named, split, recipe, wanted, seed, epochs, data_licence, resume, html_file, json_file)
-    except (SettingsError, TrainingError) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted: the models exported so far stay; --resume trains the others only", INTERRUPTED)
-
-
-def _run(
-    names: list[str],
-    directory: Path,
-    lenient: bool,
-    models_directory: Path,
-    split: str,
-    recipe: str,
-    device: str,
-    seed: int,
-    epochs: int | None,
-    data_licence: str,
-    resume: bool,
-    html_file: Path | None,
-    json_file: Path | None,
-) -> None:
-    """Trains, shows and writes the results; whatever a person can mend becomes a `TrainingError`."""
     wait_passively()
     # Late, so that --help and a mistyped flag answer at once.
     from data import DataError, print_repairs, read_dataset
@@ -103,15 +74,16 @@ def _run(
     from trainer.run import choose_models, train_models
     from trainer.splits import parse_split, split_dataset
 
-    recipes = choose_models(names, recipe)
-    options = Options(recipe, parse_split(split), choose_device(device), seed, epochs, data_licence, resume)
-    check_folder(models_directory)
-    check_file(html_file)
-    check_file(json_file)
     errors = Console(stderr=True)
-    registry = Registry(models_directory)
     results: list[Trained] = []
     try:
+        settings = TrainerSettings.load()
+        directory, registry = data or settings.data_directory, Registry(models_dir or settings.models)
+        recipes, chosen = choose_models(models or [], recipe), choose_device(device or settings.device)
+        options = Options(recipe, parse_split(split), chosen, seed, epochs, data_licence, resume)
+        check_folder(registry.root)
+        check_file(html_file)
+        check_file(json_file)
         with stage(errors, f"reading {directory}"):
             dataset = read_dataset(directory, lenient=lenient)
         print_repairs(dataset.repairs)
@@ -124,13 +96,15 @@ def _run(
                 from trainer.report.page import write_report
 
                 write_report(html_file, results, parts, registry, options, f"Models of {directory}")
-    except (DataError, ArtifactError) as error:
-        raise TrainingError(str(error)) from error
-    title = f"{recipe} recipe, {split} split, {options.device.type}"
-    (errors if json_file == STDOUT else Console()).print(results_table(results, title))
-    if json_file is not None:
-        content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": options.device.type}
-        write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
+        title = f"{recipe} recipe, {split} split, {chosen.type}"
+        (errors if json_file == STDOUT else Console()).print(results_table(results, title))
+        if json_file is not None:
+            content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": chosen.type}
+            write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
+    except (SettingsError, TrainingError, DataError, ArtifactError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted: the models exported so far stay; --resume trains the others only", INTERRUPTED)
 
 
 def _fail(message: str, code: int = 1) -> None:

@@ -1,7 +1,6 @@
 """The descent: epochs of optimiser steps, the same loop for every recipe, and the network that results."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,30 +62,29 @@ class Descent:
 
 
 def descend(
-    set_up: Callable[[], Descent], epochs: int, device: torch.device, seed: int
-) -> Iterator[tuple[nn.Module, float]]:
-    """Trains a new network; after each epoch yields it and the epoch's mean loss.
-
-    What is yielded changes as the training goes on.
+    set_up: Callable[[], Descent],
+    epochs: int,
+    device: torch.device,
+    seed: int,
+    on_epoch: Callable[[nn.Module, float], object],
+) -> nn.Module:
+    """Trains a new network and returns it; the process's own random numbers stay as they were.
 
     Args:
         set_up: Makes the network and what trains it.
         epochs: How many.
         device: Where it is trained.
         seed: Seed of whatever is drawn: the initial weights, the batches and the dropout.
+        on_epoch: Called after each epoch with the network as it is then, and the epoch's mean loss.
     """
-    # The process's generator is lent for an epoch only: whoever asks for the next one may draw too.
-    with _own_randomness(device):
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
         torch.manual_seed(seed)
         descent = set_up()
-        state = _random_state(device)
-    for _ in range(epochs):
-        with _own_randomness(device):
-            _set_random_state(state, device)
+        for _ in range(epochs):
             loss = _run_epoch(descent, device)
-            state = _random_state(device)
-        descent.after_epoch(loss)
-        yield descent.result, loss
+            descent.after_epoch(loss)
+            on_epoch(descent.result, loss)
+    return descent.result
 
 
 def _run_epoch(descent: Descent, device: torch.device) -> float:
@@ -107,33 +105,8 @@ def _run_epoch(descent: Descent, device: torch.device) -> float:
     return float(total) / n_plays
 
 
-@contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Gives the process's generators back as they were."""
-    with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
-        yield
-
-
-def _random_state(device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Returns the generators' states: the CPU's, and CUDA's, which draws the dropout there."""
-    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return torch.random.get_rng_state(), on_device
-
-
-def _set_random_state(state: tuple[torch.Tensor, torch.Tensor | None], device: torch.device) -> None:
-    on_cpu, on_device = state
-    torch.random.set_rng_state(on_cpu)
-    if on_device is not None:
-        torch.cuda.set_rng_state(on_device, device)
-
-
 def linear_layers(network: nn.Module, varies: NDArray[np.bool_]) -> tuple[Layer, ...]:
-    """Returns the network's linear layers; inputs that it never saw vary get the weight 0.
-
-    Args:
-        network: Trained on the varying inputs only.
-        varies: Which inputs those are, (n_inputs,).
-    """
+    """Returns the linear layers of a network that was trained on the inputs that vary; others weigh 0."""
     modules = [module for module in network.modules() if isinstance(module, nn.Linear)]
     layers = [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in modules]
     (weight, bias), *rest = layers

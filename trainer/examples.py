@@ -55,28 +55,28 @@ class Examples:
         """Returns the width of a play's inputs."""
         return self.tracks.shape[1] + self.listeners.shape[1] + self.context.shape[1]
 
-    def inputs(self, plays: torch.Tensor, *, with_context: bool = True) -> torch.Tensor:
+    def inputs(
+        self, plays: torch.Tensor, *, with_context: bool = True, whole_genres: bool = False
+    ) -> torch.Tensor:
         """Returns the inputs of some plays, (n_batch, n_inputs).
 
         Args:
             plays: Their positions, (n_batch,).
             with_context: Whether to show the context, or the inputs that a client without any would get.
+            whole_genres: Whether favourite genres count in full beside a context: for trees.
         """
         listeners, context = self.listeners[self.listener_of[plays]], self.context[plays]
-        if with_context:
-            listeners = listeners * self.genre_share[plays, None]
-        else:
+        if not with_context:
             context = torch.zeros_like(context)
+        elif not whole_genres:
+            listeners = listeners * self.genre_share[plays, None]
         return torch.cat((self.tracks[self.track_of[plays]], listeners, context), dim=1)
 
-    def plain_inputs(self, plays: torch.Tensor) -> torch.Tensor:
-        """Returns the inputs of some plays with favourite genres in full, (n_batch, n_inputs): for trees."""
-        blocks = (
-            self.tracks[self.track_of[plays]],
-            self.listeners[self.listener_of[plays]],
-            self.context[plays],
-        )
-        return torch.cat(blocks, dim=1)
+    def dense_inputs(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns inputs as trees learn them, favourite genres counting in full, (n_rows, n_inputs)."""
+        plays = torch.from_numpy(rows).to(self.classes.device)
+        inputs: NDArray[np.float32] = self.inputs(plays, whole_genres=True).cpu().numpy()
+        return inputs
 
     def part(self, rows: NDArray[np.int64]) -> "Examples":
         """Returns some of the plays; the tables are shared, not copied."""
@@ -109,14 +109,11 @@ def _distinct(rows: torch.Tensor) -> torch.Tensor:
 
 
 def contexts_at(plays: pd.DataFrame, rows: NDArray[np.int64]) -> Iterator[ListenerContext]:
-    """Yields the contexts of some of the plays.
+    """Yields the listener's plays that had ended when a play started, and its situation, for some plays.
 
     Args:
         plays: All plays, in time order: what happened before a play is known whatever its part.
         rows: Positions of the wanted ones.
-
-    Yields:
-        For each of them the listener's plays that had ended when it started, and its situation.
     """
     known = known_plays(plays)
     outcomes = plays[["track_id", "skipped"]].iloc[known.rows].itertuples(index=False)
@@ -140,7 +137,7 @@ def make_examples(
         encoder: Fitted encoder.
         catalogue: Has every track of the plays.
         plays: Plays of any part.
-        contexts: Context of each play, in the same order; may be a generator. Not read without need.
+        contexts: Context of each play, in the same order; not read without need.
         device: Where the training runs.
     """
     rows = np.array(plays["track_id"].map(catalogue.row_of), dtype=np.int64)
@@ -160,10 +157,9 @@ def make_examples(
 def context_block(
     encoder: InputEncoder, catalogue: Catalogue, rows: NDArray[np.int64], contexts: Iterable[ListenerContext]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns the context inputs of plays of the tracks in `rows`, and what their genres count for beside it.
+    """Returns the context inputs of plays of the tracks in `rows`, (n_plays, n_context_inputs).
 
-    Returns:
-        The context block, (n_plays, n_context_inputs), and the shares of the genres, (n_plays,).
+    Beside them what the plays' favourite genres count for, (n_plays,).
     """
     block = np.zeros((len(rows), encoder.n_context_inputs), dtype=np.float32)
     shares = np.ones(len(rows), dtype=np.float32)

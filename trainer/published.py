@@ -44,7 +44,7 @@ def fit_published(
         inputs: Standardised inputs of the training part, (n_plays, n_inputs).
         classes: 0 = skipped, 1 = played through, (n_plays,); at least two of each.
         recipe: How to train.
-        device: Where to train; the data is moved there once.
+        device: Where to train.
         seed: Seed of the oversampling, the initial weights and the dropout.
         on_epoch: Called with the loss of each epoch.
     """
@@ -65,9 +65,12 @@ def fit_published(
         return replace(descent, after_epoch=scheduler.step)
 
     losses: list[float] = []
-    for network, loss in descend(set_up, recipe.epochs, device, seed):  # noqa: B007
+
+    def note(_: object, loss: float) -> None:
         losses.append(loss)
         on_epoch(loss)
+
+    network = descend(set_up, recipe.epochs, device, seed, note)
     return Fitted(linear_layers(network, varies), Calibration(), recipe.epochs, tuple(losses))
 
 

@@ -12,11 +12,7 @@ STDOUT = Path("-")
 
 
 def check_folder(directory: Path) -> None:
-    """Makes a folder that files are to be written to.
-
-    Raises:
-        TrainingError: It cannot be made, or not be written to.
-    """
+    """Makes a folder that files are to be written to; raises `TrainingError` where that cannot be."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -25,11 +21,7 @@ def check_folder(directory: Path) -> None:
 
 
 def check_file(file: Path | None) -> None:
-    """Makes the folder of a file that is to be written; None and `-` need none.
-
-    Raises:
-        TrainingError: It cannot be written.
-    """
+    """Makes the folder of a file that is to be written; raises `TrainingError` where that cannot be."""
     if file is None or file == STDOUT:
         return
     if file.is_dir():
@@ -47,11 +39,7 @@ def _check_access(path: Path) -> None:
 
 
 def write_json(file: Path, content: dict[str, Any]) -> None:
-    """Writes results as JSON; `-` is standard output.
-
-    Raises:
-        TrainingError: The file cannot be written.
-    """
+    """Writes results as JSON; `-` is standard output. Raises `TrainingError` where that cannot be."""
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     if file == STDOUT:
         sys.stdout.write(text)

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models import Artifact, Predictor, Registry
+from models import Artifact, Manifest, Predictor, Registry
 from models.features import GenreEncoder, InputEncoder
 from models.features.genre_tfidf import fit_genres
 from trainer.descent import Fitted, OnEpoch
@@ -22,31 +22,26 @@ from trainer.splits import Parts
 from trainer.tuned import train_tuned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trained:
     """One exported model.
 
     Attributes:
-        name: Model name.
-        version: Version in the registry.
+        manifest: As it was exported, its version and threshold among the rest.
         metrics: Quality on the test part.
-        n_train: Plays in the training part.
-        n_test: Plays in the test part.
-        train_seconds: Time for features and training.
-        threshold: Probability below which the model expects a skip.
         probabilities: Of the test part's plays, (n_test,).
         fitted: How the training went; None for a model that was kept from an earlier run.
     """
 
-    name: str
-    version: str
+    manifest: Manifest
     metrics: Metrics
-    n_train: int
-    n_test: int
-    train_seconds: float
-    threshold: float
-    probabilities: NDArray[np.float64] = field(repr=False, compare=False)
-    fitted: Fitted | None = field(repr=False, compare=False)
+    probabilities: NDArray[np.float64]
+    fitted: Fitted | None
+
+    @property
+    def name(self) -> str:
+        """Returns the model's name."""
+        return self.manifest.name
 
 
 def choose_models(names: Sequence[str], recipe: str) -> dict[str, Recipe]:
@@ -78,8 +73,7 @@ def train_models(
         registry: Where each model becomes the next version.
         recipes: Recipe of each model, from `choose_models`.
         options: What the run varies.
-        progress_of: Called with a model's name and number of epochs; returns what is called with each
-            epoch's loss.
+        progress_of: Returns the callback of a model's epochs, given its name and their number.
 
     Yields:
         Each model once it is exported.
@@ -96,7 +90,7 @@ def train_models(
         recipe = chosen.shortened(options.epochs)
         kept = exported_before(name, recipe, registry, parts, options) if options.resume else None
         if kept is not None:
-            yield _trained(kept, None, parts, *_evaluate(kept, parts))
+            yield Trained(kept.manifest, *_evaluate(kept, parts), None)
             continue
         started = time.perf_counter()
         on_epoch = progress_of(name, recipe.epochs * recipe.n_fits)
@@ -104,10 +98,9 @@ def train_models(
         seconds = time.perf_counter() - started + genre_seconds
         artifact = make_artifact(name, recipe, inputs, fitted, parts, options, seconds)
         metrics, probabilities = _evaluate(artifact, parts)
-        measured = replace(
-            artifact, manifest=artifact.manifest.model_copy(update={"metrics": metrics.known()})
-        )
-        yield _trained(registry.add(measured), fitted, parts, metrics, probabilities)
+        manifest = artifact.manifest.model_copy(update={"metrics": metrics.known()})
+        exported = registry.add(replace(artifact, manifest=manifest))
+        yield Trained(exported.manifest, metrics, probabilities, fitted)
 
 
 def _train(
@@ -128,24 +121,3 @@ def _evaluate(artifact: Artifact, parts: Parts) -> tuple[Metrics, NDArray[np.flo
         probabilities, parts.outcomes, majority=parts.majority, threshold=artifact.manifest.threshold
     )
     return metrics, probabilities
-
-
-def _trained(
-    artifact: Artifact,
-    fitted: Fitted | None,
-    parts: Parts,
-    metrics: Metrics,
-    probabilities: NDArray[np.float64],
-) -> Trained:
-    manifest = artifact.manifest
-    return Trained(
-        manifest.name,
-        manifest.version,
-        metrics,
-        len(parts.training_rows),
-        len(parts.test_rows),
-        float(str(manifest.training["seconds"])),
-        manifest.threshold,
-        probabilities,
-        fitted,
-    )

@@ -96,14 +96,11 @@ def parse_split(name: str) -> Split:
 
 
 def split_plays(plays: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Splits the plays 80/20.
+    """Returns the plays' training part and test part, 80/20.
 
     Args:
         plays: Plays in time order.
         split: `random`: the published one; `temporal`: the last fifth by time is the test part.
-
-    Returns:
-        Training part and test part.
 
     Raises:
         TrainingError: There are too few plays, or the training part lacks examples of an outcome.

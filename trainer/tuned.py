@@ -3,7 +3,7 @@
 The network is first trained without each fold, to learn when to stop and how to calibrate, then on all plays.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -94,25 +94,17 @@ def fit_tuned(
         on_epoch: Called with the loss of each epoch of every fit.
     """
     varies = examples.varying()
-    best_epoch, calibration = recipe.epochs, Calibration()
-    training_loss = validation_loss = np.zeros(0)
+    best_epoch, calibration, losses = recipe.epochs, Calibration(), ((), ())
     if folds is not None:
         logits, training_loss = _held_out(examples, folds, recipe, imagined, varies, seed, on_epoch)
         outcomes = examples.classes.cpu().numpy().astype(bool)
         validation_loss = log_loss(logits, outcomes)
         best = int(np.argmin(validation_loss))
         best_epoch, calibration = best + 1, fit_calibration(logits[best], outcomes)
+        losses = tuple(training_loss.tolist()), tuple(validation_loss.tolist())
     taught = teach(examples, list(imagined), seed=seed)
-    losses: list[float] = []
-    for network, loss in descend_tuned(taught, varies, recipe, seed):
-        on_epoch(loss)
-        losses.append(loss)
-        if len(losses) == best_epoch:
-            layers = linear_layers(network, varies)
-            break
-    training_loss = training_loss if folds is not None else np.array(losses)
-    told = tuple(training_loss.tolist()), tuple(validation_loss.tolist())
-    return Fitted(layers, calibration, best_epoch, *told)
+    network = descend_tuned(taught, varies, recipe, seed, lambda _, loss: on_epoch(loss), best_epoch)
+    return Fitted(linear_layers(network, varies), calibration, best_epoch, *losses)
 
 
 def _held_out(
@@ -127,32 +119,41 @@ def _held_out(
     """Trains without each fold; the teacher does not see it either.
 
     Returns:
-        Logits of every play by the network that did not see it, after each epoch, (n_epochs, n_plays), and
-        the mean training loss of each epoch, (n_epochs,).
+        Of each epoch, logits of every play by the network that did not see it, (n_epochs, n_plays), and the
+        mean training loss, (n_epochs,).
     """
     logits, losses = np.empty((recipe.epochs, len(examples))), np.zeros(recipe.epochs)
     numbers = np.unique(folds)
-    for number in numbers:
+
+    def fit_without(number: int) -> None:
         asked, kept = np.flatnonzero(folds == number), np.flatnonzero(folds != number)
-        held_out = examples.part(asked)
-        taught = teach(examples.part(kept), [each.part(kept) for each in imagined], seed=seed)
-        for epoch, (network, loss) in enumerate(descend_tuned(taught, varies, recipe, seed)):
+        held_out, epochs = examples.part(asked), iter(range(recipe.epochs))
+
+        def note(network: nn.Module, loss: float) -> None:
+            epoch = next(epochs)
             logits[epoch, asked] = predict_logits(network, held_out, varies)
             losses[epoch] += loss / len(numbers)
             on_epoch(loss)
+
+        taught = teach(examples.part(kept), [each.part(kept) for each in imagined], seed=seed)
+        descend_tuned(taught, varies, recipe, seed, note)
+
+    for number in numbers:
+        fit_without(number)
     return logits, losses
 
 
 def descend_tuned(
-    examples: Examples, varies: NDArray[np.bool_], recipe: TunedRecipe, seed: int
-) -> Iterator[tuple[nn.Module, float]]:
-    """Trains a new network as `descend` does; what is yielded is averaged over the latest steps.
+    examples: Examples,
+    varies: NDArray[np.bool_],
+    recipe: TunedRecipe,
+    seed: int,
+    on_epoch: Callable[[nn.Module, float], object],
+    epochs: int | None = None,
+) -> nn.Module:
+    """Trains a new network on the inputs that vary, as `descend` does.
 
-    Args:
-        examples: Plays to learn from.
-        varies: Which inputs to read, (n_inputs,).
-        recipe: How to train.
-        seed: Seed of the initial weights, the batches and the dropout.
+    The schedule is that of the recipe's epochs; `epochs` stops sooner.
     """
     device = examples.classes.device
     # Less than the recipe's batch where an epoch would be a step or two.
@@ -177,7 +178,7 @@ def descend_tuned(
 
         return Descent(network, optimizer, batches, averaged.module, after_step, half_precision=True)
 
-    return descend(set_up, recipe.epochs, device, seed)
+    return descend(set_up, epochs or recipe.epochs, device, seed, on_epoch)
 
 
 def _batch(examples: Examples, plays: torch.Tensor, *, bare_too: bool) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,13 +18,7 @@ _LARGEST_WEIGHT = 1e6
 
 
 def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
-    """Rebuilds the encoder.
-
-    Raises:
-        KeyError: An array is missing.
-        ValueError: The parts do not fit together, or hold a value that is not finite.
-        safetensors.SafetensorError: The content is no safetensors file.
-    """
+    """Returns the encoder; raises as `unpack_layers` does."""
     arrays = load(content)
     n_terms = len(genres.terms)
     n_clusters, n_components = arrays["centroids"].shape
@@ -75,13 +69,7 @@ def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> C
 
 
 def unpack_skip_times(content: bytes) -> SkipTimes:
-    """Rebuilds the spread of skips.
-
-    Raises:
-        KeyError: An array is missing.
-        ValueError: The quantiles do not rise, or hold a value that is not finite.
-        safetensors.SafetensorError: The content is no safetensors file.
-    """
+    """Returns the spread of skips; raises as `unpack_layers` does."""
     arrays = load(content)
     shape = (len(arrays["shares"]),)
     shares, seconds = (_checked(arrays, name, shape, np.float64) for name in ("shares", "seconds"))
@@ -96,11 +84,11 @@ def _check_rising(name: str, values: NDArray[Any]) -> None:
 
 
 def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
-    """Rebuilds the linear layers, two or more, of a network with two outputs.
+    """Returns the linear layers, two or more, of a network with two outputs.
 
     Raises:
         KeyError: An array is missing.
-        ValueError: The layers do not fit together, or hold a value out of range.
+        ValueError: The parts do not fit together, or hold a value that is out of range or not finite.
         safetensors.SafetensorError: The content is no safetensors file.
     """
     arrays = load(content)

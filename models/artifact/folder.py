@@ -1,6 +1,6 @@
-"""The artifact: one folder a model version, written in one piece and safe to load from a stranger.
+"""The artifact's folder: written in one piece, and safe to load from a stranger.
 
-The folder holds `manifest.json`, `weights.safetensors`, `genres.json`, `encoder.safetensors` and
+It holds `manifest.json`, `weights.safetensors`, `genres.json`, `encoder.safetensors` and
 `skip_times.safetensors`; the manifest carries the SHA-256 of the other four. Nothing in it is executed on
 loading.
 """
@@ -56,7 +56,7 @@ class ArtifactError(Exception):
         self.problem = problem
 
     def __str__(self) -> str:
-        """Returns `folder: problem` on one line."""
+        """Returns the folder and the problem on one line."""
         return " ".join(f"{self.path}: {self.problem}".split())
 
 
@@ -114,17 +114,11 @@ def save(artifact: Artifact, directory: Path) -> None:
 
 
 def load(directory: Path) -> Artifact:
-    """Reads an artifact and checks all of it.
-
-    Args:
-        directory: Folder of one model version.
-
-    Returns:
-        The model, whose parts are known to fit together and to hold no NaN.
+    """Returns the artifact in a folder, all of it checked.
 
     Raises:
         ArtifactError: It is missing, half-written, changed since, of another format version, or a copy of
-            another version.
+            another version; or its parts do not fit together, or hold a NaN.
     """
     raw = _read(directory, MANIFEST)
     with _parsing(directory, MANIFEST):

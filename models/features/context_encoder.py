@@ -117,9 +117,6 @@ def fit_context(
         row_of: Row of each track of the catalogue.
         weights: Size of the features by name; `situation` stands for the inputs that are no history, `*` for
             the features that are not named.
-
-    Returns:
-        The encoder.
     """
     prior = float(np.clip(played_through.mean(), 0.01, 0.99))
     relevance = _relevance(views.audio[rows], played_through, listener_ids)

@@ -99,12 +99,11 @@ class GenreEncoder:
 def fit_genres(names: Iterable[str], *, seed: int) -> GenreEncoder:
     """Fits TF-IDF, PCA and KMeans on the words of the genre names.
 
+    There are at most 200 clusters over at most 50 components; fewer where the names are fewer.
+
     Args:
         names: Genre names that may be known before training, repeated or not: names are no outcomes.
         seed: Random state of PCA and KMeans.
-
-    Returns:
-        An encoder of at most 200 clusters over at most 50 components; fewer where the names are fewer.
     """
     from sklearn.decomposition import PCA
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -151,11 +150,8 @@ def single_out(encoder: GenreEncoder, names: Iterable[str]) -> GenreEncoder:
     favourites fall there could not be told apart.
 
     Args:
-        encoder: Fitted encoder.
+        encoder: Fitted encoder; it gets at most 300 clusters more, to which unknown names may go as well.
         names: Favourite genres of the training part's listeners, each as often as it counts.
-
-    Returns:
-        The encoder with at most 300 clusters more; unknown names may go to one of them if it is nearer.
     """
     counts = Counter(normalise(name) for name in names)
     # By name where they are as common, so that the order of the plays has no say.

@@ -136,13 +136,7 @@ def _outcomes_near(
 def _mean_outcome(
     alike: NDArray[np.bool_], outcomes: NDArray[np.float32], n_prior: float
 ) -> NDArray[np.float32]:
-    """Returns the mean outcome of the recent plays that are like a candidate, (n_candidates,).
-
-    Args:
-        alike: Which are, (n_candidates, n_recent).
-        outcomes: Of the recent plays, (n_recent,).
-        n_prior: Plays without a leaning that it is shrunk by.
-    """
+    """Returns the mean outcome of the plays that are `alike`, (n_candidates, n_recent), by candidate."""
     mean: NDArray[np.float32] = alike @ outcomes / (alike.sum(axis=1) + n_prior)
     return mean
 

@@ -85,21 +85,14 @@ class InputEncoder:
         return encoded
 
     def chunks(self, tracks: pd.DataFrame) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Yields some tracks after the other: which, and their block before standardisation.
-
-        It is that of `raw_tracks` with the audio attributes on their normal scale, if they have one.
-        """
+        """Yields what `raw_chunks` does, with the audio attributes on their normal scale."""
         for some, rows in raw_chunks(self.genres, self.audio, tracks):
             if self.scores is not None:
                 rows[:, self.genres.n_clusters :] = self.scores.transform(rows[:, self.genres.n_clusters :])
             yield some, rows
 
     def track_block(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
-
-        Args:
-            rows: From `chunks`.
-        """
+        """Returns the standardised track block of rows from `chunks`, (n_tracks, n_track_inputs)."""
         block = slice(0, self.n_track_inputs)
         return _standardise(rows, self.mean[block], self.scale[block])
 
@@ -117,18 +110,10 @@ class InputEncoder:
         return _standardise(raw_listener(self.genres, favourite_genres), self.mean[block], self.scale[block])
 
 
-def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:
-    """Returns the track block before standardisation, (n_tracks, n_clusters + n_audio); NaN where unknown."""
-    rows = np.empty((len(tracks), genres.n_clusters + len(audio)))
-    for some, raw in raw_chunks(genres, audio, tracks):
-        rows[some] = raw
-    return rows
-
-
 def raw_chunks(
     genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yields some tracks after the other: which, and their rows of `raw_tracks`."""
+    """Yields which tracks, and their block before standardisation, NaN where unknown; a few at a time."""
     clusters_of: dict[tuple[str, ...], list[int]] = {}  # an artist has many tracks
     for start in range(0, len(tracks), _TRACKS_AT_ONCE):
         some = slice(start, start + _TRACKS_AT_ONCE)
@@ -182,14 +167,12 @@ def fit_inputs(
         audio: Track columns to use.
         tracks: The catalogue's row of each play's track, in the plays' order.
         plays: Plays of the training part: `favourite_genres`.
-
-    Returns:
-        The encoder of a network's inputs.
     """
     from sklearn.preprocessing import StandardScaler
 
     listeners = [raw_listener(genres, favourites) for favourites in plays["favourite_genres"]]
-    raw = np.hstack([raw_tracks(genres, audio, tracks), np.vstack(listeners)])
+    blocks = [block for _, block in raw_chunks(genres, audio, tracks)]
+    raw = np.hstack([np.vstack(blocks), np.vstack(listeners)])  # (n_plays, n_inputs)
     # A column of nothing but NaN has no mean; any will do, as its values encode to 0 anyway.
     raw[:, np.isnan(raw).all(axis=0)] = 0
     scaler = StandardScaler().fit(raw)
@@ -199,7 +182,7 @@ def fit_inputs(
 def fit_weighted_inputs(
     genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame, weights: BlockWeights
 ) -> InputEncoder:
-    """Fits inputs that are weighted by block instead of standardised one by one.
+    """Fits inputs without context that are weighted by block instead of standardised one by one.
 
     Standardising makes a genre that one play in a thousand has thirty times as large as a common one, and a
     network learns such plays by heart. Audio attributes go through their quantiles instead.
@@ -209,9 +192,6 @@ def fit_weighted_inputs(
         audio: Track columns to use.
         tracks: The catalogue's row of each play's track of the training part.
         weights: Size of each block.
-
-    Returns:
-        The encoder of a network's inputs, without context.
     """
     # The audio alone: laid out for every play, the clusters would be the widest matrix of the whole run.
     values = raw_audio(audio, tracks)

@@ -22,16 +22,7 @@ from tests.paths import ROOT
 )
 def test_ctrl_c_is_no_traceback(flags: list[str], moment: str, expected: str, tmp_path: Path) -> None:
     generate(tmp_path / "data", listeners=8, tracks=200, plays=700, seed=1)
-    command = [
-        sys.executable,
-        *flags,
-        "-m",
-        "trainer",
-        "--data",
-        tmp_path / "data",
-        "--models",
-        tmp_path / "m",
-    ]
+    command = [sys.executable, *flags, *["-m", "trainer", "--data", "data", "--models", "m"]]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"}
     with Popen(command, cwd=tmp_path, env=environment, stdout=PIPE, stderr=PIPE, text=True) as process:
         assert process.stderr is not None

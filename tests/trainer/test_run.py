@@ -43,7 +43,7 @@ def test_the_exported_model_is_the_measured_one(
 ) -> None:
     results = run(tiny_dataset, tmp_path, few_epochs)
     names = list(RECIPES[few_epochs.recipe])
-    assert [(result.name, result.version) for result in results] == [(name, "1") for name in names]
+    assert [(result.name, result.manifest.version) for result in results] == [(name, "1") for name in names]
     training, test = split_plays(plays(tiny_dataset), Split.TEMPORAL)
     outcomes = ~test["skipped"].to_numpy(dtype=bool)
     for result in results:
@@ -52,7 +52,11 @@ def test_the_exported_model_is_the_measured_one(
         probabilities = predict_plays(predictor, test, plays(tiny_dataset))
         assert measure(probabilities, outcomes, majority=majority) == result.metrics
         assert predictor.metrics == result.metrics.known()
-        assert (result.n_train, result.n_test) == (len(training), len(test)) == (320, 80)
+        assert (
+            (result.manifest.training["n_train"], len(result.probabilities))
+            == (len(training), len(test))
+            == (320, 80)
+        )
 
 
 def test_the_artifact_says_where_it_came_from(
@@ -73,7 +77,7 @@ def test_the_same_seed_gives_the_same_model(
     tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
 ) -> None:
     first, again = (run(tiny_dataset, tmp_path, few_epochs, "advanced")[0] for _ in range(2))
-    assert (first.version, again.version) == ("1", "2")
+    assert (first.manifest.version, again.manifest.version) == ("1", "2")
     assert first.metrics == again.metrics
     files = [(tmp_path / "advanced" / version / "weights.safetensors").read_bytes() for version in "12"]
     assert files[0] == files[1]
@@ -103,11 +107,11 @@ def test_a_resumed_run_keeps_what_it_exported_and_trains_the_rest(
 ) -> None:
     (first,) = run(tiny_dataset, tmp_path, few_epochs, "simple")
     resumed = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True))
-    assert [result.version for result in resumed] == ["1"] * len(RECIPES[few_epochs.recipe])
+    assert [result.manifest.version for result in resumed] == ["1"] * len(RECIPES[few_epochs.recipe])
     assert resumed[0].metrics == first.metrics
     assert (resumed[0].fitted, resumed[1].fitted is None) == (None, False)
     (other,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True, seed=1), "simple")
-    assert other.version == "2"
+    assert other.manifest.version == "2"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ def test_a_model_of_a_trainer_that_noted_no_code_still_loads_and_is_trained_anew
     file.write_text(json.dumps(manifest))
     assert load_predictor(file.parent, tiny_dataset.catalogue).version == "1"
     (result,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True), "simple")
-    assert result.version == "2"
+    assert result.manifest.version == "2"
 
 
 def test_a_resumed_run_trains_anew_what_it_finds_broken(
@@ -161,7 +165,7 @@ def test_a_resumed_run_trains_anew_what_it_finds_broken(
     run(tiny_dataset, tmp_path, few_epochs, "simple")
     (tmp_path / "simple" / "1" / "weights.safetensors").write_bytes(b"")
     (result,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True), "simple")
-    assert result.version == "2"
+    assert result.manifest.version == "2"
 
 
 def test_a_stop_in_the_middle_leaves_no_half_artifact(
@@ -187,7 +191,7 @@ def test_plays_of_tracks_that_the_catalogue_lacks_are_left_out(
     some = tiny_dataset.tracks.head(150)
     known = int(plays(tiny_dataset)["track_id"].isin(some["id"]).sum())
     (result,) = run(replace(tiny_dataset, tracks=some), tmp_path, few_epochs, "simple")
-    assert result.n_train + result.n_test == known < 400
+    assert int(str(result.manifest.training["n_train"])) + len(result.probabilities) == known < 400
 
 
 def test_listeners_and_tracks_without_genres_and_attributes_train_and_predict(
@@ -223,7 +227,7 @@ def test_the_served_direction_is_right_on_real_plays(tmp_path: Path) -> None:
     options = Options("published", Split.RANDOM, torch.device("cpu"), epochs=100)
     dataset = read_dataset(REAL_DATA)
     (result,) = run(dataset, tmp_path, options, "simple")
-    assert (result.n_train, result.n_test) == (9588, 2398)
+    assert (result.manifest.training["n_train"], len(result.probabilities)) == (9588, 2398)
     assert result.metrics.majority_accuracy == pytest.approx(0.659, abs=0.001)
     assert result.metrics.accuracy > result.metrics.majority_accuracy + 0.02
     assert load(tmp_path / "simple" / "1").inputs.n_inputs == 400

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from data import Catalogue
 from models.features import InputEncoder
-from trainer.examples import Examples, contexts_at, make_examples
+from trainer.examples import contexts_at, make_examples
 from trainer.splits import Parts
 
 _RATE_PRIOR_PLAYS = 4.0
@@ -53,14 +52,13 @@ def tree_probabilities(encoder: InputEncoder, parts: Parts) -> NDArray[np.float6
     """
     from lightgbm import Booster, Dataset, train
 
-    catalogue = parts.dataset.catalogue
     training = parts.training_in_time
     learnt = Dataset(
-        _plain_inputs(_examples(encoder, catalogue, parts, training.index.to_numpy())),
+        _inputs(encoder, parts, training.index.to_numpy()),
         label=(~training["skipped"].to_numpy(dtype=bool)).astype(np.int64),
     )
     order = np.argsort(parts.test_rows, kind="stable")
-    asked = _plain_inputs(_examples(encoder, catalogue, parts, parts.test_rows[order]))
+    asked = _inputs(encoder, parts, parts.test_rows[order])
     probabilities = np.zeros(len(order))
     for seed in _TREE_SEEDS:
         settings = {
@@ -72,14 +70,8 @@ def tree_probabilities(encoder: InputEncoder, parts: Parts) -> NDArray[np.float6
     return probabilities
 
 
-def _examples(
-    encoder: InputEncoder, catalogue: Catalogue, parts: Parts, positions: NDArray[np.int64]
-) -> Examples:
-    contexts = contexts_at(parts.plays, positions)
-    return make_examples(encoder, catalogue, parts.plays.iloc[positions], contexts, torch.device("cpu"))
-
-
-def _plain_inputs(examples: Examples) -> NDArray[np.float32]:
-    """Returns every block side by side, (n_plays, n_inputs), no block shrunk for another's sake."""
-    inputs: NDArray[np.float32] = examples.plain_inputs(torch.arange(len(examples))).numpy()
-    return inputs
+def _inputs(encoder: InputEncoder, parts: Parts, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Returns the inputs of plays, (n_plays, n_inputs)."""
+    plays, contexts = parts.plays.iloc[positions], contexts_at(parts.plays, positions)
+    examples = make_examples(encoder, parts.dataset.catalogue, plays, contexts, torch.device("cpu"))
+    return examples.dense_inputs(np.arange(len(examples)))

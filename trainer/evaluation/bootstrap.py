@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from trainer.evaluation.metrics import calibration_error
 
@@ -33,7 +34,7 @@ def bootstrap_intervals(
         played_through: What happened, (n_plays,).
         threshold: Probability from which a play counts as played through.
         seed: Seed of the draws.
-        n_resamples: Number of resamples.
+        n_resamples: Number of draws.
     """
     random = np.random.default_rng(seed)
     draws: list[dict[str, float]] = []
@@ -73,7 +74,5 @@ def rank_auc(probabilities: NDArray[np.float64], played_through: NDArray[np.bool
     n_negative = len(played_through) - n_positive
     if n_positive == 0 or n_negative == 0:
         return float("nan")
-    _, group, counts = np.unique(probabilities, return_inverse=True, return_counts=True)
-    mid_ranks = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = mid_ranks[group][played_through].sum()
+    rank_sum = rankdata(probabilities)[played_through].sum()
     return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))

@@ -72,16 +72,19 @@ def baseline_scores(parts: Parts) -> list[Score]:
 
 def model_scores(results: Sequence[Trained], parts: Parts) -> list[Score]:
     """Returns the scores of a run's models."""
-    return [score(result.name, result.probabilities, parts, threshold=result.threshold) for result in results]
+    return [
+        score(result.name, result.probabilities, parts, threshold=result.manifest.threshold)
+        for result in results
+    ]
 
 
 def without_context_score(result: Trained, parts: Parts, registry: Registry) -> Score | None:
     """Returns how good a model that reads the context is when it is given none; None for any other model."""
-    artifact = load(registry.path(result.name, result.version))
+    artifact = load(registry.path(result.name, result.manifest.version))
     if artifact.inputs.context is None:
         return None
     probabilities = predict_plays(Predictor(artifact, parts.dataset.catalogue), parts.test)
-    return score(f"{result.name}, no context", probabilities, parts, threshold=result.threshold)
+    return score(f"{result.name}, no context", probabilities, parts, threshold=result.manifest.threshold)
 
 
 def tree_scores(results: Sequence[Trained], parts: Parts, registry: Registry) -> list[Score]:
@@ -90,7 +93,7 @@ def tree_scores(results: Sequence[Trained], parts: Parts, registry: Registry) ->
         return []
     scores = []
     for result in results:
-        encoder = load(registry.path(result.name, result.version)).inputs
+        encoder = load(registry.path(result.name, result.manifest.version)).inputs
         probabilities = tree_probabilities(encoder, parts)
         scores.append(score(f"LightGBM, {result.name} inputs", probabilities, parts))
     return scores

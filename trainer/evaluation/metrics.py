@@ -87,9 +87,6 @@ def measure(
         played_through: What happened, (n_plays,).
         majority: The training part's commoner outcome.
         threshold: Probability from which a play counts as played through.
-
-    Returns:
-        The metrics.
     """
     two_outcomes = played_through.any() and not played_through.all()
     return Metrics(

@@ -16,15 +16,7 @@ from trainer.splits import Parts
 def write_report(
     file: Path, results: Sequence[Trained], parts: Parts, registry: Registry, options: Options, title: str
 ) -> None:
-    """Writes a run's report.
-
-    Args:
-        file: HTML file to write.
-        results: The run's models.
-        parts: The run's plays.
-        registry: Where the models were exported to.
-        options: What the run varied.
-        title: What the page calls the run.
+    """Writes a run's report; `title` is what the page calls the run.
 
     Raises:
         TrainingError: The file cannot be written.
@@ -51,7 +43,7 @@ def _page(
     learning = [
         charts.learning_chart(result.name, result.fitted) for result in results if result.fitted is not None
     ]
-    threshold_of = {result.name: result.threshold for result in results}
+    threshold_of = {result.name: result.manifest.threshold for result in results}
     facts = [
         Fact("plays to train on", f"{len(parts.training_rows):,}"),
         Fact("plays to test on", f"{len(parts.test_rows):,}"),

@@ -17,10 +17,10 @@ _ROWS: dict[str, Callable[[Trained], str]] = {
     "Brier score": lambda result: f"{result.metrics.brier:.3f}",
     "calibration error": lambda result: f"{result.metrics.ece:.3f}",
     "by chance alone, 95 %": lambda result: _by_chance(result),
-    "plays to train on": lambda result: f"{result.n_train:,}",
-    "plays to test on": lambda result: f"{result.n_test:,}",
-    "training time, s": lambda result: f"{result.train_seconds:.1f}",
-    "exported version": lambda result: result.version,
+    "plays to train on": lambda result: f"{result.manifest.training['n_train']:,}",
+    "plays to test on": lambda result: f"{len(result.probabilities):,}",
+    "training time, s": lambda result: f"{result.manifest.training['seconds']:.1f}",
+    "exported version": lambda result: result.manifest.version,
 }
 
 
@@ -46,9 +46,9 @@ def results_table(results: Sequence[Trained], title: str) -> Table:
 def results_json(result: Trained) -> dict[str, Any]:
     """Returns one model's entry of the trainer's `--json` file."""
     return {
-        "version": result.version,
+        "version": result.manifest.version,
         **asdict(result.metrics),
-        "n_train": result.n_train,
-        "n_test": result.n_test,
-        "train_seconds": round(result.train_seconds, 3),
+        "n_train": result.manifest.training["n_train"],
+        "n_test": len(result.probabilities),
+        "train_seconds": result.manifest.training["seconds"],
     }
