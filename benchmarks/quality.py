@@ -104,7 +104,7 @@ def quality(
 
 def measure_split(dataset: Dataset, recipes: list[str], options: "Options") -> Iterator[Row]:
     """Yields a row for each baseline and each model of each recipe; the models go to a passing registry."""
-    from trainer.evaluation.comparison import baseline_scores
+    from trainer.evaluation.leaderboard import baseline_scores
     from trainer.splits import split_dataset
 
     split, parts = options.split.value, split_dataset(dataset, options.split)
@@ -117,7 +117,7 @@ def measure_split(dataset: Dataset, recipes: list[str], options: "Options") -> I
 def measure_recipe(parts: "Parts", options: "Options") -> Iterator[Row]:
     """Yields a row for each model of a recipe and, for the tuned one, for LightGBM on its inputs."""
     from models import Registry
-    from trainer.evaluation.comparison import model_scores, tree_scores, without_context_score
+    from trainer.evaluation.leaderboard import model_scores, tree_scores, without_context_score
     from trainer.progress import EpochBars
     from trainer.run import choose_models, train_models
 

@@ -50,11 +50,7 @@ class ForwardPass:
             return np.array([self._probability(logit) for logit in self._logits(sums).tolist()])
         if len(sums) <= _CHUNK_ROWS:
             return self._probabilities(self._logits(sums))
-        logits = np.empty(len(sums), dtype=np.float32)
-        for start in range(0, len(sums), _CHUNK_ROWS):
-            chunk = slice(start, start + _CHUNK_ROWS)
-            logits[chunk] = self._logits(sums[chunk])
-        return self._probabilities(logits)
+        return self.over(sums, _ZERO)
 
     def over(self, parts: NDArray[np.float32], shared: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns the probabilities of many rows that share an addend, without a copy of all of them.

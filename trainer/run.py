@@ -13,7 +13,7 @@ from models.features import GenreEncoder, InputEncoder
 from models.features.genre_tfidf import fit_genres
 from trainer.descent import Fitted, OnEpoch
 from trainer.errors import TrainingError
-from trainer.evaluation.metrics import Metrics, measure, predict_plays
+from trainer.evaluation.measurement import Metrics, measure, predict_plays
 from trainer.export import exported_before, make_artifact
 from trainer.options import Options
 from trainer.published import train_published

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from models.artifact.checks import unpack_encoder, unpack_layers, unpack_skip_times
@@ -79,13 +79,6 @@ class Artifact:
     digest: str = ""
 
 
-class _Checksums(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    manifest: Manifest
-    sha256: dict[str, str]
-
-
 def save(artifact: Artifact, directory: Path) -> None:
     """Writes the artifact as a new folder: either all of it appears, or nothing does.
 
@@ -122,12 +115,12 @@ def load(directory: Path) -> Artifact:
     """
     raw = _read(directory, MANIFEST)
     with _parsing(directory, MANIFEST):
-        stated = _checked_manifest(raw)
-    _check_place(directory, stated.manifest)
+        manifest, checksums = _checked_manifest(raw)
+    _check_place(directory, manifest)
     contents = {MANIFEST: raw}
     for name in (WEIGHTS, GENRES, ENCODER, SKIP_TIMES):
         contents[name] = _read(directory, name)
-        if hashlib.sha256(contents[name]).hexdigest() != stated.sha256.get(name):
+        if hashlib.sha256(contents[name]).hexdigest() != checksums.get(name):
             raise ArtifactError(directory, f"{name} differs from its checksum in {MANIFEST}")
     with _parsing(directory, GENRES):
         genres = GenresFile.model_validate_json(contents[GENRES])
@@ -137,7 +130,7 @@ def load(directory: Path) -> Artifact:
         layers = unpack_layers(contents[WEIGHTS], inputs.n_inputs)
     with _parsing(directory, SKIP_TIMES):
         skip_times = unpack_skip_times(contents[SKIP_TIMES])
-    return Artifact(stated.manifest, inputs, layers, skip_times, _digest(contents))
+    return Artifact(manifest, inputs, layers, skip_times, _digest(contents))
 
 
 def _digest(contents: dict[str, bytes]) -> str:
@@ -211,7 +204,7 @@ def _check_place(directory: Path, manifest: Manifest) -> None:
         raise ArtifactError(directory, f"{problem}: a version cannot be copied or renamed, train another one")
 
 
-def _checked_manifest(raw: bytes) -> _Checksums:
+def _checked_manifest(raw: bytes) -> tuple[Manifest, dict[str, str]]:
     content = json.loads(raw)
     if not isinstance(content, dict):
         raise ValueError("not a JSON object")
@@ -220,5 +213,5 @@ def _checked_manifest(raw: bytes) -> _Checksums:
         raise ValueError(
             f"format_version is {found!r}, this program reads {FORMAT_VERSION}: train the model again"
         )
-    checksums = content.pop("sha256", None)
-    return _Checksums.model_validate({"manifest": content, "sha256": checksums})
+    checksums = TypeAdapter(dict[str, str]).validate_python(content.pop("sha256", None))
+    return Manifest.model_validate(content), checksums

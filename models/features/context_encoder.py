@@ -80,9 +80,8 @@ class ContextEncoder:
     def genre_share(self, context: ListenerContext) -> float:
         """Returns what a listener's favourite genres still count for beside the recent plays, in (0, 1].
 
-        Favourite genres all but name the listener, and a network reads from them how that listener was on
-        average in training. Recent plays tell how the listener is now: the more there are, the less that
-        average counts.
+        From favourite genres a network reads how that very listener was on average in training; from recent
+        plays, how the listener is now.
         """
         n_plays = len(context.recent_plays[-self.settings.recent_plays :])
         return self.settings.genres_worth_plays / (self.settings.genres_worth_plays + n_plays)

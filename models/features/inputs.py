@@ -74,11 +74,7 @@ class InputEncoder:
         return 0 if self.context is None else self.context.n_inputs
 
     def encode_tracks(self, tracks: pd.DataFrame) -> NDArray[np.float32]:
-        """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
-
-        Args:
-            tracks: Rows of a catalogue: `genres` and the audio columns.
-        """
+        """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0."""
         encoded = np.empty((len(tracks), self.n_track_inputs), dtype=np.float32)
         for some, rows in self.chunks(tracks):
             encoded[some] = self.track_block(rows)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from models.calibration import Calibration, fit_calibration
-from trainer.evaluation.metrics import calibration_error
+from trainer.evaluation.measurement import calibration_error
 
 BENT = Calibration(logits=(-2.0, 0.5, 1.5), calibrated=(-1.0, 0.0, 4.0))
 

@@ -15,7 +15,7 @@ from data import Dataset, generate, plays, read_dataset
 from models import ArtifactError, Registry, load_predictor
 from models.artifact import load
 from tests.paths import V2
-from trainer.evaluation.metrics import measure, predict_plays
+from trainer.evaluation.measurement import measure, predict_plays
 from trainer.export import exported_before
 from trainer.options import Options
 from trainer.recipes import RECIPES

@@ -25,13 +25,11 @@ def listener_rate_probabilities(parts: Parts) -> NDArray[np.float64]:
     A short past is shrunk towards the training part's rate.
     """
     prior = 1 - parts.training["skipped"].mean()
-    positions = parts.test_rows
-    order = np.argsort(positions, kind="stable")
-    rates = np.empty(len(order))
-    for row, context in zip(order, contexts_at(parts.plays, positions[order]), strict=True):
+    rates = []
+    for context in contexts_at(parts.plays, parts.test_rows):
         n_heard = sum(not play.skipped for play in context.recent_plays)
-        rates[row] = (n_heard + _RATE_PRIOR_PLAYS * prior) / (len(context.recent_plays) + _RATE_PRIOR_PLAYS)
-    return rates
+        rates.append((n_heard + _RATE_PRIOR_PLAYS * prior) / (len(context.recent_plays) + _RATE_PRIOR_PLAYS))
+    return np.array(rates)
 
 
 def trees_available() -> bool:
@@ -57,16 +55,15 @@ def tree_probabilities(encoder: InputEncoder, parts: Parts) -> NDArray[np.float6
         _inputs(encoder, parts, training.index.to_numpy()),
         label=(~training["skipped"].to_numpy(dtype=bool)).astype(np.int64),
     )
-    order = np.argsort(parts.test_rows, kind="stable")
-    asked = _inputs(encoder, parts, parts.test_rows[order])
-    probabilities = np.zeros(len(order))
+    asked = _inputs(encoder, parts, parts.test_rows)
+    probabilities = np.zeros(len(asked))
     for seed in _TREE_SEEDS:
         settings = {
             "objective": "binary", "learning_rate": 0.03, "bagging_fraction": 0.8, "bagging_freq": 1,
             "feature_fraction": 0.8, "seed": seed, "verbose": -1, "num_threads": 2, "deterministic": True,
         }  # fmt: skip
         booster: Booster = train(settings, learnt, num_boost_round=300)
-        probabilities[order] += np.asarray(booster.predict(asked)) / len(_TREE_SEEDS)
+        probabilities += np.asarray(booster.predict(asked)) / len(_TREE_SEEDS)
     return probabilities
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from trainer.evaluation.metrics import calibration_error
+from trainer.evaluation.measurement import calibration_error
 
 N_RESAMPLES = 500
 _LEVEL = 0.95

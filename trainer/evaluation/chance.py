@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.evaluation.metrics import equal_mass_bins
+from trainer.evaluation.measurement import equal_mass_bins
 
 N_DRAWS = 1000
 _LEVEL = 0.95

@@ -10,8 +10,8 @@ from sklearn.metrics import confusion_matrix, roc_curve
 from data.pages import chart
 from data.pages.page import Chart, Table
 from trainer.descent import Fitted
-from trainer.evaluation.comparison import Score
-from trainer.evaluation.metrics import equal_mass_bins
+from trainer.evaluation.leaderboard import Score
+from trainer.evaluation.measurement import equal_mass_bins
 
 _COLOURS = (chart.MAIN, chart.WARM, chart.CALM, chart.MUTED)
 

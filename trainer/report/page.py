@@ -6,7 +6,7 @@ from pathlib import Path
 from data.pages.page import Fact, Page, Section, render
 from models import Registry
 from trainer.errors import TrainingError
-from trainer.evaluation.comparison import Score, baseline_scores, model_scores, tree_scores
+from trainer.evaluation.leaderboard import Score, baseline_scores, model_scores, tree_scores
 from trainer.options import Options
 from trainer.report import charts
 from trainer.run import Trained

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainer.evaluation.chance import chance_of, debiased_error
-from trainer.evaluation.metrics import calibration_error
+from trainer.evaluation.measurement import calibration_error
 
 
 def drawn(n_plays: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,8 @@ import torch
 
 from data import Dataset
 from models import Registry
-from trainer.evaluation import baselines, comparison
-from trainer.evaluation.comparison import without_context_score
+from trainer.evaluation import baselines, leaderboard
+from trainer.evaluation.leaderboard import without_context_score
 from trainer.options import Options
 from trainer.report.page import write_report
 from trainer.run import choose_models, train_models
@@ -30,7 +30,7 @@ def test_a_run_is_one_self_contained_page(
     registry, parts = Registry(tmp_path / "models"), split_dataset(tiny_dataset, OPTIONS.split)
     models = choose_models(["simple", "contextual"], "tuned")
     results = list(train_models(parts, registry, models, OPTIONS, silent))
-    monkeypatch.setattr(comparison, "trees_available", lambda: False)
+    monkeypatch.setattr(leaderboard, "trees_available", lambda: False)
     write_report(tmp_path / "new" / "run.html", results, parts, registry, OPTIONS, "Models of <tiny>")
     html = (tmp_path / "new" / "run.html").read_text()
     for text in (

@@ -49,27 +49,16 @@ def predict_plays(
         history: All plays in time order, which the index of `plays` refers to: a model that reads the
             listener's context is given it as it was before each play. None: no context is given.
     """
+    track_ids, favourites = plays["track_id"].to_numpy(), plays["favourite_genres"].to_numpy()
     if history is not None and predictor.uses_context:
-        return _predict_with_context(predictor, plays, history)
+        asked = zip(track_ids, favourites, contexts_at(history, plays.index.to_numpy()), strict=True)
+        return np.array([predictor.predict([track], *known)[0] for track, *known in asked])
     probabilities = np.empty(len(plays))
     rows_of: dict[tuple[str, ...], list[int]] = {}
-    for row, favourite_genres in enumerate(plays["favourite_genres"]):
+    for row, favourite_genres in enumerate(favourites):
         rows_of.setdefault(tuple(favourite_genres), []).append(row)
-    track_ids = plays["track_id"].to_numpy()
     for favourite_genres, rows in rows_of.items():
         probabilities[rows] = predictor.predict(track_ids[rows].tolist(), favourite_genres)
-    return probabilities
-
-
-def _predict_with_context(
-    predictor: Predictor, plays: pd.DataFrame, history: pd.DataFrame
-) -> NDArray[np.float64]:
-    order = np.argsort(plays.index.to_numpy(), kind="stable")
-    probabilities = np.empty(len(plays))
-    contexts = contexts_at(history, plays.index.to_numpy()[order])
-    track_ids, favourites = plays["track_id"].to_numpy(), plays["favourite_genres"].to_numpy()
-    for row, context in zip(order, contexts, strict=True):
-        probabilities[row] = predictor.predict([track_ids[row]], favourites[row], context)[0]
     return probabilities
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainer.evaluation.metrics import calibration_error, measure, predict_plays
+from trainer.evaluation.measurement import calibration_error, measure, predict_plays
 
 
 class LengthPredictor:

@@ -17,7 +17,7 @@ from trainer.evaluation.baselines import (
 )
 from trainer.evaluation.bootstrap import Intervals, bootstrap_intervals
 from trainer.evaluation.chance import Chance, chance_of, debiased_error
-from trainer.evaluation.metrics import Metrics, measure, predict_plays
+from trainer.evaluation.measurement import Metrics, measure, predict_plays
 from trainer.run import Trained
 from trainer.splits import Parts
 
