@@ -25,7 +25,7 @@ class ForwardPass:
     def __init__(
         self, hidden: Sequence[Layer], last: tuple[NDArray[np.float32], np.float32], calibration: Calibration
     ) -> None:
-        """Lays the weights out for row vectors.
+        """Stores the weights as row vectors need them.
 
         Args:
             hidden: The layers between the first and the last, each (n_out, n_in) and (n_out,).

@@ -21,7 +21,7 @@ class UnknownTrackError(Exception):
     """
 
     def __init__(self, track_ids: Sequence[str]) -> None:
-        """Names the first few of the unknown tracks."""
+        """Stores the ids; the message names the first few."""
         shown = ", ".join(map(repr, track_ids[:3])) + (", …" if len(track_ids) > 3 else "")
         super().__init__(f"unknown track: {shown}")
         self.track_ids = tuple(track_ids)
@@ -149,7 +149,7 @@ def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:
 
 
 def load_predictor(path: Path, catalogue: Catalogue, yield_control: YieldControl = no_op) -> Predictor:
-    """Rebuilds a predictor from its artifact.
+    """Returns the predictor of an artifact.
 
     Args:
         path: Folder of one model version.

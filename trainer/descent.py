@@ -88,7 +88,7 @@ def descend(
 
 
 def _run_epoch(descent: Descent, device: torch.device) -> float:
-    """Takes a step on each batch and returns their mean loss."""
+    """Runs a step on each batch and returns their mean loss."""
     total, n_plays = torch.zeros((), device=device), 0
     descent.network.train()
     for inputs, targets in descent.batches():

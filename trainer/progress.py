@@ -32,7 +32,7 @@ class EpochBars:
     """
 
     def __init__(self, console: Console) -> None:
-        """Prepares the bars for a console."""
+        """Stores the console; shows nothing yet."""
         self.console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -51,7 +51,7 @@ class EpochBars:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        """Leaves the bars as they are, the last one full unless something went wrong."""
+        """Stops the bars, the last one full unless something went wrong."""
         if error is None:
             self._fill()
         self._progress.stop()
@@ -65,6 +65,6 @@ class EpochBars:
         return lambda loss: self._progress.update(task, advance=1, loss=loss)
 
     def _fill(self) -> None:
-        """Takes the epochs that early stopping spared off the bars: what they show is over."""
+        """Shortens the bars by the epochs that early stopping spared: what they show is over."""
         for task in self._progress.tasks:
             self._progress.update(task.id, total=task.completed)

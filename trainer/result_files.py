@@ -12,7 +12,7 @@ STDOUT = Path("-")
 
 
 def check_folder(directory: Path) -> None:
-    """Makes a folder that files are to be written to; raises `TrainingError` where that cannot be."""
+    """Creates a folder that files are to be written to; raises `TrainingError` where that cannot be."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -21,7 +21,7 @@ def check_folder(directory: Path) -> None:
 
 
 def check_file(file: Path | None) -> None:
-    """Makes the folder of a file that is to be written; raises `TrainingError` where that cannot be."""
+    """Creates the folder of a file that is to be written; raises `TrainingError` where that cannot be."""
     if file is None or file == STDOUT:
         return
     if file.is_dir():

@@ -206,7 +206,7 @@ def _optimizer(network: nn.Module, recipe: TunedRecipe) -> torch.optim.Optimizer
 
 
 def _averaged(network: nn.Module, n_batches: int, recipe: TunedRecipe) -> AveragedModel:
-    """Returns a running average of the network's weights, over an epoch at most: old steps are worse.
+    """Returns a running average of the network's weights, over an epoch at most: older steps are worse.
 
     Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992), as an
     exponential moving average.

@@ -163,7 +163,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _sync(directory: Path) -> None:
-    """Makes a folder's entries durable."""
+    """Writes a folder's entries through to the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -196,7 +196,7 @@ def _parsing(directory: Path, name: str) -> Iterator[None]:
 
 
 def _check_place(directory: Path, manifest: Manifest) -> None:
-    """Refuses a version that was copied or renamed: one model would answer under two numbers."""
+    """Raises for a version that was copied or renamed: one model would answer under two numbers."""
     *_, name, version = directory.absolute().parts
     if (name, version) != (manifest.name, manifest.version):
         stated = f"{manifest.name} version {manifest.version}"

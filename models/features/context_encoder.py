@@ -22,7 +22,7 @@ _SAMPLE_PLAYS = 4000
 
 @dataclass(frozen=True, eq=False)
 class ContextEncoder:
-    """Turns a listener's context and candidate tracks into a network's inputs.
+    """Encodes a listener's context and candidate tracks as a network's inputs.
 
     The block is: whether any history is known, the features of `HISTORY`, then premium,
     advertisement before and position. Whatever is unknown is 0.

@@ -144,17 +144,17 @@ def _without_words(vocabulary: Sequence[str]) -> GenreEncoder:
 
 
 def single_out(encoder: GenreEncoder, names: Iterable[str]) -> GenreEncoder:
-    """Gives the commonest of some genre names a cluster of their own, after the clusters that there are.
+    """Returns the encoder with a cluster more for each of the commonest of some genre names.
 
     KMeans puts genres that share no word with many others into one large cluster, and listeners whose
     favourites fall there could not be told apart.
 
     Args:
-        encoder: Fitted encoder; it gets at most 300 clusters more, to which unknown names may go as well.
+        encoder: Fitted encoder; at most 300 clusters are added, to which unknown names may go as well.
         names: Favourite genres of the training part's listeners, each as often as it counts.
     """
     counts = Counter(normalise(name) for name in names)
-    # By name where they are as common, so that the order of the plays has no say.
+    # By name where they are as common, so that the order of the plays does not count.
     commonest = sorted(counts, key=lambda name: (-counts[name], name))[:_N_SINGLE]
     placed = [(name, point) for name in commonest if (point := encoder.point(name)) is not None]
     if not placed:

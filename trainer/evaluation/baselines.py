@@ -51,7 +51,7 @@ def tree_probabilities(encoder: InputEncoder, parts: Parts) -> NDArray[np.float6
     from lightgbm import Booster, Dataset, train
 
     training = parts.training_in_time
-    learnt = Dataset(
+    training_set = Dataset(
         _inputs(encoder, parts, training.index.to_numpy()),
         label=(~training["skipped"].to_numpy(dtype=bool)).astype(np.int64),
     )
@@ -62,7 +62,7 @@ def tree_probabilities(encoder: InputEncoder, parts: Parts) -> NDArray[np.float6
             "objective": "binary", "learning_rate": 0.03, "bagging_fraction": 0.8, "bagging_freq": 1,
             "feature_fraction": 0.8, "seed": seed, "verbose": -1, "num_threads": 2, "deterministic": True,
         }  # fmt: skip
-        booster: Booster = train(settings, learnt, num_boost_round=300)
+        booster: Booster = train(settings, training_set, num_boost_round=300)
         probabilities += np.asarray(booster.predict(asked)) / len(_TREE_SEEDS)
     return probabilities
 

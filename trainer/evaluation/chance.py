@@ -36,7 +36,7 @@ class Chance:
 
 
 def chance_of(probabilities: NDArray[np.float64], *, seed: int = 0) -> Chance:
-    """Draws outcomes from probabilities a thousand times, and measures each draw as outcomes are measured.
+    """Returns what outcomes that are drawn from probabilities, a thousand times, are measured as.
 
     Args:
         probabilities: Of playing through, (n_plays,).
@@ -44,13 +44,13 @@ def chance_of(probabilities: NDArray[np.float64], *, seed: int = 0) -> Chance:
     """
     random = np.random.default_rng(seed)
     bins = equal_mass_bins(probabilities)
-    told = np.array([probabilities[part].mean() for part in bins])
+    predicted = np.array([probabilities[part].mean() for part in bins])
     # A bin at a time: all draws of all plays would be the largest thing of the run.
     shares = np.column_stack(
         [(random.random((N_DRAWS, len(part))) < probabilities[part]).mean(axis=1) for part in bins]
     )  # (n_draws, n_bins)
     weights = np.array([len(part) for part in bins]) / len(probabilities)
-    errors = np.abs(shares - told) @ weights
+    errors = np.abs(shares - predicted) @ weights
     tails = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
     low, high = np.quantile(errors, tails)
     return Chance(float(errors.mean()), float(low), float(high), np.quantile(shares, tails, axis=0).T)

@@ -17,13 +17,13 @@ _COLOURS = (chart.MAIN, chart.WARM, chart.CALM, chart.MUTED)
 
 
 def reliability_chart(score: Score, outcomes: NDArray[np.bool_]) -> Chart:
-    """Compares predicted with observed rates over 15 equal-mass bins, with consistency bars."""
+    """Returns predicted beside observed rates over 15 equal-mass bins, with consistency bars."""
     bins = equal_mass_bins(score.probabilities)
     predicted = [float(score.probabilities[part].mean()) for part in bins]
     observed = [float(outcomes[part].mean()) for part in bins]
     rows = [
-        (f"{told:.3f}", f"{seen:.3f}", f"{low:.3f} to {high:.3f}", str(len(part)))
-        for told, seen, (low, high), part in zip(predicted, observed, score.chance.bars, bins, strict=True)
+        (f"{rate:.3f}", f"{seen:.3f}", f"{low:.3f} to {high:.3f}", str(len(part)))
+        for rate, seen, (low, high), part in zip(predicted, observed, score.chance.bars, bins, strict=True)
     ]
     with chart.new_chart(f"reliability-{score.name}", chart.SMALL) as (figure, axes):
         _diagonal(axes)
@@ -43,7 +43,7 @@ def reliability_chart(score: Score, outcomes: NDArray[np.bool_]) -> Chart:
 
 
 def roc_chart(scores: Sequence[Score], outcomes: NDArray[np.bool_]) -> Chart:
-    """Draws every model's ROC curve."""
+    """Returns every model's ROC curve."""
     with chart.new_chart("roc", chart.TALL) as (figure, axes):
         _diagonal(axes)
         if outcomes.any() and not outcomes.all():
@@ -64,7 +64,7 @@ def roc_chart(scores: Sequence[Score], outcomes: NDArray[np.bool_]) -> Chart:
 
 
 def confusion_chart(score: Score, outcomes: NDArray[np.bool_], threshold: float) -> Chart:
-    """Counts predictions by what happened."""
+    """Returns the number of predictions by what happened."""
     counts = confusion_matrix(outcomes, score.probabilities >= threshold, labels=[False, True])
     names = ("skipped", "played through")
     with chart.new_chart(f"confusion-{score.name}", chart.SMALL) as (figure, axes):
@@ -79,14 +79,14 @@ def confusion_chart(score: Score, outcomes: NDArray[np.bool_], threshold: float)
         chart.lay_out(figure)
         svg = chart.as_svg(figure, f"Confusion matrix of {score.name}")
     found, skips = int(counts[0, 0]), int(counts[0].sum())
-    sentence = f"{found:,} of {skips:,} skips were foreseen, at a threshold of {threshold:.2f}."
+    sentence = f"{found:,} of {skips:,} skips were predicted, at a threshold of {threshold:.2f}."
     rows = [(names[row], *(f"{count:,}" for count in counts[row])) for row in (0, 1)]
     table = Table(("happened", "predicted skipped", "predicted played through"), rows)
     return Chart(f"confusion-{score.name}", f"Confusion matrix: {score.name}", sentence, svg, table)
 
 
 def learning_chart(name: str, fitted: Fitted) -> Chart:
-    """Draws the loss of each epoch."""
+    """Returns the loss of each epoch."""
     epochs = np.arange(1, len(fitted.training_loss) + 1)
     line = "o-" if len(epochs) == 1 else "-"  # a curve of one point would not show
     with chart.new_chart(f"learning-{name}", chart.SMALL) as (figure, axes):
@@ -109,7 +109,7 @@ def learning_chart(name: str, fitted: Fitted) -> Chart:
 def listener_chart(
     score: Score, outcomes: NDArray[np.bool_], listeners: NDArray[np.int64], threshold: float
 ) -> Chart:
-    """Shows how the accuracy differs between listeners."""
+    """Returns how the accuracy differs between listeners."""
     right = (score.probabilities >= threshold) == outcomes
     ids, group, counts = np.unique(listeners, return_inverse=True, return_counts=True)
     accuracy = np.bincount(group, weights=right) / counts
@@ -130,7 +130,7 @@ def listener_chart(
 
 
 def scores_chart(scores: Sequence[Score]) -> Chart:
-    """Shows the log loss of every model and baseline, with its interval."""
+    """Returns the log loss of every model and baseline, with its interval."""
     with chart.new_chart("scores", chart.NORMAL) as (figure, axes):
         for row, score in enumerate(scores):
             low, high = score.intervals.get("log_loss", (score.metrics.log_loss,) * 2)

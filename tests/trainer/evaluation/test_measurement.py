@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from trainer.evaluation.measurement import calibration_error, measure, predict_plays
 
@@ -22,6 +23,16 @@ def test_metrics_of_four_plays() -> None:
     assert found.brier == pytest.approx((0.01 + 0.36 + 0.25 + 0.04) / 4)
     assert found.log_loss == pytest.approx(-np.log([0.9, 0.4, 0.5, 0.8]).mean())
     assert found.ece == pytest.approx((0.1 + 0.6 + 0.5 + 0.2) / 4)
+
+
+def test_the_metrics_are_scikit_learns_ties_included() -> None:
+    random = np.random.default_rng(4)
+    probabilities = random.random(300).round(2)
+    outcomes = random.random(300) < probabilities
+    found = measure(probabilities, outcomes, majority=True)
+    assert found.roc_auc == pytest.approx(roc_auc_score(outcomes, probabilities))
+    assert found.log_loss == pytest.approx(log_loss(outcomes, probabilities))
+    assert found.brier == pytest.approx(brier_score_loss(outcomes, probabilities))
 
 
 def test_the_threshold_decides_what_counts_as_played_through() -> None:
