@@ -107,6 +107,7 @@ def fit_genres(names: Iterable[str], *, seed: int) -> GenreEncoder:
     """
     from sklearn.decomposition import PCA
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from threadpoolctl import threadpool_limits
 
     vocabulary = sorted({normalise(name) for name in names} - {""})
     try:
@@ -119,10 +120,12 @@ def fit_genres(names: Iterable[str], *, seed: int) -> GenreEncoder:
         mean, components = vectors[0], np.zeros((1, len(terms)))
         centroids, labels = np.zeros((1, 1)), np.zeros(len(vocabulary), dtype=np.int64)
     else:
-        pca = PCA(min(_N_COMPONENTS, *vectors.shape), random_state=seed)
-        points = pca.fit_transform(vectors)  # (n_names, n_components)
-        mean, components = pca.mean_, pca.components_
-        centroids, labels = _cluster(points, seed)
+        # One thread: several add up in another order, and a model's bytes would be those of its machine.
+        with threadpool_limits(1):
+            pca = PCA(min(_N_COMPONENTS, *vectors.shape), random_state=seed)
+            points = pca.fit_transform(vectors)  # (n_names, n_components)
+            mean, components = pca.mean_, pca.components_
+            centroids, labels = _cluster(points, seed)
     cluster_of = {name: int(label) for name, label in zip(vocabulary, labels, strict=True)}
     return GenreEncoder(cluster_of, terms, vectoriser.idf_, mean, components, centroids)
 

@@ -7,6 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
+from threadpoolctl import threadpool_limits
 
 from models.features import GenreEncoder
 from models.features.genre_tfidf import fit_genres, single_out
@@ -46,6 +47,17 @@ def test_of_equally_near_clusters_the_first_is_taken_whatever_the_last_digits() 
         centroids = around + np.array([0.0, last_digits, 0.0, -last_digits])[:, None]
         encoder = GenreEncoder({}, ("pop",), np.ones(1), np.ones(1), np.zeros((2, 1)), centroids)
         assert encoder.nearest("pop") == encoder.cluster("POP!") == 1
+
+
+def test_the_number_of_threads_does_not_show_in_what_is_fitted() -> None:
+    names = [f"style{number % 60} mood{number // 60} scene{number % 97}" for number in range(1500)]
+    fitted = []
+    for n_threads in (1, 4):
+        with threadpool_limits(n_threads):
+            fitted.append(fit_genres(names, seed=0))
+    assert fitted[0].cluster_of == fitted[1].cluster_of
+    np.testing.assert_array_equal(fitted[0].centroids, fitted[1].centroids)
+    np.testing.assert_array_equal(fitted[0].components, fitted[1].components)
 
 
 def test_nearest_agrees_with_the_table_for_the_genres_seen(many_genres: GenreEncoder) -> None:
