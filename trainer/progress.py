@@ -10,13 +10,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 @contextmanager
 def stage(console: Console, what: str) -> Iterator[None]:
-    """Shows what is done within the block: for its time on a terminal, as a line elsewhere."""
+    """Shows what is done within the block: for its time on a terminal, as a line at its end elsewhere.
+
+    A block that fails adds no line, so that a failed command leaves its error alone.
+    """
     if console.is_terminal:
         with console.status(what):
             yield
     else:
-        print_line(console, what)
         yield
+        print_line(console, f"{what}: done")
 
 
 def print_line(console: Console, text: str) -> None:

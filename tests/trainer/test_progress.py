@@ -41,5 +41,5 @@ def test_off_a_terminal_there_is_a_line_a_model_and_no_bar() -> None:
             bars.start("simple", 8)(0.5)
         bars.start("advanced", 8)
     assert told.getvalue().splitlines() == [
-        "reading [data]", "training simple: 8 epochs at most", "training advanced: 8 epochs at most",
+        "training simple: 8 epochs at most", "reading [data]: done", "training advanced: 8 epochs at most",
     ]  # fmt: skip
