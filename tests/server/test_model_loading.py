@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from data import Catalogue, read_catalogue
-from models.first_layer import GiveWay
+from models.first_layer import YieldControl
 from models.predictor import Predictor, load_predictor
 from models.registry import Registry
 from server.errors import StartError, UnknownModelError
@@ -72,7 +72,7 @@ def test_whatever_a_version_makes_the_libraries_raise_it_is_refused_and_the_othe
 ) -> None:
     save_model(registry_directory, "simple", "2")
 
-    def load_version_but_2(directory: Path, catalogue: Catalogue, give_way: GiveWay) -> Predictor:
+    def load_version_but_2(directory: Path, catalogue: Catalogue, give_way: YieldControl) -> Predictor:
         if directory.name == "2":
             raise ZeroDivisionError("of\nsome library")
         return load_predictor(directory, catalogue, give_way)
