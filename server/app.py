@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -21,18 +20,19 @@ from server.coalescing import Coalescer
 from server.file_watch import FileWatcher
 from server.hot_swap import RegistryWatch
 from server.library import Library
-from server.log.delivery import SpoolWriter
+from server.log.delivery import Delivery
 from server.log.experiment_log import ExperimentLog
-from server.log.mongo.embedded.database import EmbeddedMongo
+from server.log.lock import lock_folder
+from server.log.mongo.embedded.database import embedded_mongodb
 from server.log.mongo.store import MongoStore
 from server.log.spool.folder import SUFFIX
-from server.log.spool.folder_lock import lock_folder
 from server.log.spool.spool import Spool
 from server.model_loading import ModelLoader, VersionLoader
 from server.rpc.listening_port import check_free
 from server.rpc.server import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
+from server.stop_signals import stop_event
 
 _FLUSH_TIMEOUT_S = 10.0
 
@@ -60,10 +60,7 @@ async def serve(settings: ServerSettings, announce: Callable[[str], None] = prin
         settings: What to serve, and where.
         announce: Takes the lines meant for people and for waiting programs.
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = stop_event()
     async with running(settings, announce) as address:
         keep_for_good()
         announce(f"listening on {address}")
@@ -95,7 +92,8 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         store = None if external is None else _store(settings, external)  # first: a bad URI is known at once
         loading = _begin_loading(settings, stack)
         if store is None:
-            store = _store(settings, await start_embedded(settings, stack, announce))
+            embedded = embedded_mongodb(settings.embedded_directory, announce)
+            store = _store(settings, await stack.enter_async_context(embedded))
         stack.push_async_callback(store.close)
         yield await _start(settings, Place(), store, loading, stack)
 
@@ -149,9 +147,9 @@ async def _start(
         min_free_bytes=settings.spool_min_free_bytes,
     )
     stack.push_async_callback(spool.close)
-    writer = SpoolWriter(spool, store)
-    writer.start()
-    stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
+    delivery = Delivery(spool, store)
+    delivery.start()
+    stack.push_async_callback(delivery.stop, _FLUSH_TIMEOUT_S)
     counts = CallCounts()
     coalescer = Coalescer(counts)
     service = PredictionService(
@@ -228,17 +226,6 @@ async def _start_metrics(
 
 def _store(settings: ServerSettings, uri: str) -> MongoStore:
     return MongoStore(uri, ttl_days=settings.experiment_ttl_days)
-
-
-async def start_embedded(
-    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
-) -> str:
-    """Starts the embedded database and says where it is."""
-    embedded = EmbeddedMongo(settings.embedded_directory)
-    uri = await embedded.start()
-    stack.push_async_callback(embedded.stop)
-    announce(f"embedded MongoDB at {uri}")
-    return uri
 
 
 def _begin_loading(settings: ServerSettings, stack: AsyncExitStack) -> _Loading:

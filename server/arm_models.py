@@ -47,7 +47,8 @@ class ArmLoader:
         needed = dict.fromkeys((arm.model, arm.version) for arm in experiment.arms)
         models = {key: self._model(library, *key) for key in needed}
         self._loaded = {key: entry for key, entry in self._loaded.items() if key in needed}
-        return experiment, models
+        digests = {key: model.predictor.digest for key, model in models.items()}
+        return experiment.with_digests(digests), models
 
     def _model(self, library: Library, name: str, version: str) -> LoadedModel:
         try:

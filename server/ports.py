@@ -17,6 +17,7 @@ class Predictor(Protocol):
 
     name: str
     version: str
+    digest: str
     description: str
     required_inputs: tuple[str, ...]
     metrics: dict[str, float]

@@ -6,7 +6,6 @@ the embedded database, the folder's lock, and the page that Prometheus reads.
 
 import asyncio
 import json
-import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -17,10 +16,12 @@ from tempfile import TemporaryDirectory
 import structlog
 from pydantic import SecretStr
 
+from server.backoff import backoff_s
 from server.errors import StartError
-from server.log.spool.folder_lock import lock_folder
+from server.log.lock import lock_folder
 from server.rpc.listening_port import check_free
 from server.settings import ServerSettings, to_json, worker_environment
+from server.stop_signals import stop_event
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
@@ -79,7 +80,7 @@ class Worker:
             if self._stopping or not self.ready.done() or self.ready.exception() is not None:
                 return
             failures = 0 if loop.time() - began > _WELL_AFTER_S else failures + 1
-            delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures, 16))
+            delay_s = backoff_s(failures, first_s=_FIRST_DELAY_S, longest_s=_LONGEST_DELAY_S)
             _log.error("worker_ended", worker=self._number, exit_code=code, restart_in_s=round(delay_s, 1))
             await asyncio.sleep(delay_s)
 
@@ -132,16 +133,16 @@ async def supervise(settings: ServerSettings, announce: Callable[[str], None] = 
     Raises:
         StartError: When it cannot start.
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(ending, stopping.set)
+    stopping = stop_event()
     check_free(settings.host, settings.port)  # before anything is loaded or started
     async with AsyncExitStack() as stack:
         lock = await asyncio.to_thread(lock_folder, settings.var_dir)
         stack.callback(lock.close)
         if settings.external_mongodb_uri is None:
-            uri = await _embedded_uri(settings, stack, announce)
+            from server.log.mongo.embedded.database import embedded_mongodb  # PyMongo: only when it is needed
+
+            embedded = embedded_mongodb(settings.embedded_directory, announce)
+            uri = await stack.enter_async_context(embedded)
             settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
         port = stack.enter_context(_reserved(settings.host, settings.port))
         settings = settings.model_copy(update={"port": port})
@@ -160,18 +161,6 @@ async def supervise(settings: ServerSettings, announce: Callable[[str], None] = 
 
 async def _stop_all(workers: list[Worker], within_s: float) -> None:
     await asyncio.gather(*(worker.stop(within_s) for worker in workers))
-
-
-async def _embedded_uri(
-    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
-) -> str:
-    from server.log.mongo.embedded.database import EmbeddedMongo  # PyMongo: only when it is needed
-
-    embedded = EmbeddedMongo(settings.embedded_directory)
-    uri = await embedded.start()
-    stack.push_async_callback(embedded.stop)
-    announce(f"embedded MongoDB at {uri}")
-    return uri
 
 
 @contextmanager

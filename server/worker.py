@@ -6,7 +6,6 @@ cannot be. Ends on SIGTERM, and when stdin ends, since then its parent has.
 
 import asyncio
 import json
-import signal
 import sys
 
 import uvloop
@@ -16,6 +15,7 @@ from server.app import Place, keep_for_good, working
 from server.errors import ServerError
 from server.logs import configure_logs
 from server.settings import from_json
+from server.stop_signals import stop_event
 
 
 async def work(order: dict[str, str | int]) -> None:
@@ -27,11 +27,9 @@ async def work(order: dict[str, str | int]) -> None:
     settings = from_json(str(order["settings"]))
     place = Place(int(order["worker"]), int(order["workers"]))
     configure_logs(settings.log_level, worker=place.worker)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    loop.add_reader(sys.stdin.fileno(), stopping.set)  # nothing more is ever written: this is its end
+    stopping = stop_event()
+    # Nothing more is ever written there: what can be read is its end.
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stopping.set)
     try:
         async with working(settings, place):
             keep_for_good()

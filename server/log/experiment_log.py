@@ -14,7 +14,7 @@ class OutcomeStore(Protocol):
 
     @property
     def away(self) -> bool:
-        """Says whether the last call found nobody there."""
+        """Returns whether the last call found nobody there."""
         ...
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
@@ -26,7 +26,7 @@ class ExperimentLog:
     """Logs predictions and joins them with what really happened."""
 
     def __init__(self, spool: Spool, store: OutcomeStore) -> None:
-        """Takes the durable spool, and the store behind it."""
+        """Sets the durable spool, and the store behind it."""
         self._spool = spool
         self._store = store
 
@@ -47,8 +47,8 @@ class ExperimentLog:
 
         A prediction leaves the spool only after MongoDB has it: an id that no worker's spool has is in
         MongoDB, or unknown, and to look in this order finds every prediction that was ever answered on this
-        machine. While MongoDB is away such an outcome is taken on trust, and the writer finds its prediction
-        later.
+        machine. While MongoDB is away such an outcome is taken on trust, and delivery finds its
+        prediction later.
 
         Raises:
             UnknownPredictionError: When no such prediction was logged.

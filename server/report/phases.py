@@ -8,7 +8,7 @@ from server.errors import ServerError
 
 
 class PhaseNotFoundError(ServerError):
-    """Says that nothing was logged under the experiment or phase that was asked for."""
+    """Nothing was logged under the experiment or phase that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def show(report: ExperimentReport, console: Console) -> None:
 
 def _parts(report: ExperimentReport) -> Iterator[RenderableType]:
     if report.phase is None:
+        yield _health(report)
         yield Text(report.verdict, style="bold")
         return
     yield Text(f"Experiment {report.phase.experiment}, phase {report.phase.phase}", style="bold")
@@ -62,6 +63,7 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
     for name in arms:
         table.add_column(Text(name), justify="right")
     table.add_row("model", *(f"{arm.model}@{arm.version}" for arm in arms.values()))
+    table.add_row("digest of its files", *(arm.digest or NONE for arm in arms.values()))
     table.add_row("predictions", *(f"{arm.n:,}" for arm in arms.values()))
     table.add_row("with outcome", *(f"{arm.n_outcomes:,}" for arm in arms.values()))
     table.add_row("listeners", *(f"{arm.n_listeners:,}" for arm in arms.values()))
@@ -77,24 +79,27 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
 
 def _comparisons(report: ExperimentReport) -> Table:
     table = Table(
-        title="Comparisons (second arm minus first)",
+        title="Comparisons",
         title_justify="left",
-        caption="always valid: holds however often you look; p value: for one look, planned beforehand",
+        caption="p value, and interval of the difference: for one look, planned beforehand;\n"
+        "always valid: holds however often you look; power: the chance that one look at\n"
+        "as many outcomes finds a true difference of that size.\n"
+        "Of accuracy, more is better; of Brier score and log loss, less.",
         caption_justify="left",
     )
     for heading in ("arms and metric", "difference", "p value", "always valid", "power"):
         table.add_column(heading, justify="left" if heading == "arms and metric" else "right")
-    for told in report.comparisons:
+    for comparison in report.comparisons:
         limits = (
             "too early"
-            if told.always_valid_ci95 is None
-            else interval(told.always_valid_ci95, 3, signed=True)
+            if comparison.always_valid_ci95 is None
+            else interval(comparison.always_valid_ci95, 3, signed=True)
         )
         table.add_row(
-            Text(f"{told.second} - {told.first}\n{metric_name(told.metric)}"),
-            f"{decimals(told.difference, 3, signed=True)}\n{interval(told.ci95, 3, signed=True)}",
-            p_value(told.p_value),
-            f"p = {p_value(told.always_valid_p_value)}\n{limits}",
-            NONE if told.power is None else f"{told.power:.0%}",
+            Text(f"{comparison.second} minus {comparison.first}\n{metric_name(comparison.metric)}"),
+            f"{decimals(comparison.difference, 3, signed=True)}\n{interval(comparison.ci95, 3, signed=True)}",
+            p_value(comparison.p_value),
+            f"p = {p_value(comparison.always_valid_p_value)}\n{limits}",
+            NONE if comparison.power is None else f"{comparison.power:.0%}\nfor {comparison.effect:g}",
         )
     return table

@@ -2,15 +2,16 @@
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
-from server.log.spool.rows import SpoolCounts
+from server.log.record import Outcome, PredictionRecord
+from server.log.spool.file import SpoolCounts
 from server.report import ExperimentReport, Phase, PhaseNotFoundError, choose_phase, make_report
-from server.report.frame import LoggedPrediction, read_frame
+from server.report.frame import read_frame
 from server.report.page import render_page
 from server.report.terminal import show
 from tests.browser import PHONE_PX, ReportBrowser
@@ -19,8 +20,12 @@ from tests.server.experiments import START, simulate
 BETTER = (0.02, 0.6)  # the advanced arm knows the truth, the simple one hardly does
 
 
+def happened(skipped: bool | None) -> Outcome | None:
+    return None if skipped is None else Outcome(skipped, 1000, START)
+
+
 def report_on(
-    predictions: list[LoggedPrediction], metric: str = "accuracy", spooled: SpoolCounts | None = None
+    predictions: list[PredictionRecord], metric: str = "accuracy", spooled: SpoolCounts | None = None
 ) -> ExperimentReport:
     """Reports on predictions of one phase."""
     times = [p.requested_at for p in predictions]
@@ -47,7 +52,7 @@ def test_the_figures_of_a_hand_worked_arm() -> None:
     template = replace(simulate(n=1)[0], arm="a", listener_id=None)
     rows = [(0.8, False, False), (0.4, True, True), (0.9, False, True), (0.5, False, None)]
     told = [
-        replace(template, prediction_id=str(i), play_through_probability=p, skipped=s, outcome_skipped=o)
+        replace(template, prediction_id=str(i), play_through_probability=p, skipped=s, outcome=happened(o))
         for i, (p, s, o) in enumerate(rows)
     ]
     arm = report_on(told).arms["a"]
@@ -134,8 +139,7 @@ def test_listeners_in_several_arms_are_told() -> None:
 
 def test_outcomes_that_come_back_from_one_arm_more_often_are_told() -> None:
     partial = [
-        replace(p, outcome_skipped=None) if p.arm == "simple" and i % 3 == 0 else p
-        for i, p in enumerate(simulate())
+        replace(p, outcome=None) if p.arm == "simple" and i % 3 == 0 else p for i, p in enumerate(simulate())
     ]
     assert "outcomes come back from some arms more often" in report_on(partial).verdict
 
@@ -156,18 +160,21 @@ def test_refused_outcomes_forbid_no_verdict(clear: ExperimentReport) -> None:
     ("predictions", "verdict"),
     [
         ([], "Nothing can be said yet: no outcome has been recorded."),
-        ([replace(p, outcome_skipped=None) for p in simulate(n=400)], "no outcome has been recorded"),
+        ([replace(p, outcome=None) for p in simulate(n=400)], "no outcome has been recorded"),
         (simulate(n=100, listeners=8), "fewer than ten listeners"),
-        ([replace(p, arm="a", arm_probability=1.0) for p in simulate(n=50)], "There is nothing to compare"),
+        (
+            [replace(p, arm="a", arm_probability=1.0, digest="") for p in simulate(n=50)],
+            "There is nothing to compare",
+        ),
         (simulate(n=1), "only simple has outcomes"),
         (
-            [replace(p, outcome_skipped=None) if i else p for i, p in enumerate(simulate(n=50))],
+            [replace(p, outcome=None) if i else p for i, p in enumerate(simulate(n=50))],
             "only simple has outcomes",
         ),
-        ([replace(p, outcome_skipped=p.skipped) for p in simulate(n=400)], "no listener differs"),
+        ([replace(p, outcome=happened(p.skipped)) for p in simulate(n=400)], "no listener differs"),
         (
             [
-                replace(p, outcome_skipped=True, skipped=True, play_through_probability=0.0)
+                replace(p, outcome=happened(True), skipped=True, play_through_probability=0.0)
                 for p in simulate(n=400)
             ],
             "no listener differs",
@@ -176,7 +183,7 @@ def test_refused_outcomes_forbid_no_verdict(clear: ExperimentReport) -> None:
         ([replace(p, listener_id=None) for p in simulate(n=50)], "No arm is shown to be better"),
     ],
 )
-def test_too_little_is_said_to_be_too_little(predictions: list[LoggedPrediction], verdict: str) -> None:
+def test_too_little_is_said_to_be_too_little(predictions: list[PredictionRecord], verdict: str) -> None:
     report = report_on(predictions)
     assert verdict in report.verdict
     for metric in ("brier", "log_loss"):
