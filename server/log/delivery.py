@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
@@ -13,8 +13,7 @@ from server.errors import OutcomeConflictError, StorageUnavailableError, Unknown
 from server.log.mongo.store import Refusal
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool.file import SpoolFile
-
-T = TypeVar("T")
+from server.log.spool.spool import Spool
 
 # Large enough to amortise a round trip, small enough that encoding a batch does not hold up predictions.
 BATCH_RECORDS = 100
@@ -36,38 +35,10 @@ _LONGEST_REST_S = 1.0
 _log = structlog.get_logger("server.log.delivery")
 
 
-class Source(Protocol):
-    """What is delivered; `server.log.spool.spool.Spool` is one."""
-
-    @property
-    def depth(self) -> int:
-        """Returns how many predictions wait."""
-        ...
-
-    @property
-    def held_outcomes(self) -> int:
-        """Returns how many outcomes wait for their prediction."""
-        ...
-
-    async def run(self, operation: Callable[[SpoolFile], T]) -> T:
-        """Returns an operation's result once it is on disk."""
-        ...
-
-
-class Store(Protocol):
-    """Where predictions end up; `server.log.mongo.store.MongoStore` is one."""
-
-    async def connect(self) -> None:
-        """Makes sure that it is there."""
-        ...
-
-    async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
-        """Stores records idempotently and returns what can never be stored."""
-        ...
-
-    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
-        """Joins an outcome to a stored prediction; the first one of a prediction wins."""
-        ...
+class _Store(Protocol):
+    async def connect(self) -> None: ...
+    async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]: ...
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None: ...
 
 
 class Delivery:
@@ -76,9 +47,9 @@ class Delivery:
     It knows the spool by what it does with its file, so that any process could do it.
     """
 
-    def __init__(self, source: Source, store: Store) -> None:
+    def __init__(self, spool: Spool, store: _Store) -> None:
         """Names both ends; `start` begins the work."""
-        self._source = source
+        self._spool = spool
         self._store = store
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -108,13 +79,13 @@ class Delivery:
                     pass
                 await self._deliver_outcomes()
         except (StorageUnavailableError, TimeoutError):
-            _log.warning("spool_not_flushed", waiting=self._source.depth)
+            _log.warning("spool_not_flushed", waiting=self._spool.depth)
 
     async def _run(self) -> None:
         """Delivers batch after batch; waits longer and longer while MongoDB is away."""
         failures, connected = 0, False
         while not self._stopping:
-            began, depth = time.monotonic(), self._source.depth
+            began, depth = time.monotonic(), self._spool.depth
             try:
                 if not connected:
                     await self._store.connect()
@@ -123,25 +94,25 @@ class Delivery:
                 await self._deliver_outcomes()
             except StorageUnavailableError as error:
                 if failures == 0:
-                    _log.warning("storage_unavailable", reason=error.reason, waiting=self._source.depth)
+                    _log.warning("storage_unavailable", reason=error.reason, waiting=self._spool.depth)
                 pause_s = backoff_s(failures, first_s=_FIRST_DELAY_S, longest_s=_LONGEST_DELAY_S)
                 failures += 1
             except Exception:
                 # A bug must not end the delivery for good: the rows are safe, so try again, slowly.
-                _log.exception("delivery_failed", waiting=self._source.depth)
+                _log.exception("delivery_failed", waiting=self._spool.depth)
                 pause_s = _LONGEST_DELAY_S
             else:
                 if failures:
-                    _log.info("storage_available", waiting=self._source.depth)
+                    _log.info("storage_available", waiting=self._spool.depth)
                 failures = 0
-                pause_s = _rest_s(time.monotonic() - began, depth, self._source.depth) if moved else _POLL_S
+                pause_s = _rest_s(time.monotonic() - began, depth, self._spool.depth) if moved else _POLL_S
             await asyncio.sleep(pause_s)
 
     async def _deliver_batch(self) -> bool:
         """Moves one batch; returns False when the spool is empty."""
-        if not self._source.depth:
+        if not self._spool.depth:
             return False
-        records = await self._source.run(lambda file: file.oldest(BATCH_RECORDS))
+        records = await self._spool.run(lambda file: file.oldest(BATCH_RECORDS))
         if not records:
             return False
         refusals = await self._store.add(records)
@@ -156,14 +127,14 @@ class Delivery:
                     file.dead_letter_outcome(prediction_id, late_outcome, reason)
             file.remove(records)
 
-        await self._source.run(forget)
+        await self._spool.run(forget)
         return True
 
     async def _deliver_outcomes(self) -> None:
         """Finds the predictions of held outcomes."""
-        if not self._source.held_outcomes or time.monotonic() < self._look_for_due_at:
+        if not self._spool.held_outcomes or time.monotonic() < self._look_for_due_at:
             return
-        held = await self._source.run(lambda file: file.held_outcomes(BATCH_RECORDS))
+        held = await self._spool.run(lambda file: file.held_outcomes(BATCH_RECORDS))
         if not held:
             self._look_for_due_at = time.monotonic() + _LOOK_FOR_DUE_S
             return
@@ -188,7 +159,7 @@ class Delivery:
             file.postpone_outcomes(unknown, _LOOK_AGAIN_S)
             file.remove_outcomes(held.keys() - set(unknown))
 
-        await self._source.run(forget)
+        await self._spool.run(forget)
 
 
 def _log_dead_letter(prediction_id: str, reason: str) -> None:

@@ -9,23 +9,16 @@ from server.log.record import Outcome, PredictionRecord
 from server.log.spool.spool import Spool
 
 
-class OutcomeStore(Protocol):
-    """Where the outcome of a prediction goes that has left the spool."""
-
+class _Store(Protocol):
     @property
-    def away(self) -> bool:
-        """Returns whether the last call found nobody there."""
-        ...
-
-    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
-        """Joins an outcome to a stored prediction; the first one wins."""
-        ...
+    def away(self) -> bool: ...
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None: ...
 
 
 class ExperimentLog:
     """Logs predictions and joins them with what really happened."""
 
-    def __init__(self, spool: Spool, store: OutcomeStore) -> None:
+    def __init__(self, spool: Spool, store: _Store) -> None:
         """Sets the durable spool, and the store behind it."""
         self._spool = spool
         self._store = store

@@ -28,8 +28,10 @@ def render_page(report: ExperimentReport) -> str:
     if judged:
         sections.append(Section("Arms", _arm_charts(judged), intro="95 % intervals, clustered by listener."))
     if report.comparisons:
-        intro = "The always-valid interval holds however often one looks. Of accuracy, more is better; of the"
-        intro += " Brier score and the log loss, less."
+        intro = (
+            "The always-valid interval holds however often one looks. Accuracy: more is better; Brier score"
+        )
+        intro += " and log loss: less is."
         sections.append(
             Section(
                 "Comparisons",

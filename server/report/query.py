@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,30 +17,29 @@ from server.report.phases import Phase, choose_phase
 from server.report.report import ExperimentReport, make_report
 
 
-class ExperimentReader:
-    """Reads one MongoDB, and changes nothing there."""
+async def read_phases(store: MongoStore, since: datetime | None = None) -> list[Phase]:
+    """Returns the phases of all experiments, by their latest prediction, latest last.
 
-    def __init__(self, store: MongoStore, since: datetime | None) -> None:
-        """Sets what to read, and from when on; None reads all."""
-        self.address = store.address
-        self._store = store
-        self._since: dict[str, Any] = {} if since is None else {"requested_at": {"$gte": since}}
+    Args:
+        store: Where they were logged.
+        since: Reads only predictions requested at or after this time; None reads all.
+    """
+    group = {
+        "_id": {"experiment": "$experiment", "phase": "$phase"},
+        "n": {"$sum": 1},
+        "first": {"$min": "$requested_at"},
+        "last": {"$max": "$requested_at"},
+    }
+    pipeline = [{"$match": _since(since)}, {"$group": group}, {"$sort": {"last": 1}}]
+    return [Phase(**found.pop("_id"), **found) async for found in store.aggregate(pipeline)]
 
-    async def phases(self) -> list[Phase]:
-        """Returns the phases of all experiments, by their latest prediction, latest last."""
-        group = {
-            "_id": {"experiment": "$experiment", "phase": "$phase"},
-            "n": {"$sum": 1},
-            "first": {"$min": "$requested_at"},
-            "last": {"$max": "$requested_at"},
-        }
-        pipeline = [{"$match": self._since}, {"$group": group}, {"$sort": {"last": 1}}]
-        return [Phase(**found.pop("_id"), **found) async for found in self._store.aggregate(pipeline)]
 
-    async def predictions(self, phase: Phase) -> list[PredictionRecord]:
-        """Returns the predictions of one phase, in no particular order."""
-        query = self._since | {"experiment": phase.experiment, "phase": phase.phase}
-        return [found async for found in self._store.find(query)]
+async def read_predictions(
+    store: MongoStore, phase: Phase, since: datetime | None = None
+) -> list[PredictionRecord]:
+    """Returns the predictions of one phase, in no particular order; see `read_phases`."""
+    query = _since(since) | {"experiment": phase.experiment, "phase": phase.phase}
+    return [found async for found in store.find(query)]
 
 
 async def read_report(
@@ -68,54 +67,38 @@ async def read_report(
         StartError: When MongoDB does not answer, or nothing was logged there.
         PhaseNotFoundError: When nothing was logged under that experiment or phase.
     """
-    async with _uri_of(uri, embedded_directory) as found, open_reader(found, since) as reader:
-        phases = await reader.phases()
+    async with _store_of(uri, embedded_directory) as store:
+        phases = await read_phases(store, since)
         chosen = choose_phase(phases, experiment, phase)
         key = None if chosen is None else (chosen.experiment, chosen.phase)
         # Counted before the rest is read: what is delivered in between counts twice, rather than not at all.
         spooled = await asyncio.to_thread(count_spooled, spool_directory, key)
         if chosen is None and not spooled.waiting:
+            after = f" from {since.isoformat()} on" if since else ""
             raise StartError(
-                f"nothing to report: {reader.address} holds no prediction"
-                + (f" since {since.isoformat()}" if since else "")
-                + f", and none waits in {spool_directory}"
+                f"nothing to report: {store.address} holds no prediction{after}, and none waits in"
+                f" {spool_directory}"
             )
-        logged = [] if chosen is None else await reader.predictions(chosen)
+        logged = [] if chosen is None else await read_predictions(store, chosen, since)
     return make_report(read_frame(logged), spooled, phase=chosen, phases=phases, metric=metric)
 
 
-@asynccontextmanager
-async def open_reader(uri: str, since: datetime | None) -> AsyncIterator[ExperimentReader]:
-    """Reads logged predictions for the duration of a block.
-
-    Args:
-        uri: The MongoDB; it is only read.
-        since: Reads only predictions requested at or after this time; None reads all.
-
-    Raises:
-        StartError: When MongoDB does not answer.
-    """
-    store = MongoStore(uri, read_only=True)
-    try:
-        yield ExperimentReader(store, since)
-    except StorageUnavailableError as error:
-        raise StartError(f"no answer from MongoDB at {store.address}: {error.reason}") from error
-    finally:
-        await store.close()
+def _since(since: datetime | None) -> dict[str, Any]:
+    return {} if since is None else {"requested_at": {"$gte": since}}
 
 
 @asynccontextmanager
-async def _uri_of(uri: str | None, directory: Path) -> AsyncIterator[str]:
-    """Yields a URI: by default the embedded database's, which runs for the block unless a server runs it.
-
-    Raises:
-        StartError: When there is none, or it does not start.
-    """
-    uri = uri or await running_uri(directory)
-    if uri is not None:
-        yield uri
-    elif (directory / "data").is_dir():
-        async with embedded_mongodb(directory) as uri:
-            yield uri
-    else:
-        raise StartError(f"no experiment has been logged: {directory} holds no database")
+async def _store_of(uri: str | None, directory: Path) -> AsyncIterator[MongoStore]:
+    """Opens a MongoDB to read it: by default the embedded one, which runs for the block unless it runs."""
+    async with AsyncExitStack() as stack:
+        uri = uri or await running_uri(directory)
+        if uri is None:
+            if not (directory / "data").is_dir():
+                raise StartError(f"no experiment has been logged: {directory} holds no database")
+            uri = await stack.enter_async_context(embedded_mongodb(directory))
+        store = MongoStore(uri, read_only=True)
+        stack.push_async_callback(store.close)
+        try:
+            yield store
+        except StorageUnavailableError as error:
+            raise StartError(f"no answer from MongoDB at {store.address}: {error.reason}") from error

@@ -1,12 +1,14 @@
 """The report in a terminal, within 80 columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from server.report.arms import ArmReport
+from server.report.comparisons import Comparison
 from server.report.report import ExperimentReport
 from server.report.wording import NONE, decimals, health_rows, interval, metric_name, p_value
 
@@ -16,6 +18,13 @@ _ARM_ROWS = (
     ("brier", "Brier score", 3),
     ("roc_auc", "ROC AUC", 3),
     ("calibration_bias", "calibration bias", 3),
+)
+
+
+_HOW_TO_READ = (
+    "Accuracy: more is better; Brier score and log loss: less. p value, and interval of a difference: for"
+    " one look, planned beforehand. Always valid: holds however often you look. Power: the chance that one"
+    " look at as many outcomes finds a true difference of that size."
 )
 
 
@@ -36,8 +45,10 @@ def _parts(report: ExperimentReport) -> Iterator[RenderableType]:
         yield Text(f"{others} other phases were logged and are not mixed in; see --phase.", style="dim")
     yield _health(report)
     yield _arms(report.arms)
+    for pair, comparisons in groupby(report.comparisons, key=lambda each: (each.first, each.second)):
+        yield _comparisons(*pair, comparisons)
     if report.comparisons:
-        yield _comparisons(report)
+        yield Text(_HOW_TO_READ, style="italic dim")
     yield Text(f"Verdict: {report.verdict}", style="bold")
 
 
@@ -77,29 +88,17 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
     return table
 
 
-def _comparisons(report: ExperimentReport) -> Table:
-    table = Table(
-        title="Comparisons",
-        title_justify="left",
-        caption="p value, and interval of the difference: for one look, planned beforehand;\n"
-        "always valid: holds however often you look; power: the chance that one look at\n"
-        "as many outcomes finds a true difference of that size.\n"
-        "Of accuracy, more is better; of Brier score and log loss, less.",
-        caption_justify="left",
-    )
-    for heading in ("arms and metric", "difference", "p value", "always valid", "power"):
-        table.add_column(heading, justify="left" if heading == "arms and metric" else "right")
-    for comparison in report.comparisons:
-        limits = (
-            "too early"
-            if comparison.always_valid_ci95 is None
-            else interval(comparison.always_valid_ci95, 3, signed=True)
-        )
+def _comparisons(first: str, second: str, comparisons: Iterable[Comparison]) -> Table:
+    table = Table(title=f"Comparison: {second} minus {first}", title_justify="left")
+    for heading in ("", "difference", "p value", "always valid", "power"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for each in comparisons:
+        always = interval(each.always_valid_ci95, 3, signed=True) if each.always_valid_ci95 else "too early"
         table.add_row(
-            Text(f"{comparison.second} minus {comparison.first}\n{metric_name(comparison.metric)}"),
-            f"{decimals(comparison.difference, 3, signed=True)}\n{interval(comparison.ci95, 3, signed=True)}",
-            p_value(comparison.p_value),
-            f"p = {p_value(comparison.always_valid_p_value)}\n{limits}",
-            NONE if comparison.power is None else f"{comparison.power:.0%}\nfor {comparison.effect:g}",
+            metric_name(each.metric),
+            f"{decimals(each.difference, 3, signed=True)}\n{interval(each.ci95, 3, signed=True)}",
+            p_value(each.p_value),
+            f"p = {p_value(each.always_valid_p_value)}\n{always}",
+            NONE if each.power is None else f"{each.power:.0%}\nfor {each.effect:g}",
         )
     return table

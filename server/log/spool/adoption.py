@@ -11,7 +11,7 @@ from server.log.lock import LockedError
 from server.log.spool.file import SpoolFile
 from server.log.spool.folder import files_in
 
-_BATCH_ROWS = 1000
+_BATCH_RECORDS = 1000
 _MOVES = "moves"
 
 _log = structlog.get_logger("server.log.spool.spool")
@@ -60,18 +60,19 @@ def count_moves(directory: Path) -> int:
 def _move_batch(source: SpoolFile, target: SpoolFile) -> bool:
     """Moves some; returns False when nothing was left."""
     with source.transaction():  # its lock, so that no worker gives a row an outcome on the way
-        rows, held = source.rows(_BATCH_ROWS), source.held_outcomes(_BATCH_ROWS, due=False)
-        if not rows and not held:
+        records, held = source.oldest(_BATCH_RECORDS), source.held_outcomes(_BATCH_RECORDS, due=False)
+        if not records and not held:
             return False
         with target.transaction():  # committed first: a crash repeats rows, and loses none
-            arrived = target.insert_rows(rows)
-            for prediction_id, outcome in [*arrived, *held.items()]:
+            target.insert(records)
+            outcomes = [(record.prediction_id, record.outcome) for record in records if record.outcome]
+            for prediction_id, outcome in [*outcomes, *held.items()]:
                 try:
-                    target.hold(prediction_id, outcome)
+                    target.hold(prediction_id, outcome)  # joins it to a prediction that was here already
                 except OutcomeConflictError as error:
                     target.dead_letter_outcome(prediction_id, outcome, str(error))
         with (target.path.parent / _MOVES).open("ab") as counter:
             counter.write(b".")
-        source.remove_rows(rows)
+        source.remove(records)
         source.remove_outcomes(held)
     return True

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
-from itertools import chain
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from server.errors import OutcomeConflictError, StartError
 from server.log.lock import lock_file
@@ -20,7 +20,8 @@ _BUSY_TIMEOUT_S = 10.0
 LONGEST_DELAY_S = 60.0
 """How long a held outcome can be kept from being due at most."""
 
-# `outcomes` holds those whose prediction is not in this file; `next_try` is when to look for it again.
+# `body` is the record without its outcome, in JSON. `outcomes` holds those whose prediction is not in this
+# file; `next_try` is when to look for it again.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS predictions (
     prediction_id TEXT PRIMARY KEY, body TEXT NOT NULL, outcome TEXT
@@ -57,11 +58,8 @@ FROM (SELECT * FROM predictions ORDER BY prediction_id LIMIT ?)
 _REMOVE = "DELETE FROM predictions WHERE prediction_id IN (SELECT value FROM json_each(?))"
 _MOST_ROWS = 1000  # of one INSERT; SQLite takes 32,766 parameters
 
-Row = tuple[str, str, str | None]
-"""A prediction as it lies in the file: its id, the record without its outcome, and that; both in JSON."""
-
 _encoder = msgspec.json.Encoder()
-_rows_decoder = msgspec.json.Decoder(list[Row])
+_rows_decoder = msgspec.json.Decoder(list[tuple[str, str, str | None]])
 _record_decoder = msgspec.json.Decoder(PredictionRecord)
 _outcome_decoder = msgspec.json.Decoder(Outcome)
 
@@ -169,23 +167,15 @@ class SpoolFile:
         self._inode = self.path.stat().st_ino
 
     def insert(self, records: Sequence[PredictionRecord]) -> None:
-        """Adds predictions that have no outcome yet."""
+        """Adds predictions; one that is here already stays as it is."""
         for begin in range(0, len(records), _MOST_ROWS):
-            some = records[begin : begin + _MOST_ROWS]
-            values = ", ".join(["(?, ?)"] * len(some))
-            change = f"INSERT INTO predictions (prediction_id, body) VALUES {values}"
-            rows = ((record.prediction_id, _to_json(record)) for record in some)
-            self.waiting += self.connection.execute(change, list(chain.from_iterable(rows))).rowcount
-
-    def insert_rows(self, rows: Sequence[Row]) -> list[tuple[str, Outcome]]:
-        """Adds predictions of another file; of one that is here already, the outcome that is here is kept.
-
-        Returns:
-            The outcomes that came with them: `hold` joins those that came with a prediction that is here.
-        """
-        change = "INSERT INTO predictions VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        self.waiting += self.connection.executemany(change, rows).rowcount
-        return [(row[0], _outcome_decoder.decode(row[2])) for row in rows if row[2] is not None]
+            values: list[str | None] = []
+            for record in records[begin : begin + _MOST_ROWS]:
+                outcome = None if record.outcome is None else _to_json(record.outcome)
+                values += record.prediction_id, _to_json(replace(record, outcome=None)), outcome
+            places = ", ".join(["(?, ?, ?)"] * (len(values) // 3))
+            change = f"INSERT INTO predictions VALUES {places} ON CONFLICT DO NOTHING"
+            self.waiting += self.connection.execute(change, values).rowcount
 
     def join(self, prediction_id: str, outcome: Outcome) -> bool:
         """Joins an outcome to what this file has under an id; the first one wins.
@@ -229,19 +219,15 @@ class SpoolFile:
             row = prediction_id, _to_json(outcome), outcome.recorded_at.timestamp()
             self.held += self.connection.execute("INSERT INTO outcomes VALUES (?, ?, ?, 0)", row).rowcount
 
-    def rows(self, limit: int) -> list[Row]:
-        """Returns the oldest predictions as they lie here."""
-        return _rows_decoder.decode(self.connection.execute(_OLDEST, (limit,)).fetchone()[0])
-
     def oldest(self, limit: int) -> list[PredictionRecord]:
         """Returns the oldest predictions; those that cannot be read become dead letters."""
         records = []
-        for prediction_id, body, outcome in self.rows(limit):
+        for prediction_id, body, outcome in _rows_decoder.decode(
+            self.connection.execute(_OLDEST, (limit,)).fetchone()[0]
+        ):
             try:
-                record = _record_decoder.decode(body)
-                if outcome is not None:
-                    record = msgspec.structs.replace(record, outcome=_outcome_decoder.decode(outcome))
-                records.append(record)
+                known = None if outcome is None else _outcome_decoder.decode(outcome)
+                records.append(replace(_record_decoder.decode(body), outcome=known))
             except ValueError as error:
                 self.dead_letter(prediction_id, f"{type(error).__name__}: {error}")
         return records
@@ -270,10 +256,6 @@ class SpoolFile:
             ids = [record.prediction_id for record in records if (record.outcome is not None) == joined]
             if ids:
                 self.waiting -= self.connection.execute(_REMOVE + condition, (_to_json(ids),)).rowcount
-
-    def remove_rows(self, rows: Sequence[Row]) -> None:
-        """Forgets predictions, whatever has become of them since they were read."""
-        self.waiting -= self.connection.execute(_REMOVE, (_to_json([row[0] for row in rows]),)).rowcount
 
     def remove_outcomes(self, prediction_ids: Iterable[str]) -> None:
         """Forgets held outcomes."""

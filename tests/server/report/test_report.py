@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def report_on(
     phases = [phase] if phase else []
     frame = read_frame(predictions)
     return make_report(frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric)
+
+
+def terminal_text(report: ExperimentReport) -> str:
+    with open(os.devnull, "w") as nowhere:
+        console = Console(width=80, record=True, file=nowhere)
+        show(report, console)
+    return console.export_text()
 
 
 @pytest.fixture(scope="module")
@@ -202,11 +210,35 @@ def test_the_json_has_the_published_shape(clear: ExperimentReport) -> None:
     assert {"difference", "ci95", "p_value", "always_valid_ci95"} <= told["comparisons"][0].keys()
 
 
+def test_what_is_no_number_is_null_in_the_json() -> None:
+    odd = [replace(p, play_through_probability=math.nan) for p in simulate(n=300)]
+    told = json.dumps(report_on(odd).to_json(), allow_nan=False)
+    assert json.loads(told)["arms"]["simple"]["brier"] is None
+
+
+def test_two_artifacts_of_one_name_and_number_are_two_arms() -> None:
+    """Whose files were replaced is another model; what was logged before digests is a group of its own."""
+    digests = ("a" * 16, "b" * 16, "")
+    mixed = [replace(p, arm="simple", digest=digests[i % 3]) for i, p in enumerate(simulate(n=300))]
+    report = report_on(mixed)
+    assert {name: (arm.n, arm.digest) for name, arm in report.arms.items()} == {
+        "simple aaaaaaaaaaaaaaaa": (100, "a" * 16),
+        "simple bbbbbbbbbbbbbbbb": (100, "b" * 16),
+        "simple (no digest)": (100, ""),
+    }
+
+
+def test_heading_and_sign_of_a_difference_agree(clear: ExperimentReport) -> None:
+    """The advanced arm is the more accurate one."""
+    assert (clear.comparisons[0].first, clear.comparisons[0].second) == ("advanced", "simple")
+    text = terminal_text(clear)
+    accuracy = text.index("accuracy", text.index("Comparison: simple minus advanced"))
+    assert "-0.158" in text[accuracy : accuracy + 40]
+    assert "second arm minus first" not in text
+
+
 def test_the_terminal_shows_it_all_in_80_columns(clear: ExperimentReport) -> None:
-    console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
-    show(clear, console)
-    console.file.close()
-    text = console.export_text()
+    text = terminal_text(clear)
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     for word in ("Health", "sample ratio", "simple@1", "always valid", clear.verdict[:40]):
