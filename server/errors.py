@@ -72,11 +72,11 @@ class OutcomeConflictError(ServerError):
 
 
 class SpoolFullError(ServerError):
-    """Says that nothing more can be logged until MongoDB, or the disk, takes records again."""
+    """Nothing more can be logged until MongoDB, or the disk, takes records again."""
 
-    def __init__(self) -> None:
-        """Says so."""
-        super().__init__("the experiment log is full")
+    def __init__(self, problem: str = "is full") -> None:
+        """Sets the message."""
+        super().__init__(f"the experiment log {problem}")
 
 
 class OverloadedError(ServerError):

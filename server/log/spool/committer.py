@@ -22,6 +22,8 @@ T = TypeVar("T")
 # interpreter and a wake-up. So much later the next one is larger; a caller alone never waits for company.
 _PAUSE_S = 0.004
 _COMPACT_INTERVAL_S = 1.0
+_NEARLY_FULL = "the disk is nearly full"
+_CANNOT_BE_WRITTEN = "cannot be written: see the server's log"
 
 _log = structlog.get_logger("server.log.spool.spool")
 
@@ -125,21 +127,22 @@ class Committer:
         self, records: Sequence[PredictionRecord], operations: Sequence[_Operation], *, growing: bool
     ) -> list[Any]:
         """Writes a group in one transaction; returns each one's result, or the error it is to raise."""
+        refused = SpoolFullError("is full" if self._refusing == _NEARLY_FULL else _CANNOT_BE_WRITTEN)
         try:
             with self.file.transaction():
                 if growing:
                     self.file.insert(records)
                 results = [
-                    _attempt(each.run, self.file) if growing or not each.grows else SpoolFullError()
+                    _attempt(each.run, self.file) if growing or not each.grows else refused
                     for each in operations
                 ]
         except Exception as error:
             # Nothing of the group is on disk: nobody in it may be told otherwise.
             if isinstance(error, sqlite3.OperationalError):  # the disk is full, or fails
                 _log.error("spool_not_written", reason=str(error))
-                return [SpoolFullError() for _ in (*records, *operations)]
+                error = SpoolFullError(_CANNOT_BE_WRITTEN)
             return [error for _ in (*records, *operations)]
-        return [None if growing else SpoolFullError() for _ in records] + results
+        return [None if growing else refused for _ in records] + results
 
     def _refusal(self) -> str | None:
         """Returns why nothing may be added now, or None. Whatever happens here, the thread goes on."""
@@ -147,7 +150,7 @@ class Committer:
             if not self.file.is_in_place():
                 self.file.restore()
                 _log.error("spool_restored", spool=str(self.file.path), reason="its file was deleted")
-            return "the disk is nearly full" if self._is_full() else None
+            return _NEARLY_FULL if self._is_full() else None
         except (OSError, sqlite3.Error, StartError) as error:
             return str(error)
 

@@ -227,7 +227,7 @@ async def test_a_file_that_was_replaced_takes_nothing_more(tmp_path: Path, make_
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     (tmp_path / "spool" / "0.sqlite3").unlink()
     (tmp_path / "spool" / "0.sqlite3").touch()
-    with pytest.raises(SpoolFullError):
+    with pytest.raises(SpoolFullError, match="cannot be written"):
         await spool.append(make_record(1))
     await spool.close()
 
