@@ -15,9 +15,10 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from data.errors import DataError
-from server.errors import ServerError
-from server.logs import configure_logs
+from server.errors import ServiceError
+from server.log_format import configure_logs
 from server.settings import ServerSettings, load_settings
+from server.stop_signals import run_until_stopped
 
 if TYPE_CHECKING:
     from server.report import ExperimentReport
@@ -93,13 +94,29 @@ def serve(
             metrics_port=metrics_port,
         )
         configure_logs(settings.log_level)
+        # Imported here: the other commands need none of it, and it takes a second.
         if settings.workers > 1:
-            from server.supervisor import supervise as serve_until_stopped
-        else:
-            from server.app import serve as serve_until_stopped  # takes a second: only when it is needed
-        return serve_until_stopped(settings, lambda line: print(line, flush=True))
+            from server.supervisor import supervising
+
+            return run_until_stopped(supervising(settings, _announce), _announce_address)
+        from server.app import keep_for_good, running
+
+        def ready(address: str) -> None:
+            keep_for_good()
+            _announce_address(address)
+
+        return run_until_stopped(running(settings, _announce), ready)
 
     _run(run)
+
+
+def _announce(line: str) -> None:
+    """Writes a line for people and for programs that wait for it."""
+    print(line, flush=True)
+
+
+def _announce_address(address: str) -> None:
+    _announce(f"listening on {address}")
 
 
 class Metric(StrEnum):
@@ -162,13 +179,13 @@ def health(
     """
 
     async def ask() -> None:
-        from server.rpc.health_check import check_health
+        from server.rpc.health import check_health
 
         address = server or load_settings().own_address
         status = await check_health(address, timeout_s)
         typer.echo(status)
         if status != "SERVING":
-            raise ServerError(f"{address} does not serve")
+            raise ServiceError(f"{address} does not serve")
 
     _run(ask)
 
@@ -177,7 +194,7 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a command; what it cannot do becomes one line on stderr and exit code 1."""
     try:
         uvloop.run(main())
-    except (ServerError, DataError) as error:
+    except (ServiceError, DataError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -231,7 +248,7 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ServerError(f"cannot write {path}: {error.strerror}") from error
+        raise ServiceError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -240,5 +257,5 @@ def _instant(text: str | None) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise ServerError(f"--since: not an ISO 8601 time: {text!r}") from None
+        raise ServiceError(f"--since: not an ISO 8601 time: {text!r}") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.errors import ServerError
+from server.errors import ServiceError
 
 
-class PhaseNotFoundError(ServerError):
+class PhaseNotFoundError(ServiceError):
     """Says that nothing was logged under the experiment or phase that was asked for."""
 
 
