@@ -19,12 +19,12 @@ from server.data_check import warn_of_other_data
 from server.experiment.assignment import Experiment
 from server.hot_swap import HotSwap, load_models
 from server.library import Library
-from server.log.delivery import SpoolWriter
+from server.log.delivery import Delivery
 from server.log.experiment_log import ExperimentLog
-from server.log.mongo.embedded.database import EmbeddedMongo
+from server.log.lock import lock_folder
+from server.log.mongo.embedded.database import embedded_mongodb
 from server.log.mongo.store import MongoStore
 from server.log.spool.folder import SUFFIX
-from server.log.spool.folder_lock import lock_folder
 from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
@@ -79,7 +79,8 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         loading = asyncio.create_task(asyncio.to_thread(load_models, loader, settings))
         stack.push_async_callback(_settle, loading)
         if store is None:
-            store = _store(settings, await start_embedded(settings, stack, announce))
+            embedded = embedded_mongodb(settings.embedded_directory, announce)
+            store = _store(settings, await stack.enter_async_context(embedded))
         stack.push_async_callback(store.close)
         yield await _start(settings, Place(), store, loader, await loading, stack)
 
@@ -120,17 +121,6 @@ def keep_for_good() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-async def start_embedded(
-    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
-) -> str:
-    """Starts the embedded database until the stack ends, and returns its URI."""
-    embedded = EmbeddedMongo(settings.embedded_directory)
-    uri = await embedded.start()
-    stack.push_async_callback(embedded.stop)
-    announce(f"embedded MongoDB at {uri}")
-    return uri
-
-
 async def _start(
     settings: ServerSettings,
     place: Place,
@@ -147,9 +137,9 @@ async def _start(
         min_free_bytes=settings.spool_min_free_bytes,
     )
     stack.push_async_callback(spool.close)
-    writer = SpoolWriter(spool, store)
-    writer.start()
-    stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
+    delivery = Delivery(spool, store)
+    delivery.start()
+    stack.push_async_callback(delivery.stop, _FLUSH_TIMEOUT_S)
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool, store))
     await _start_metrics(settings, place, counts, spool, service, stack)

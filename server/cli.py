@@ -1,9 +1,7 @@
 """The room's commands: `python -m server [serve]`, `… report` and `… health`."""
 
-import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +15,7 @@ from typer.core import TyperGroup
 from data.errors import DataError
 from server.errors import ServiceError
 from server.log_format import configure_logs
-from server.settings import ServerSettings, load_settings
+from server.settings import load_settings
 from server.stop_signals import run_until_stopped
 
 if TYPE_CHECKING:
@@ -157,7 +155,17 @@ def report(
         configure_logs("warning")
         settings = load_settings(mongodb_uri=mongodb_uri)
         with Console(stderr=True).status("reading the experiment log"):
-            figures = await _make_report(settings, _instant(since), experiment, phase, metric)
+            from server.report.query import read_report
+
+            figures = await read_report(
+                settings.external_mongodb_uri,
+                settings.embedded_directory,
+                settings.spool_directory,
+                since=_instant(since),
+                experiment=experiment,
+                phase=phase,
+                metric=metric.value,
+            )
         _deliver(figures, json_file, html_file)
 
     _run(run)
@@ -199,36 +207,9 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         raise typer.Exit(1) from None
 
 
-async def _make_report(
-    settings: ServerSettings,
-    since: datetime | None,
-    experiment: str | None,
-    phase: str | None,
-    metric: Metric,
-) -> "ExperimentReport":
-    """Reads one phase of what was logged, and what waits in this machine's spool, and reports on it."""
-    from server.log.spool.folder import count_spooled
-    from server.report import choose_phase, make_report
-    from server.report.frame import read_frame
-    from server.report.query import embedded_uri, reading
-
-    async with AsyncExitStack() as stack:
-        uri = settings.external_mongodb_uri
-        if uri is None:
-            uri = await stack.enter_async_context(embedded_uri(settings.embedded_directory))
-        reader = await stack.enter_async_context(reading(uri, since))
-        phases = await reader.phases()
-        told = choose_phase(phases, experiment, phase)
-        key = None if told is None else (told.experiment, told.phase)
-        # Counted before the rest is read: what is delivered in between is told twice, rather than not at all.
-        spooled = await asyncio.to_thread(count_spooled, settings.spool_directory, key)
-        logged = [] if told is None else await reader.predictions(told)
-    return make_report(read_frame(logged), spooled, phase=told, phases=phases, metric=metric.value)
-
-
 def _deliver(figures: "ExperimentReport", json_file: Path | None, html_file: Path | None) -> None:
     """Writes the report wherever it is wanted."""
-    text = json.dumps(figures.to_json(), indent=2)
+    text = json.dumps(figures.to_json(), indent=2, allow_nan=False)
     if json_file == Path("-"):
         typer.echo(text)
     else:

@@ -37,7 +37,7 @@ def load_models(
         definition = read_definition(settings.experiment_file)
         pinned = [(arm.model_name, arm.pinned_version) for arm in definition.arms if arm.pinned_version]
         library = loader.load(versions_kept, pinned)
-    return library, resolve(definition, _newest(library))
+    return library, _with_digests(resolve(definition, _newest(library)), library)
 
 
 class HotSwap:
@@ -105,7 +105,13 @@ class HotSwap:
             if self._settings.experiment_file is None:
                 raise
             _log.error("experiment_file_refused", reason=str(error), kept="the experiment as it was")
-            return self._loader.load(kept, [(arm.model, arm.version) for arm in experiment.arms]), experiment
+            library = self._loader.load(kept, [(arm.model, arm.version) for arm in experiment.arms])
+            return library, _with_digests(experiment, library)
+
+
+def _with_digests(experiment: Experiment, library: Library) -> Experiment:
+    keys = [(arm.model, arm.version) for arm in experiment.arms]
+    return experiment.with_digests({key: library.find(*key).predictor.digest for key in keys})
 
 
 def _newest(library: Library) -> dict[str, str]:

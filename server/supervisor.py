@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from server.backoff import backoff_s
 from server.errors import StartError
-from server.log.spool.folder_lock import lock_folder
+from server.log.lock import lock_folder
 from server.rpc.listening_port import reserved
 from server.settings import ServerSettings, to_json, worker_environment
 from server.start_checks import check_start
@@ -143,7 +143,10 @@ async def supervising(
     async with AsyncExitStack() as stack:
         stack.callback((await asyncio.to_thread(lock_folder, settings.var_dir)).close)
         if settings.external_mongodb_uri is None:
-            uri = await _embedded_uri(settings, stack, announce)
+            from server.log.mongo.embedded.database import embedded_mongodb  # PyMongo: only when it is needed
+
+            embedded = embedded_mongodb(settings.embedded_directory, announce)
+            uri = await stack.enter_async_context(embedded)
             settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
         port = stack.enter_context(reserved(settings.host, settings.port))
         settings = settings.model_copy(update={"port": port})
@@ -159,18 +162,6 @@ async def supervising(
 
 async def _stop_all(workers: list[Worker], within_s: float) -> None:
     await asyncio.gather(*(worker.stop(within_s) for worker in workers))
-
-
-async def _embedded_uri(
-    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
-) -> str:
-    from server.log.mongo.embedded.database import EmbeddedMongo  # PyMongo: only when it is needed
-
-    embedded = EmbeddedMongo(settings.embedded_directory)
-    uri = await embedded.start()
-    stack.push_async_callback(embedded.stop)
-    announce(f"embedded MongoDB at {uri}")
-    return uri
 
 
 def _show_metrics(settings: ServerSettings, stack: AsyncExitStack) -> Path | None:

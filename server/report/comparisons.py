@@ -13,7 +13,7 @@ from server.report.clustered import Estimate
 Interval = tuple[float, float]
 
 EFFECTS = {"accuracy": 0.02, "brier": 0.01, "log_loss": 0.02}
-"""The size of difference that is worth finding, by metric: power is told for it."""
+"""The size of difference that is worth finding, by metric: the power is the chance of finding it."""
 
 MIXTURE_DEVIATIONS = {"accuracy": 0.05, "brier": 0.02, "log_loss": 0.05}
 """What the always-valid tests are tuned to, by metric. Fixed, so that no reader can choose after the fact."""

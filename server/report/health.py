@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from server.log.spool.rows import SpoolCounts
+from server.log.spool.file import SpoolCounts
 from server.report import clustered
 from server.report.sequential import sequential_ratio_p_value
 
@@ -25,8 +25,8 @@ class Health:
         outcome_join_rate: Their share; None without predictions.
         outcome_join_rate_by_arm: The same for each arm.
         join_rate_p_value: Of the arms having the same rate (the smallest of all pairs, times their number).
-        n_assignments: Listeners, and predictions without one: what was drawn.
-        sample_ratio_p_value: χ² test of the drawn arms against their probabilities; None with one arm.
+        n_assignments: Listeners, and predictions without one: what was assigned to an arm.
+        sample_ratio_p_value: χ² test of the assigned arms against their probabilities; None with one arm.
         sample_ratio_p_value_sequential: The same, valid at every look.
         n_listeners_in_several_arms: Listeners that one phase put into more than one arm; should be 0.
         n_waiting_in_spool: Predictions that MongoDB does not have yet, in the spool of this machine.

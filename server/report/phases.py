@@ -8,7 +8,7 @@ from server.errors import ServiceError
 
 
 class PhaseNotFoundError(ServiceError):
-    """Says that nothing was logged under the experiment or phase that was asked for."""
+    """Nothing was logged under the experiment or phase that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class FakePredictor:
     def __init__(self, name: str, log_loss: float = 0.5) -> None:  # noqa: D107
         self.name = name
         self.version = "3"
+        self.digest = "0123456789abcdef"
         self.metrics = {"log_loss": log_loss}
         self._probability = {"a": 0.4, "b": 0.9, "c": 0.4, "d": 0.5}
         self.track_ids = list(self._probability)

@@ -67,6 +67,17 @@ def test_a_phase_is_the_same_in_every_process_and_release() -> None:
     assert resolve(definition, NEWEST).phase == "47a3a3646db8"
 
 
+def test_other_bytes_of_the_same_version_start_another_phase(tmp_path: Path) -> None:
+    experiment = resolve(read_definition(write(tmp_path / "e.toml", FILE)), NEWEST)
+    keys = [(arm.model, arm.version) for arm in experiment.arms]
+    one, other = ({key: digest * 16 for key in keys} for digest in "ab")
+    phases = [experiment.with_digests(digests).phase for digests in (one, other, one)]
+    assert phases[0] == phases[2] != phases[1]
+    assert [arm.digest for arm in experiment.with_digests(one).arms] == ["a" * 16] * len(keys)
+    chosen = [experiment.with_digests(digests).choose("101").name for digests in (one, other)]
+    assert chosen == [experiment.choose("101").name] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -75,7 +86,7 @@ def test_a_phase_is_the_same_in_every_process_and_release() -> None:
         ("a = " + "[" * 100_000, "nested too deeply"),
         ("#" * 1_000_000, "larger than 256 KiB"),
         ('name = "e"', "arms: Field required"),
-        ('name = "e"\narms = []', "arms: Tuple should have at least 1 item"),
+        ('name = "e"\narms = []', "arms: List should have at least 1 item"),
         ('name = "e"\narms = [{model = "a", weight = 0}]', "arms.0.weight: Input should be greater than 0"),
         ('name = "e"\narms = [{model = "a@"}]', "arms.0.model: String should match"),
         ('name = "e"\narms = [{model = "a", wieght = 1}]', "arms.0.wieght: Extra inputs"),

@@ -11,6 +11,8 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -18,9 +20,9 @@ from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import PyMongoError
 
 from server.errors import StartError
+from server.log.lock import lock_folder
 from server.log.mongo.embedded import child
 from server.log.mongo.uri import DEFAULT_DATABASE
-from server.log.spool.folder_lock import lock_folder
 
 PROGRAM = "secantusd-py"
 _START_TIMEOUT_S = 30.0
@@ -137,6 +139,31 @@ class EmbeddedMongo:
                 _log.info("embedded_mongodb_restarted")
 
 
+@asynccontextmanager
+async def embedded_mongodb(
+    directory: Path, announce: Callable[[str], None] = lambda line: None
+) -> AsyncIterator[str]:
+    """Runs the database for the duration of a block.
+
+    Args:
+        directory: Its folder.
+        announce: Called with a line that names it, once it answers.
+
+    Yields:
+        Its URI.
+
+    Raises:
+        StartError: See `EmbeddedMongo.start`.
+    """
+    embedded = EmbeddedMongo(directory)
+    uri = await embedded.start()
+    try:
+        announce(f"embedded MongoDB at {uri}")
+        yield uri
+    finally:
+        await embedded.stop()
+
+
 def find_program() -> Path | None:
     """Returns the database's executable beside this Python's, or on the PATH; None when there is none."""
     beside = Path(sys.executable).parent / PROGRAM
@@ -177,7 +204,7 @@ def _end_orphan(pid_file: Path) -> None:
 
 
 def _answers(port: int) -> bool:
-    """Says whether a MongoDB answers on a loopback port."""
+    """Returns whether a MongoDB answers on a loopback port."""
     with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
         client: MongoClient[dict[str, object]] = MongoClient(
