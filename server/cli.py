@@ -1,6 +1,7 @@
 """The room's commands: `python -m server [serve]`, `… report` and `… health`."""
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from server.report import ExperimentReport
 
 
+_ADDRESS = re.compile(r"(\[.+\]|[^:\[\]]+):[0-9]+")
+
+
 class _ServeByDefault(TyperGroup):
-    """Takes `python -m server --data …` for `python -m server serve --data …`."""
+    """Reads `python -m server --data …` as `python -m server serve --data …`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts the command in front when none is named."""
@@ -32,13 +36,19 @@ class _ServeByDefault(TyperGroup):
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the commands, then the default command's flags and example."""
+        super().format_help(ctx, formatter)
+        default = self.commands["serve"]
+        default.format_help(default.context_class(default, info_name="[serve]", parent=ctx), formatter)
+
 
 app = typer.Typer(
     cls=_ServeByDefault,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=False,
-    help="Serves predictions over gRPC and keeps the log of the experiment that compares the models.",
+    help="Serve predictions over gRPC, and keep the log of the experiment that compares the models.",
 )
 
 MongoUri = Annotated[
@@ -146,7 +156,7 @@ def report(
         Path | None, typer.Option("--html", help="Also write a page with plots there.")
     ] = None,
 ) -> None:
-    """Tell whether the experiment is healthy, how well each arm predicts, and whether one is better.
+    """Report whether the experiment is healthy, how well each arm predicts, and whether one is better.
 
     Example: python -m server report --since 2030-01-31T00:00:00Z --html report.html
     """
@@ -190,6 +200,8 @@ def health(
         from server.rpc.health import check_health
 
         address = server or load_settings().own_address
+        if not _ADDRESS.fullmatch(address):  # gRPC would dial port 443 of a host without one
+            raise ServiceError(f"--server: not HOST:PORT: {address!r}")
         status = await check_health(address, timeout_s)
         typer.echo(status)
         if status != "SERVING":
