@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.errors import ServerError
+from server.errors import ServiceError
 
 
-class PhaseNotFoundError(ServerError):
+class PhaseNotFoundError(ServiceError):
     """Nothing was logged under the experiment or phase that was asked for."""
 
 
