@@ -49,12 +49,7 @@ class Committer:
     """
 
     def __init__(self, file: SpoolFile, *, min_free_bytes: int) -> None:
-        """Starts the thread.
-
-        Args:
-            file: What to write.
-            min_free_bytes: What has to stay free on the disk: below it, nothing that grows the file is taken.
-        """
+        """Starts the thread; with fewer than `min_free_bytes` on the disk, it takes nothing that grows."""
         self.file = file
         self.unanswered = 0
         self._min_free_bytes = min_free_bytes
@@ -81,9 +76,7 @@ class Committer:
     def submit(self, operation: Callable[[SpoolFile], T], *, grows: bool = False) -> "asyncio.Future[T]":
         """Queues an operation for the next transaction, after its records.
 
-        Args:
-            operation: What to do with the file.
-            grows: Whether it is refused when the disk is nearly full.
+        One that `grows` the file is refused when the disk is nearly full.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:

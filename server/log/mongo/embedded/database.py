@@ -44,13 +44,7 @@ class EmbeddedMongo:
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, port: int = 0) -> str:
-        """Starts the database and waits until it answers.
-
-        Args:
-            port: Loopback port; 0 picks a free one.
-
-        Returns:
-            Its URI, which names the database too.
+        """Starts the database on a loopback port, a free one for 0; returns its URI once it answers.
 
         Raises:
             StartError: When it is not installed, does not start, or another process runs it in this folder.
@@ -144,14 +138,7 @@ class EmbeddedMongo:
 async def embedded_mongodb(
     directory: Path, announce: Callable[[str], None] = lambda line: None
 ) -> AsyncIterator[str]:
-    """Runs the database for the duration of a block.
-
-    Args:
-        directory: Its folder.
-        announce: Called with a line that names it, once it answers.
-
-    Yields:
-        Its URI.
+    """Runs the database below a folder for the duration of a block, and yields its URI.
 
     Raises:
         StartError: See `EmbeddedMongo.start`.
