@@ -69,8 +69,8 @@ class OutcomeConflictError(ServiceError):
 class SpoolFullError(ServiceError):
     """Nothing more can be logged until MongoDB, or the disk, takes records again."""
 
-    def __init__(self) -> None:
-        super().__init__("the experiment log is full")
+    def __init__(self, problem: str = "is full") -> None:
+        super().__init__(f"the experiment log {problem}")
 
 
 class OverloadedError(ServiceError):

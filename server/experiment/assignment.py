@@ -78,13 +78,6 @@ def position(salt: str, listener_id: str) -> float:
 
     It is the first 53 bits of SHA-256 over the UTF-8 text `salt:listener_id`, read as a big-endian number and
     divided by 2**53. Test vectors are in `docs/experiments.md`.
-
-    Args:
-        salt: The experiment's salt.
-        listener_id: The listener.
-
-    Returns:
-        The listener's place, uniform over listeners.
     """
     digest = hashlib.sha256(f"{salt}:{listener_id}".encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53

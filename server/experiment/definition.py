@@ -69,9 +69,6 @@ class ExperimentDefinition(BaseModel):
 def read_definition(path: Path) -> ExperimentDefinition:
     """Returns what an experiment's TOML file describes.
 
-    Args:
-        path: The file.
-
     Raises:
         StartError: When it cannot be read or is wrong; names the place.
     """
@@ -101,13 +98,7 @@ def _read(path: Path) -> str:
 
 
 def equal_definition(name: str, salt: str | None, models: Mapping[str, str]) -> ExperimentDefinition:
-    """Returns a definition that gives each model an arm of its own name and an equal share of the traffic.
-
-    Args:
-        name: Name of the experiment.
-        salt: Its salt, or None for its name.
-        models: Version by model name.
-    """
+    """Returns a definition that gives each model, of a version by name, an arm and an equal share."""
     arms = [ArmDefinition(model=model) for model in models]
     return ExperimentDefinition(name=name, salt=salt, arms=arms)
 

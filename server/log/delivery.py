@@ -48,7 +48,7 @@ class Delivery:
     """
 
     def __init__(self, spool: Spool, store: _Store) -> None:
-        """Names both ends; `start` begins the work."""
+        """Sets both ends; `start` begins the work."""
         self._spool = spool
         self._store = store
         self._task: asyncio.Task[None] | None = None
@@ -60,11 +60,7 @@ class Delivery:
         self._task = asyncio.create_task(self._run(), name="delivery")
 
     async def stop(self, within_s: float) -> None:
-        """Stops the background work and delivers what is left, unless MongoDB is away or the time is up.
-
-        Args:
-            within_s: How long that may take, in seconds; what is left waits for the next start.
-        """
+        """Delivers what is left, and ends; what takes longer, or meets no MongoDB, waits in the spool."""
         # The flag, because PyMongo can swallow a cancellation; the cancellation, because a flag ends no wait.
         self._stopping = True
         if self._task is not None:
@@ -167,13 +163,7 @@ def _log_dead_letter(prediction_id: str, reason: str) -> None:
 
 
 def _rest_s(worked_s: float, waited: int, waiting: int) -> float:
-    """Returns how long to leave the cores to the calls after a batch.
-
-    Args:
-        worked_s: How long the batch took, in seconds.
-        waited: How many records waited before it.
-        waiting: How many wait after it.
-    """
+    """Returns how long to leave the cores to the calls after a batch; so many waited before and after it."""
     if waiting <= max(waited, BATCH_RECORDS):
         return 0.0
     share = min(1.0, max(_LEAST_SHARE, waiting / _AMPLE_RECORDS))

@@ -18,10 +18,10 @@ def lock_folder(directory: Path) -> IO[bytes]:
 
 
 def lock_file(path: Path, within_s: float = 0.0) -> IO[bytes]:
-    """Locks a file for this process.
+    """Locks a file for this process; makes it, and its folder, when missing.
 
     Args:
-        path: The lock file; made when missing, and its folder too.
+        path: The lock file.
         within_s: How long to wait for another process that holds it, in seconds.
 
     Returns:

@@ -1,6 +1,7 @@
 """Whether an experiment's figures may be believed at all."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from server.log.spool.file import SpoolCounts
-from server.report import clustered
+from server.report.comparisons import arm_difference
 from server.report.sequential import sequential_ratio_p_value
 
 MISMATCH_P_VALUE = 0.001
@@ -53,12 +54,7 @@ class Health:
 
 
 def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
-    """Checks one phase.
-
-    Args:
-        predictions: Its predictions in order of time, as `frame.read_frame` makes them.
-        spooled: What lies in the spool; its dead letters are those of this phase.
-    """
+    """Returns the health of one phase, of its predictions in order of time, from `frame.read_frame`."""
     drawn = predictions.drop_duplicates("cluster")
     arms = sorted(predictions["arm"].unique())
     rates = predictions.groupby("arm")["has_outcome"].mean()
@@ -109,15 +105,9 @@ def _sample_ratio(drawn: pd.DataFrame) -> tuple[float | None, float | None]:
 
 def _join_rate_p_value(predictions: pd.DataFrame, arms: list[str]) -> float | None:
     """Tests whether some arms get their outcomes back more often than others."""
-    p_values = []
-    for position, first in enumerate(arms):
-        for second in arms[position + 1 :]:
-            pair = predictions[predictions["arm"].isin((first, second))]
-            estimate = clustered.difference(
-                pair["has_outcome"].to_numpy(dtype=np.float64),
-                (pair["arm"] == second).to_numpy(),
-                pd.factorize(pair["cluster"])[0],
-            )
-            p_values.append(estimate.p_value)
+    p_values = [
+        arm_difference(predictions[predictions["arm"].isin(pair)], pair[1], "has_outcome").p_value
+        for pair in combinations(arms, 2)
+    ]
     known = [p_value for p_value in p_values if p_value is not None]
     return min(1.0, min(known) * len(p_values)) if known else None

@@ -18,12 +18,7 @@ from server.report.report import ExperimentReport, make_report
 
 
 async def read_phases(store: MongoStore, since: datetime | None = None) -> list[Phase]:
-    """Returns the phases of all experiments, by their latest prediction, latest last.
-
-    Args:
-        store: Where they were logged.
-        since: Reads only predictions requested at or after this time; None reads all.
-    """
+    """Returns the phases of all experiments, those requested since a time or all, latest last."""
     group = {
         "_id": {"experiment": "$experiment", "phase": "$phase"},
         "n": {"$sum": 1},
@@ -55,12 +50,12 @@ async def read_report(
     """Reads one phase of what was logged, and what waits in this machine's spool, and reports on it.
 
     Args:
-        uri: The MongoDB; None for the embedded one.
-        embedded_directory: The embedded database's folder.
+        uri: The MongoDB; None for the embedded one, in its folder.
+        embedded_directory: See `uri`.
         spool_directory: The spool's folder.
         since: Reads only predictions requested at or after this time; None reads all.
-        experiment: Which experiment; see `choose_phase`.
-        phase: Which phase; see `choose_phase`.
+        experiment: Which experiment, and which phase of it; see `choose_phase`.
+        phase: See `experiment`.
         metric: What decides: "accuracy", "brier" or "log_loss".
 
     Raises:

@@ -128,6 +128,7 @@ async def test_predict_random_logs_what_it_answers(service: PredictionService, l
     (record,) = log.records
     assert record.prediction_id == prediction.prediction_id
     assert (record.arm, record.model, record.version) == (prediction.model, prediction.model, "3")
+    assert record.digest == "0123456789abcdef"
     assert (record.experiment, record.arm_probability, record.listener_id) == ("e", 0.5, "101")
     assert (record.track_id, record.favourite_genres) == ("b", ("rock", "pop"))
     assert (record.play_through_probability, record.skipped) == (0.9, False)

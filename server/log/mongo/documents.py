@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from beanie import Document
-from msgspec import structs
+from msgspec import convert, structs
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from server.log.record import Outcome, PredictionRecord
+from server.log.record import PredictionRecord
 
 
 class OutcomeDocument(BaseModel):
@@ -17,10 +17,6 @@ class OutcomeDocument(BaseModel):
     skipped: bool
     listened_ms: int
     recorded_at: datetime
-
-    def to_outcome(self) -> Outcome:
-        """Returns the outcome that is stored."""
-        return Outcome(self.skipped, self.listened_ms, self.recorded_at)
 
 
 class PredictionDocument(Document):
@@ -69,17 +65,14 @@ class PredictionDocument(Document):
             ),
         ]
 
-    def to_record(self) -> PredictionRecord:
-        """Returns the record that is stored."""
-        fields = {name: getattr(self, name) for name in _SHARED_FIELDS}
-        fields["favourite_genres"] = tuple(self.favourite_genres)
-        outcome = None if self.outcome is None else self.outcome.to_outcome()
-        return PredictionRecord(prediction_id=self.id, **fields, outcome=outcome)
 
+def to_record(stored: dict[str, Any]) -> PredictionRecord:
+    """Returns the record of a stored `PredictionDocument`, without what later releases have added.
 
-_SHARED_FIELDS = [
-    name for name in PredictionRecord.__struct_fields__ if name not in ("prediction_id", "outcome")
-]
+    Not by way of one: a report reads many, and to build them takes longer than all the rest.
+    """
+    fields = {name: stored[name] for name in PredictionRecord.__struct_fields__ if name in stored}
+    return convert(fields | {"prediction_id": stored["_id"]}, PredictionRecord)
 
 
 def to_stored(record: PredictionRecord) -> dict[str, Any]:

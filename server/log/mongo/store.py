@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import bson
 from beanie import init_beanie
 from bson.errors import BSONError
-from msgspec import structs
+from msgspec import convert, structs
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from server.errors import OutcomeConflictError, StartError, StorageUnavailableError, UnknownPredictionError
 from server.log.mongo.collection import prepare
-from server.log.mongo.documents import OutcomeDocument, PredictionDocument, to_stored
+from server.log.mongo.documents import PredictionDocument, to_record, to_stored
 from server.log.mongo.uri import DEFAULT_DATABASE, describe, without_secrets
 from server.log.record import Outcome, PredictionRecord
 
@@ -110,9 +110,6 @@ class MongoStore:
     async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
         """Stores records, in any order and as often as one likes: one that is there counts as stored.
 
-        Args:
-            records: What to store.
-
         Returns:
             What can never be stored; all else is.
 
@@ -159,37 +156,25 @@ class MongoStore:
             joined = await collection.update_one(*_join(prediction_id, outcome))
             if joined.matched_count:
                 return
-            document = await PredictionDocument.get(prediction_id)
-        if document is None:
+            stored = await collection.find_one({"_id": prediction_id}, {"outcome": 1})
+        if stored is None:
             raise UnknownPredictionError(prediction_id)
-        if document.outcome is None or not document.outcome.to_outcome().agrees_with(outcome):
+        if not _agrees(stored["outcome"], outcome):
             raise OutcomeConflictError(prediction_id)
 
     async def find(self, query: dict[str, Any]) -> AsyncIterator[PredictionRecord]:
-        """Reads stored predictions.
-
-        Args:
-            query: A MongoDB filter.
-
-        Yields:
-            The predictions, in no particular order.
+        """Yields the predictions that a MongoDB filter finds, in no particular order.
 
         Raises:
             StorageUnavailableError: When MongoDB does not answer.
         """
         await self.connect()
         with self._noticing():
-            async for found in PredictionDocument.find(query):
-                yield found.to_record()
+            async for found in PredictionDocument.get_pymongo_collection().find(query):
+                yield to_record(found)
 
     async def aggregate(self, pipeline: list[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-        """Lets MongoDB compute something over stored predictions.
-
-        Args:
-            pipeline: An aggregation that changes nothing.
-
-        Yields:
-            Its results.
+        """Yields the results of an aggregation that changes nothing.
 
         Raises:
             StorageUnavailableError: When MongoDB does not answer.
@@ -220,7 +205,7 @@ class MongoStore:
             reasons: What it answered, by id.
 
         Returns:
-            Those that are not there: another unique index than that of `_id` has refused them. And the
+            Those that are not there, since another unique index than that of `_id` has refused them, and the
             outcomes that came after another one.
         """
         if not records:
@@ -281,7 +266,7 @@ def _inexpressible(document: Mapping[str, Any]) -> Refusal | None:
 
 def _agrees(stored: dict[str, Any] | None, outcome: Outcome) -> bool:
     """Returns whether what MongoDB has reports the same as an outcome."""
-    return stored is not None and OutcomeDocument(**stored).to_outcome().agrees_with(outcome)
+    return stored is not None and convert(stored, Outcome).agrees_with(outcome)
 
 
 def _join(prediction_id: str, outcome: Outcome) -> tuple[dict[str, Any], dict[str, Any]]:

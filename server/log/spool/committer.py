@@ -22,6 +22,8 @@ T = TypeVar("T")
 # interpreter and a wake-up. So much later the next one is larger; a caller alone never waits for company.
 _PAUSE_S = 0.004
 _COMPACT_INTERVAL_S = 1.0
+_NEARLY_FULL = "the disk is nearly full"
+_CANNOT_BE_WRITTEN = "cannot be written: see the server's log"
 
 _log = structlog.get_logger("server.log.spool.spool")
 
@@ -47,12 +49,7 @@ class Committer:
     """
 
     def __init__(self, file: SpoolFile, *, min_free_bytes: int) -> None:
-        """Starts the thread.
-
-        Args:
-            file: What to write.
-            min_free_bytes: What has to stay free on the disk: below it, nothing that grows the file is taken.
-        """
+        """Starts the thread; with fewer than `min_free_bytes` on the disk, it takes nothing that grows."""
         self.file = file
         self.unanswered = 0
         self._min_free_bytes = min_free_bytes
@@ -79,9 +76,7 @@ class Committer:
     def submit(self, operation: Callable[[SpoolFile], T], *, grows: bool = False) -> "asyncio.Future[T]":
         """Queues an operation for the next transaction, after its records.
 
-        Args:
-            operation: What to do with the file.
-            grows: Whether it is refused when the disk is nearly full.
+        One that `grows` the file is refused when the disk is nearly full.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:
@@ -125,21 +120,22 @@ class Committer:
         self, records: Sequence[PredictionRecord], operations: Sequence[_Operation], *, growing: bool
     ) -> list[Any]:
         """Writes a group in one transaction; returns each one's result, or the error it is to raise."""
+        refused = SpoolFullError("is full" if self._refusing == _NEARLY_FULL else _CANNOT_BE_WRITTEN)
         try:
             with self.file.transaction():
                 if growing:
                     self.file.insert(records)
                 results = [
-                    _attempt(each.run, self.file) if growing or not each.grows else SpoolFullError()
+                    _attempt(each.run, self.file) if growing or not each.grows else refused
                     for each in operations
                 ]
         except Exception as error:
             # Nothing of the group is on disk: nobody in it may be told otherwise.
             if isinstance(error, sqlite3.OperationalError):  # the disk is full, or fails
                 _log.error("spool_not_written", reason=str(error))
-                return [SpoolFullError() for _ in (*records, *operations)]
+                error = SpoolFullError(_CANNOT_BE_WRITTEN)
             return [error for _ in (*records, *operations)]
-        return [None if growing else SpoolFullError() for _ in records] + results
+        return [None if growing else refused for _ in records] + results
 
     def _refusal(self) -> str | None:
         """Returns why nothing may be added now, or None. Whatever happens here, the thread goes on."""
@@ -147,7 +143,7 @@ class Committer:
             if not self.file.is_in_place():
                 self.file.restore()
                 _log.error("spool_restored", spool=str(self.file.path), reason="its file was deleted")
-            return "the disk is nearly full" if self._is_full() else None
+            return _NEARLY_FULL if self._is_full() else None
         except (OSError, sqlite3.Error, StartError) as error:
             return str(error)
 

@@ -155,12 +155,16 @@ class SpoolFile:
         """
         if self._lock is None or self.path.exists():
             raise OSError(f"{self.path} was deleted or replaced while it was open")
-        former, self._lock = self._lock, lock_file(self.path.with_suffix(".lock"))
-        former.close()
+        lock = self.path.with_suffix(".lock")
+        if not lock.exists():
+            former, self._lock = self._lock, lock_file(lock)
+            former.close()
         copy = self.path.with_suffix(".restored")
         copy.unlink(missing_ok=True)
         with closing(sqlite3.connect(copy)) as target:
             self.connection.backup(target)
+        for suffix in ("-wal", "-shm"):  # of what was deleted: SQLite would take them for the new file's
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         copy.rename(self.path)
         self.connection.close()
         self.connection = _open(self.path)

@@ -14,9 +14,10 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from server.errors import StartError
@@ -43,13 +44,7 @@ class EmbeddedMongo:
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, port: int = 0) -> str:
-        """Starts the database and waits until it answers.
-
-        Args:
-            port: Loopback port; 0 picks a free one.
-
-        Returns:
-            Its URI, which names the database too.
+        """Starts the database on a loopback port, a free one for 0; returns its URI once it answers.
 
         Raises:
             StartError: When it is not installed, does not start, or another process runs it in this folder.
@@ -143,14 +138,7 @@ class EmbeddedMongo:
 async def embedded_mongodb(
     directory: Path, announce: Callable[[str], None] = lambda line: None
 ) -> AsyncIterator[str]:
-    """Runs the database for the duration of a block.
-
-    Args:
-        directory: Its folder.
-        announce: Called with a line that names it, once it answers.
-
-    Yields:
-        Its URI.
+    """Runs the database below a folder for the duration of a block, and yields its URI.
 
     Raises:
         StartError: See `EmbeddedMongo.start`.
@@ -179,14 +167,7 @@ async def running_uri(directory: Path) -> str | None:
         uri = (directory / "uri").read_text().strip()
     except OSError:
         return None
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(uri, serverSelectionTimeoutMS=1_000)
-    try:
-        await client.admin.command("ping")
-    except PyMongoError:
-        return None
-    finally:
-        await client.close()
-    return uri
+    return uri if await asyncio.to_thread(_answers, urlsplit(uri).port or 0) else None
 
 
 def _end_orphan(pid_file: Path) -> None:
@@ -205,18 +186,14 @@ def _end_orphan(pid_file: Path) -> None:
 
 def _answers(port: int) -> bool:
     """Returns whether a MongoDB answers on a loopback port."""
-    with contextlib.suppress(OSError):
-        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    with contextlib.suppress(OSError, PyMongoError):
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()  # sooner than a client gives up
         client: MongoClient[dict[str, object]] = MongoClient(
             "127.0.0.1", port, serverSelectionTimeoutMS=1_000, directConnection=True
         )
-        try:
+        with contextlib.closing(client):
             client.admin.command("ping")
-            return True
-        except PyMongoError:
-            return False
-        finally:
-            client.close()
+        return True
     return False
 
 

@@ -197,7 +197,7 @@ async def test_a_nearly_full_disk_refuses_predictions_and_still_delivers(
     spool = open_spool(folder, 0, min_free_bytes=100 << 20)
     await spool.append(make_record(1))
     room[0] = (100 << 20) - 1
-    with pytest.raises(SpoolFullError):
+    with pytest.raises(SpoolFullError, match="is full"):
         await spool.append(make_record(2))
     with pytest.raises(SpoolFullError):
         await spool.add_outcome(make_record(1).prediction_id, HEARD)

@@ -199,8 +199,9 @@ async def test_a_disk_that_cannot_be_asked_refuses_and_recovers(
     await spool.close()
 
 
-async def test_a_folder_that_was_deleted_is_written_anew_and_nothing_is_lost(
-    tmp_path: Path, make_record: MakeRecord
+@pytest.mark.parametrize("whole_folder", [True, False])
+async def test_what_was_deleted_is_written_anew_and_nothing_is_lost(
+    tmp_path: Path, make_record: MakeRecord, whole_folder: bool
 ) -> None:
     folder = tmp_path / "spool"
     spool, sibling = Spool(folder / "0.sqlite3", max_records=10), Spool(folder / "1.sqlite3", max_records=10)
@@ -209,7 +210,10 @@ async def test_a_folder_that_was_deleted_is_written_anew_and_nothing_is_lost(
     assert await sibling.add_outcome(make_record(1).prediction_id, HEARD)
     (record, _) = await oldest(spool)
     await spool.run(lambda file: file.dead_letter(record.prediction_id, "too odd"))
-    shutil.rmtree(folder)
+    if whole_folder:
+        shutil.rmtree(folder)
+    else:
+        (folder / "0.sqlite3").unlink()
     with capture_logs() as logs:
         await spool.append(make_record(3))
     assert [line["event"] for line in logs] == ["spool_restored"]
@@ -227,7 +231,7 @@ async def test_a_file_that_was_replaced_takes_nothing_more(tmp_path: Path, make_
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     (tmp_path / "spool" / "0.sqlite3").unlink()
     (tmp_path / "spool" / "0.sqlite3").touch()
-    with pytest.raises(SpoolFullError):
+    with pytest.raises(SpoolFullError, match="cannot be written"):
         await spool.append(make_record(1))
     await spool.close()
 
