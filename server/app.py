@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -14,30 +13,31 @@ import structlog
 from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
-from models.registry import Registry
-from server.arm_models import ArmLoader, ExperimentFollower
+from models import Registry
 from server.call_counts import CallCounts
-from server.coalescing import Coalescer
-from server.file_watch import FileWatcher
-from server.hot_swap import RegistryWatch
+from server.data_check import warn_of_other_data
+from server.experiment.assignment import Experiment
+from server.hot_swap import HotSwap, load_models
 from server.library import Library
-from server.log.delivery import SpoolWriter
+from server.log.delivery import Delivery
 from server.log.experiment_log import ExperimentLog
-from server.log.mongo.embedded.database import EmbeddedMongo
+from server.log.lock import lock_folder
+from server.log.mongo.embedded.database import embedded_mongodb
 from server.log.mongo.store import MongoStore
 from server.log.spool.folder import SUFFIX
-from server.log.spool.folder_lock import lock_folder
 from server.log.spool.spool import Spool
-from server.model_loading import ModelLoader, VersionLoader
-from server.rpc.listening_port import check_free
+from server.model_loader import ModelLoader
+from server.polling import polling
 from server.rpc.server import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
+from server.start_checks import check_start
 
 _FLUSH_TIMEOUT_S = 10.0
+_EXPERIMENT_POLL_S = 1.0
+_METRICS_POLL_S = 0.5
 
 _log = structlog.get_logger("server")
-_Loading = asyncio.Task[tuple[ModelLoader, Library]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +53,13 @@ class Place:
     workers: int = 1
 
 
-async def serve(settings: ServerSettings, announce: Callable[[str], None] = print) -> None:
-    """Serves in this process until SIGTERM or SIGINT, then ends in order.
-
-    Args:
-        settings: What to serve, and where.
-        announce: Takes the lines meant for people and for waiting programs.
-    """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    async with running(settings, announce) as address:
-        keep_for_good()
-        announce(f"listening on {address}")
-        await stopping.wait()
-        _log.info("stopping")
-    _log.info("stopped")
-
-
 @asynccontextmanager
 async def running(settings: ServerSettings, announce: Callable[[str], None] = print) -> AsyncIterator[str]:
     """Runs the whole server in this process for the duration of a block.
 
     Args:
         settings: What to serve, and where.
-        announce: Takes the line that names the embedded database.
+        announce: Called with the line that names the embedded database.
 
     Yields:
         The address that it listens on, as HOST:PORT.
@@ -87,22 +68,26 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         StartError: When it cannot start.
         DataError: When the data set cannot be read.
     """
-    check_free(settings.host, settings.port)  # before anything is loaded or started
+    check_start(settings)
     async with AsyncExitStack() as stack:  # closed in reverse: calls, then the spool, then the database
-        lock = await asyncio.to_thread(lock_folder, settings.var_dir)
-        stack.callback(lock.close)
         external = settings.external_mongodb_uri
-        store = None if external is None else _store(settings, external)  # first: a bad URI is known at once
-        loading = _begin_loading(settings, stack)
+        store = None if external is None else _store(settings, external)  # a bad URI is known at once
+        loader = await asyncio.to_thread(_read_data, settings)
+        # Nothing is written before the data is known to be good. Then the database starts while the models,
+        # which `check_start` has seen, are loaded.
+        stack.callback((await asyncio.to_thread(lock_folder, settings.var_dir)).close)
+        loading = asyncio.create_task(asyncio.to_thread(load_models, loader, settings))
+        stack.push_async_callback(_settle, loading)
         if store is None:
-            store = _store(settings, await start_embedded(settings, stack, announce))
+            embedded = embedded_mongodb(settings.embedded_directory, announce)
+            store = _store(settings, await stack.enter_async_context(embedded))
         stack.push_async_callback(store.close)
-        yield await _start(settings, Place(), store, loading, stack)
+        yield await _start(settings, Place(), store, loader, await loading, stack)
 
 
 @asynccontextmanager
 async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
-    """Runs one of several workers for the duration of a block; folders and database are its parent's care.
+    """Runs one of several workers for the duration of a block; its parent keeps the folder and the database.
 
     Args:
         settings: What to serve, and where; names a MongoDB.
@@ -119,7 +104,9 @@ async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         store = _store(settings, settings.external_mongodb_uri)
         stack.push_async_callback(store.close)
-        yield await _start(settings, place, store, _begin_loading(settings, stack), stack)
+        loader = await asyncio.to_thread(_read_data, settings)
+        loaded = await asyncio.to_thread(load_models, loader, settings)
+        yield await _start(settings, place, store, loader, loaded, stack)
 
 
 def keep_for_good() -> None:
@@ -135,74 +122,51 @@ def keep_for_good() -> None:
 
 
 async def _start(
-    settings: ServerSettings, place: Place, store: MongoStore, loading: _Loading, stack: AsyncExitStack
+    settings: ServerSettings,
+    place: Place,
+    store: MongoStore,
+    loader: ModelLoader,
+    loaded: tuple[Library, Experiment],
+    stack: AsyncExitStack,
 ) -> str:
     """Starts everything that answers calls; returns the address."""
-    loader, library = await loading
-    arms = ArmLoader(settings, loader.versions)
-    experiment, arm_models = await asyncio.to_thread(arms.load, library)
-    loader.versions.gently = True  # from now on there are calls to answer
-    stack.callback(loader.versions.hurry)  # a load under way at the end is waited for
+    stack.enter_context(loader.yielding())  # from now on there are calls to answer
     spool = Spool(
         settings.spool_directory / f"{place.worker}{SUFFIX}",
         max_records=settings.spool_max_records,
         min_free_bytes=settings.spool_min_free_bytes,
     )
     stack.push_async_callback(spool.close)
-    writer = SpoolWriter(spool, store)
-    writer.start()
-    stack.push_async_callback(writer.stop, _FLUSH_TIMEOUT_S)
+    delivery = Delivery(spool, store)
+    delivery.start()
+    stack.push_async_callback(delivery.stop, _FLUSH_TIMEOUT_S)
     counts = CallCounts()
-    coalescer = Coalescer(counts)
-    service = PredictionService(
-        library,
-        experiment,
-        ExperimentLog(spool, store),
-        arm_models,
-        coalescer,
-    )
-    await _start_metrics(settings, place, counts, coalescer, spool, service, stack)
+    service = PredictionService(*loaded, ExperimentLog(spool, store))
+    await _start_metrics(settings, place, counts, spool, service, stack)
     rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(rpc.stop, settings.drain_grace_s)
-    _start_watches(settings, loader, ExperimentFollower(arms, service), service, rpc, stack)
-    _log.info("serving", address=address, models=list(library.serving), mongodb=store.address)
-    return address
-
-
-def _start_watches(
-    settings: ServerSettings,
-    loader: ModelLoader,
-    follower: ExperimentFollower,
-    service: PredictionService,
-    rpc: RpcServer,
-    stack: AsyncExitStack,
-) -> None:
-    """Begins to follow the experiment's file where there is one, and the registry unless told not to."""
+    swap = HotSwap(loader, settings, service, rpc.follow_models)
     if settings.experiment_file is not None:
-        watcher = FileWatcher(settings.experiment_file, follower.follow)
-        watcher.start()
-        stack.push_async_callback(watcher.stop)
-    if settings.registry_poll_s == 0:
-        return
-
-    async def swap(library: Library) -> None:
-        service.library = library
-        rpc.follow_models()
-        await follower.follow_or_keep()  # an arm that names no version is the newest one's
-
-    watch = RegistryWatch(
-        loader, swap, interval_s=settings.registry_poll_s, versions_kept=settings.versions_kept
-    )
-    watch.start()
-    stack.push_async_callback(watch.stop)
+        look = swap.look_at_experiment_file
+        await stack.enter_async_context(polling("experiment file", look, _EXPERIMENT_POLL_S))
+    if settings.registry_poll_s > 0:
+        await stack.enter_async_context(
+            polling("model registry", swap.look_at_registry, settings.registry_poll_s)
+        )
+    if place.worker == 0:
+        checking = asyncio.create_task(
+            asyncio.to_thread(warn_of_other_data, service.library, loader.registry, settings.data_directory)
+        )
+        stack.push_async_callback(_settle, checking)
+    _log.info("serving", address=address, models=list(service.library.serving), mongodb=store.address)
+    return address
 
 
 async def _start_metrics(
     settings: ServerSettings,
     place: Place,
     counts: CallCounts,
-    coalescer: Coalescer,
     spool: Spool,
     service: PredictionService,
     stack: AsyncExitStack,
@@ -215,11 +179,13 @@ async def _start_metrics(
     def models() -> tuple[int, int]:
         return sum(map(len, service.library.loaded.values())), len(service.library.failed)
 
-    publisher = MetricsPublisher(
-        counts, coalescer.batch_sizes, spool_depth=lambda: spool.depth, models=models
-    )
-    publisher.start()
-    stack.push_async_callback(publisher.stop)
+    publisher = MetricsPublisher(counts, spool_depth=lambda: spool.depth, models=models)
+
+    async def publish() -> None:
+        publisher.publish()
+
+    stack.callback(publisher.publish)  # a last time, after the last call
+    await stack.enter_async_context(polling("metrics", publish, _METRICS_POLL_S))
     if place.workers == 1:
         stop, address = serve_metrics(publisher.registry, settings.metrics_host, settings.metrics_port)
         stack.push_async_callback(asyncio.to_thread, stop)
@@ -230,35 +196,16 @@ def _store(settings: ServerSettings, uri: str) -> MongoStore:
     return MongoStore(uri, ttl_days=settings.experiment_ttl_days)
 
 
-async def start_embedded(
-    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
-) -> str:
-    """Starts the embedded database and says where it is."""
-    embedded = EmbeddedMongo(settings.embedded_directory)
-    uri = await embedded.start()
-    stack.push_async_callback(embedded.stop)
-    announce(f"embedded MongoDB at {uri}")
-    return uri
-
-
-def _begin_loading(settings: ServerSettings, stack: AsyncExitStack) -> _Loading:
-    """Loads in a thread, for which the stack waits even if nobody wants the result any more."""
-    loading = asyncio.create_task(asyncio.to_thread(_load, settings))
-    stack.push_async_callback(_settle, loading)
-    return loading
-
-
-def _load(settings: ServerSettings) -> tuple[ModelLoader, Library]:
+def _read_data(settings: ServerSettings) -> ModelLoader:
     threadpool_limits(1, user_api="blas")  # a worker is one core's; more threads would spin for the others'
     catalogue = read_catalogue(settings.data_directory, lenient=settings.lenient)
     for repair in catalogue.repairs:
         _log.warning("data_repaired", **asdict(repair))
     pyarrow.default_memory_pool().release_unused()  # what reading needed: some 30 MB
-    loader = ModelLoader(VersionLoader(Registry(settings.models), catalogue), settings.default_model)
-    return loader, loader.load()
+    return ModelLoader(Registry(settings.models), catalogue, settings.default_model)
 
 
-async def _settle(loading: _Loading) -> None:
-    """Waits for a load whose result nobody wants any more, since something else has failed."""
+async def _settle(task: asyncio.Task[object]) -> None:
+    """Waits for a thread whose result nobody wants any more."""
     with contextlib.suppress(Exception):
-        await loading
+        await task

@@ -1,9 +1,8 @@
 """The room's commands: `python -m server [serve]`, `… report` and `… health`."""
 
-import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,16 +14,20 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from data.errors import DataError
-from server.errors import ServerError
-from server.logs import configure_logs
-from server.settings import ServerSettings, load_settings
+from server.errors import ServiceError
+from server.log_format import configure_logs
+from server.settings import load_settings
+from server.stop_signals import run_until_stopped
 
 if TYPE_CHECKING:
     from server.report import ExperimentReport
 
 
+_ADDRESS = re.compile(r"(\[.+\]|[^:\[\]]+):[0-9]+")
+
+
 class _ServeByDefault(TyperGroup):
-    """Takes `python -m server --data …` for `python -m server serve --data …`."""
+    """Reads `python -m server --data …` as `python -m server serve --data …`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts the command in front when none is named."""
@@ -33,13 +36,19 @@ class _ServeByDefault(TyperGroup):
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the commands, then the default command's flags and example."""
+        super().format_help(ctx, formatter)
+        default = self.commands["serve"]
+        default.format_help(default.context_class(default, info_name="[serve]", parent=ctx), formatter)
+
 
 app = typer.Typer(
     cls=_ServeByDefault,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=False,
-    help="Serves predictions over gRPC and keeps the log of the experiment that compares the models.",
+    help="Serve predictions over gRPC, and keep the log of the experiment that compares the models.",
 )
 
 MongoUri = Annotated[
@@ -93,13 +102,29 @@ def serve(
             metrics_port=metrics_port,
         )
         configure_logs(settings.log_level)
+        # Imported here: the other commands need none of it, and it takes a second.
         if settings.workers > 1:
-            from server.supervisor import supervise as serve_until_stopped
-        else:
-            from server.app import serve as serve_until_stopped  # takes a second: only when it is needed
-        return serve_until_stopped(settings, lambda line: print(line, flush=True))
+            from server.supervisor import supervising
+
+            return run_until_stopped(supervising(settings, _announce), _announce_address)
+        from server.app import keep_for_good, running
+
+        def ready(address: str) -> None:
+            keep_for_good()
+            _announce_address(address)
+
+        return run_until_stopped(running(settings, _announce), ready)
 
     _run(run)
+
+
+def _announce(line: str) -> None:
+    """Writes a line for people and for programs that wait for it."""
+    print(line, flush=True)
+
+
+def _announce_address(address: str) -> None:
+    _announce(f"listening on {address}")
 
 
 class Metric(StrEnum):
@@ -131,7 +156,7 @@ def report(
         Path | None, typer.Option("--html", help="Also write a page with plots there.")
     ] = None,
 ) -> None:
-    """Tell whether the experiment is healthy, how well each arm predicts, and whether one is better.
+    """Report whether the experiment is healthy, how well each arm predicts, and whether one is better.
 
     Example: python -m server report --since 2030-01-31T00:00:00Z --html report.html
     """
@@ -140,7 +165,17 @@ def report(
         configure_logs("warning")
         settings = load_settings(mongodb_uri=mongodb_uri)
         with Console(stderr=True).status("reading the experiment log"):
-            figures = await _make_report(settings, _instant(since), experiment, phase, metric)
+            from server.report.query import read_report
+
+            figures = await read_report(
+                settings.external_mongodb_uri,
+                settings.embedded_directory,
+                settings.spool_directory,
+                since=_instant(since),
+                experiment=experiment,
+                phase=phase,
+                metric=metric.value,
+            )
         _deliver(figures, json_file, html_file)
 
     _run(run)
@@ -162,13 +197,15 @@ def health(
     """
 
     async def ask() -> None:
-        from server.rpc.health_check import check_health
+        from server.rpc.health import check_health
 
         address = server or load_settings().own_address
+        if not _ADDRESS.fullmatch(address):  # gRPC would dial port 443 of a host without one
+            raise ServiceError(f"--server: not HOST:PORT: {address!r}")
         status = await check_health(address, timeout_s)
         typer.echo(status)
         if status != "SERVING":
-            raise ServerError(f"{address} does not serve")
+            raise ServiceError(f"{address} does not serve")
 
     _run(ask)
 
@@ -177,41 +214,14 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a command; what it cannot do becomes one line on stderr and exit code 1."""
     try:
         uvloop.run(main())
-    except (ServerError, DataError) as error:
+    except (ServiceError, DataError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 
 
-async def _make_report(
-    settings: ServerSettings,
-    since: datetime | None,
-    experiment: str | None,
-    phase: str | None,
-    metric: Metric,
-) -> "ExperimentReport":
-    """Reads one phase of what was logged, and what waits in this machine's spool, and reports on it."""
-    from server.log.spool.folder import count_spooled
-    from server.report import choose_phase, make_report
-    from server.report.frame import read_frame
-    from server.report.query import embedded_uri, reading
-
-    async with AsyncExitStack() as stack:
-        uri = settings.external_mongodb_uri
-        if uri is None:
-            uri = await stack.enter_async_context(embedded_uri(settings.embedded_directory))
-        reader = await stack.enter_async_context(reading(uri, since))
-        phases = await reader.phases()
-        told = choose_phase(phases, experiment, phase)
-        key = None if told is None else (told.experiment, told.phase)
-        # Counted before the rest is read: what is delivered in between is told twice, rather than not at all.
-        spooled = await asyncio.to_thread(count_spooled, settings.spool_directory, key)
-        logged = [] if told is None else await reader.predictions(told)
-    return make_report(read_frame(logged), spooled, phase=told, phases=phases, metric=metric.value)
-
-
 def _deliver(figures: "ExperimentReport", json_file: Path | None, html_file: Path | None) -> None:
     """Writes the report wherever it is wanted."""
-    text = json.dumps(figures.to_json(), indent=2)
+    text = json.dumps(figures.to_json(), indent=2, allow_nan=False)
     if json_file == Path("-"):
         typer.echo(text)
     else:
@@ -231,7 +241,7 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ServerError(f"cannot write {path}: {error.strerror}") from error
+        raise ServiceError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -240,5 +250,5 @@ def _instant(text: str | None) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise ServerError(f"--since: not an ISO 8601 time: {text!r}") from None
+        raise ServiceError(f"--since: not an ISO 8601 time: {text!r}") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,78 +1,137 @@
-"""Watches the registry, and swaps a new version in while the old one serves."""
+"""New models and a changed experiment, swapped in while the old ones answer."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import structlog
 
 from server.errors import StartError
+from server.experiment.assignment import Experiment
+from server.experiment.definition import equal_definition, read_definition, resolve
 from server.library import Library
-from server.model_loading import Key, ModelLoader
+from server.model_loader import Key, ModelLoader
+from server.service import PredictionService
+from server.settings import ServerSettings
 
 _log = structlog.get_logger("server.hot_swap")
 
 
-class RegistryWatch:
-    """Looks at the registry again and again.
+def load_models(
+    loader: ModelLoader, settings: ServerSettings, versions_kept: int = 1
+) -> tuple[Library, Experiment]:
+    """Loads the models that serve, and those that the experiment's arms ask for beyond them. Blocks.
 
-    It polls: a look is a few dozen `stat` calls, and it works on network file systems and in containers,
-    where notifications do not arrive.
+    Args:
+        loader: Keeps what is loaded already.
+        settings: Name the experiment's file, or the experiment where there is none.
+        versions_kept: How many versions of a name to load.
+
+    Raises:
+        StartError: When no model can be loaded, or the file is wrong or asks for what is not there.
     """
+    if settings.experiment_file is None:
+        library = loader.load(versions_kept)
+        definition = equal_definition(settings.experiment, settings.experiment_salt, _newest(library))
+    else:
+        definition = read_definition(settings.experiment_file)
+        pinned = [(arm.model_name, arm.pinned_version) for arm in definition.arms if arm.pinned_version]
+        library = loader.load(versions_kept, pinned)
+    return library, _with_digests(resolve(definition, _newest(library)), library)
+
+
+class HotSwap:
+    """Keeps a service's models and experiment as the registry and the experiment's file have them."""
 
     def __init__(
         self,
         loader: ModelLoader,
-        swap: Callable[[Library], Awaitable[None]],
-        *,
-        interval_s: float,
-        versions_kept: int,
+        settings: ServerSettings,
+        service: PredictionService,
+        swapped: Callable[[], None],
     ) -> None:
-        """Takes what to do.
+        """Notes how the experiment's file is now.
 
         Args:
             loader: Loads what is new.
-            swap: Is given each new library.
-            interval_s: Time between two looks, in seconds.
-            versions_kept: How many versions of a name to keep loaded.
+            settings: What to load.
+            service: Whose models and experiment are replaced.
+            swapped: Called after they were.
         """
         self._loader = loader
-        self._swap = swap
-        self._interval_s = interval_s
-        self._versions_kept = versions_kept
-        self._task: asyncio.Task[None] | None = None
+        self._settings = settings
+        self._service = service
+        self._swapped = swapped
+        self._registry_handled: Mapping[Key, object] | None = None
+        self._registry_before: Mapping[Key, object] | None = None
+        self._file_seen = _stamp(settings.experiment_file)
+        # The registry's look and the file's both load: the later one must win.
+        self._lock = asyncio.Lock()
 
-    def start(self) -> None:
-        """Begins to watch in the background."""
-        self._task = asyncio.create_task(self._run(), name="registry-watch")
+    async def look_at_registry(self) -> None:
+        """Swaps in what is new in the registry; the first time, loads the older versions that are kept."""
+        now = await asyncio.to_thread(self._loader.scan)
+        # Two equal looks in a row: nobody is copying files there at this moment.
+        if now != self._registry_handled and now == self._registry_before:
+            await self.reload()
+            self._registry_handled = now
+        self._registry_before = now
 
-    async def stop(self) -> None:
-        """Ends the watch."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+    async def look_at_experiment_file(self) -> None:
+        """Takes over the experiment's file when it has changed."""
+        stamp = _stamp(self._settings.experiment_file)
+        if stamp != self._file_seen:
+            self._file_seen = stamp
+            await self.reload()
 
-    async def _run(self) -> None:
-        handled: Mapping[Key, object] | None = None
-        before: Mapping[Key, object] | None = None
-        while True:
-            await asyncio.sleep(self._interval_s)
+    async def reload(self) -> None:
+        """Replaces models and experiment between two requests; a wrong file changes no experiment."""
+        async with self._lock:
+            before = self._service.library, self._service.experiment
             try:
-                now = await asyncio.to_thread(self._loader.scan)
-                # Two equal looks in a row: nobody is copying files there at this moment.
-                if now != handled and now == before:
-                    await self._refresh()
-                    handled = now
-                before = now
+                after = await asyncio.to_thread(self._load, before[1])
             except StartError as error:
                 _log.error("registry_unusable", reason=str(error))
-                handled = before = now
-            except Exception:
-                _log.exception("registry_watch_failed")
+                return
+            self._service.library, self._service.experiment = after
+            self._swapped()
+        _log_changes(before, after)
 
-    async def _refresh(self) -> None:
-        library = await asyncio.to_thread(self._loader.load, self._versions_kept)
-        await self._swap(library)
-        serving = {name: model.predictor.version for name, model in library.serving.items()}
-        _log.info("models_swapped", serving=serving, failed=len(library.failed))
+    def _load(self, experiment: Experiment) -> tuple[Library, Experiment]:
+        kept = self._settings.versions_kept
+        try:
+            return load_models(self._loader, self._settings, kept)
+        except StartError as error:
+            if self._settings.experiment_file is None:
+                raise
+            _log.error("experiment_file_refused", reason=str(error), kept="the experiment as it was")
+            library = self._loader.load(kept, [(arm.model, arm.version) for arm in experiment.arms])
+            return library, _with_digests(experiment, library)
+
+
+def _with_digests(experiment: Experiment, library: Library) -> Experiment:
+    keys = [(arm.model, arm.version) for arm in experiment.arms]
+    return experiment.with_digests({key: library.find(*key).predictor.digest for key in keys})
+
+
+def _newest(library: Library) -> dict[str, str]:
+    return {name: model.predictor.version for name, model in library.serving.items()}
+
+
+def _log_changes(before: tuple[Library, Experiment], after: tuple[Library, Experiment]) -> None:
+    """Logs what another look has changed, if anything that callers can notice."""
+    library, experiment = after
+    if (library.serving, library.failed) != (before[0].serving, before[0].failed):
+        _log.info("models_swapped", serving=_newest(library), failed=len(library.failed))
+    if experiment.phase != before[1].phase:
+        shares = {arm.name: round(arm.probability, 4) for arm in experiment.arms}
+        _log.info("new_phase", experiment=experiment.name, phase=experiment.phase, arms=shares)
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """Returns what changes when a file is written or replaced; None when it is not there."""
+    try:
+        status = None if path is None else path.stat()
+    except OSError:
+        return None
+    return None if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)

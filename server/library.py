@@ -1,10 +1,24 @@
-"""The models that serve, as one value that is replaced in one step."""
+"""The models that answer, as one value that is replaced in one step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from server.errors import StartError, UnknownModelError
-from server.ports import LoadedModel
+from models import Predictor
+from server.errors import UnknownModelError
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that answers.
+
+    Attributes:
+        predictor: The model.
+        loaded_at: When it was loaded (UTC).
+    """
+
+    predictor: Predictor
+    loaded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +41,7 @@ class Library:
     """Everything that is loaded at one moment.
 
     Attributes:
-        loaded: Every loaded version, by name, each name's newest first: that one serves.
+        loaded: Every loaded version, by name. Each name's first one serves; the others answer by version.
         default_model: Name of the model that answers when a request names none.
         failed: What could not be loaded.
         serving: The version that serves, by name.
@@ -37,10 +51,16 @@ class Library:
     default_model: str
     failed: tuple[FailedVersion, ...] = ()
     serving: Mapping[str, LoadedModel] = field(init=False)
+    _asked: Mapping[tuple[str, str], LoadedModel] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Looks up once what every request needs."""
-        object.__setattr__(self, "serving", {name: versions[0] for name, versions in self.loaded.items()})
+        """Looks up once what every request needs: models by name and version, "" for the one that serves."""
+        serving = {name: versions[0] for name, versions in self.loaded.items()}
+        asked = {(name, ""): model for name, model in serving.items()}
+        for name, versions in self.loaded.items():
+            asked |= {(name, model.predictor.version): model for model in versions}
+        object.__setattr__(self, "serving", serving)
+        object.__setattr__(self, "_asked", asked)
 
     def find(self, name: str, version: str = "") -> LoadedModel:
         """Returns the model that a request asks for.
@@ -52,36 +72,11 @@ class Library:
         Raises:
             UnknownModelError: It is not loaded.
         """
-        name = name or self.default_model
-        if not version:
-            model = self.serving.get(name)
-            if model is not None:
-                return model
-        for model in self.loaded.get(name, ()):
-            if model.predictor.version == version:
-                return model
-        raise UnknownModelError(name, version)
+        model = self._asked.get((name or self.default_model, version))
+        if model is None:
+            raise UnknownModelError(name or self.default_model, version)
+        return model
 
     def health(self) -> dict[str, bool]:
         """Returns whether each known model serves; one of which every version failed does not."""
         return {model.name: False for model in self.failed} | dict.fromkeys(self.serving, True)
-
-
-def choose_default(serving: Mapping[str, LoadedModel], wanted: str | None) -> str:
-    """Names the model that answers when a request names none.
-
-    Args:
-        serving: The version that serves, by name.
-        wanted: The configured one, or None for the one with the lowest log loss on its held-out plays.
-
-    Returns:
-        Its name.
-
-    Raises:
-        StartError: When the configured one is not loaded.
-    """
-    if wanted is not None:
-        if wanted not in serving:
-            raise StartError(f"the default model {wanted!r} is not among those loaded: {', '.join(serving)}")
-        return wanted
-    return min(serving, key=lambda name: serving[name].predictor.metrics.get("log_loss", float("inf")))

@@ -1,57 +1,68 @@
 """What the server does, apart from gRPC and MongoDB: pick a model, predict, rank, log."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
 
 import models
-from models.context import ListenerContext
-from server.answers import Prediction, Ranking
-from server.coalescing import Coalescer
+from models import ListenerContext, Predictor
 from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.library import Library
 from server.log.record import Outcome, PredictionRecord
-from server.ports import LoadedModel, PredictionLog
-from server.top_k import best_rows
+from server.ranking import Ranking, rank
 
-ArmModels = Mapping[tuple[str, str], LoadedModel]
-"""Models by name and version."""
+
+class Prediction(NamedTuple):
+    """One prediction.
+
+    Attributes:
+        skipped: Whether the probability is below the model's threshold.
+        play_through_probability: In [0, 1].
+        model: Model that answered.
+        version: Version of that model.
+        prediction_id: Names the logged prediction; empty when it was not logged.
+    """
+
+    skipped: bool
+    play_through_probability: float
+    model: str
+    version: str
+    prediction_id: str = ""
+
+
+class PredictionLog(Protocol):
+    """Where logged predictions and their outcomes go; `server.log.experiment_log.ExperimentLog` is one."""
+
+    def new_prediction_id(self) -> str:
+        """Returns an id that nobody else has."""
+        ...
+
+    async def add(self, record: PredictionRecord) -> None:
+        """Returns once the record is durable."""
+        ...
+
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
+        """Returns once the outcome is durable."""
+        ...
 
 
 class PredictionService:
     """Answers with the loaded models, and logs what the experiment asks for.
 
     Attributes:
-        library: The models; to assign another one swaps all of them in one step.
+        library: The models. Replaced together with the experiment, whose arms' models it holds.
         experiment: What PredictRandom draws from.
-        arm_models: The model of each of the experiment's arms. Replaced together with the experiment.
     """
 
-    def __init__(
-        self,
-        library: Library,
-        experiment: Experiment,
-        log: PredictionLog,
-        arm_models: ArmModels,
-        coalescer: Coalescer,
-    ) -> None:
-        """Takes what it works with.
-
-        Args:
-            library: The loaded models.
-            experiment: What PredictRandom draws from.
-            log: Where PredictRandom's predictions go.
-            arm_models: The model of each of the experiment's arms.
-            coalescer: Computes the predictions that wait together.
-        """
+    def __init__(self, library: Library, experiment: Experiment, log: PredictionLog) -> None:
+        """Starts with the models, the experiment, and the log of its predictions."""
         self.library = library
         self.experiment = experiment
-        self.arm_models = arm_models
         self._log = log
-        self._coalescer = coalescer
 
-    async def predict(
+    def predict(
         self,
         model: str,
         track_id: str,
@@ -59,7 +70,7 @@ class PredictionService:
         context: ListenerContext | None = None,
         version: str = "",
     ) -> Prediction:
-        """Predicts one play.
+        """Predicts one play; does not log.
 
         Args:
             model: Model to ask; empty for the default one.
@@ -68,18 +79,12 @@ class PredictionService:
             context: What else is known about the listener.
             version: Version to ask; empty for the one that serves.
 
-        Returns:
-            The prediction, not logged.
-
         Raises:
             UnknownModelError: No such model is loaded.
             UnknownTrackError: The catalogue lacks the track.
         """
         predictor = self.library.find(model, version).predictor
-        try:
-            probability = await self._coalescer.predict(predictor, track_id, favourite_genres, context)
-        except models.UnknownTrackError:
-            raise UnknownTrackError(track_id) from None
+        probability = _probability(predictor, track_id, favourite_genres, context)
         return Prediction(probability < predictor.threshold, probability, predictor.name, predictor.version)
 
     async def predict_random(
@@ -97,21 +102,15 @@ class PredictionService:
             listener_id: The listener, who then always gets the same arm; None draws anew.
             context: What else is known about the listener.
 
-        Returns:
-            The prediction with its id.
-
         Raises:
             UnknownTrackError: The catalogue lacks the track.
             SpoolFullError: The prediction cannot be logged now.
         """
         requested_at, started = datetime.now(UTC), time.perf_counter_ns()
-        experiment = self.experiment  # it may be replaced at any time
+        experiment = self.experiment  # it may be replaced while the record is written
         arm = experiment.choose(listener_id)
-        predictor = self.arm_models[arm.model, arm.version].predictor
-        try:
-            probability = await self._coalescer.predict(predictor, track_id, favourite_genres, context)
-        except models.UnknownTrackError:
-            raise UnknownTrackError(track_id) from None
+        predictor = self.library.find(arm.model, arm.version).predictor
+        probability = _probability(predictor, track_id, favourite_genres, context)
         record = PredictionRecord(
             prediction_id=self._log.new_prediction_id(),
             experiment=experiment.name,
@@ -127,6 +126,7 @@ class PredictionService:
             skipped=probability < predictor.threshold,
             requested_at=requested_at,
             latency_us=(time.perf_counter_ns() - started) // 1000,
+            digest=predictor.digest,
         )
         await self._log.add(record)
         return Prediction(record.skipped, probability, record.model, record.version, record.prediction_id)
@@ -140,49 +140,21 @@ class PredictionService:
         top_k: int = 0,
         listening_curve_at_s: Sequence[float] = (),
     ) -> Ranking:
-        """Ranks tracks for one listener.
+        """Ranks tracks for one listener; see `server.ranking.rank`.
 
         Args:
             model: Model to ask; empty for the default one.
-            track_ids: Tracks to rank, each once; none for the whole catalogue.
+            track_ids: Tracks to rank; none for the whole catalogue.
             favourite_genres: The listener's.
             context: What else is known about the listener.
             top_k: How many to return at most; 0 for all.
-            listening_curve_at_s: Seconds from a track's start at which to give its curve; none: none.
-
-        Returns:
-            The ranking; ties keep the order of `track_ids`.
+            listening_curve_at_s: Seconds from a track's start at which to give its curve; none for no curves.
 
         Raises:
             UnknownModelError: No model of that name is loaded.
         """
         predictor = self.library.find(model).predictor
-        unknown: list[str] = []
-        if track_ids:
-            known = list(dict.fromkeys(track_ids))
-            try:
-                probabilities = predictor.predict(known, favourite_genres, context)
-            except models.UnknownTrackError as error:
-                unknown = list(error.track_ids)
-                known = [track_id for track_id in known if predictor.knows(track_id)]
-                probabilities = predictor.predict(known, favourite_genres, context)
-        else:
-            known = predictor.track_ids
-            probabilities = predictor.predict_all(favourite_genres, context)  # (n_tracks,)
-        best = best_rows(probabilities, top_k)
-        ranked = [known[row] for row in best.tolist()]
-        curves: list[list[float]] = []
-        if listening_curve_at_s and ranked:
-            curves = predictor.curves_of(ranked, probabilities[best], listening_curve_at_s).tolist()
-        return Ranking(
-            track_ids=ranked,
-            probabilities=probabilities[best].tolist(),
-            threshold=predictor.threshold,
-            unknown_track_ids=unknown,
-            model=predictor.name,
-            version=predictor.version,
-            listening_curves=curves,
-        )
+        return rank(predictor, track_ids, favourite_genres, context, top_k, listening_curve_at_s)
 
     async def record_outcome(self, prediction_id: str, skipped: bool, listened_ms: int) -> None:
         """Joins what really happened to a logged prediction; an equal outcome may come again.
@@ -198,3 +170,12 @@ class PredictionService:
             SpoolFullError: The outcome cannot be kept now.
         """
         await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))
+
+
+def _probability(
+    predictor: Predictor, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None
+) -> float:
+    try:
+        return predictor.finish([predictor.start(track_id, favourite_genres, context)])[0]
+    except models.UnknownTrackError:
+        raise UnknownTrackError(track_id) from None

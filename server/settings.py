@@ -114,9 +114,12 @@ def load_settings(**flags: Any) -> ServerSettings:
         StartError: When a value is not acceptable; names the setting, and never shows its value.
     """
     try:
-        return ServerSettings.load(**flags)
+        settings = ServerSettings.load(**flags)
     except SettingsError as error:
         raise StartError(str(error)) from None
+    if os.environ.get("PLAYTHROUGH_EXPERIMENT_FILE") == "":  # beats `.env` as any variable does: no file
+        return settings.model_copy(update={"experiment_file": None})
+    return settings
 
 
 def worker_environment(metrics_directory: Path | None) -> dict[str, str]:

@@ -6,26 +6,26 @@ the embedded database, the folder's lock, and the page that Prometheus reads.
 
 import asyncio
 import json
-import signal
-import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import structlog
 from pydantic import SecretStr
 
+from server.backoff import backoff_s
 from server.errors import StartError
-from server.log.spool.folder_lock import lock_folder
-from server.rpc.listening_port import check_free
+from server.log.lock import lock_folder
+from server.rpc.listening_port import reserved
 from server.settings import ServerSettings, to_json, worker_environment
+from server.start_checks import check_start
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
-# One that has run so long was well: the next end is not the continuation of the last.
-_WELL_AFTER_S = 30.0
+# One that has run so long was healthy: its end does not continue the failures before.
+_HEALTHY_AFTER_S = 30.0
 # What a worker needs beyond the grace period to write its spool to MongoDB.
 _END_MARGIN_S = 15.0
 
@@ -33,14 +33,14 @@ _log = structlog.get_logger("server.supervisor")
 
 
 class Worker:
-    """One place among the workers: whoever fills it is replaced when it ends.
+    """One place among the workers: a process that is replaced when it ends.
 
     Attributes:
         ready: Done once the first one serves, or cannot.
     """
 
     def __init__(self, order: str, number: int, metrics_directory: Path | None) -> None:
-        """Takes what to start.
+        """Starts the first process in the background.
 
         Args:
             order: The line that the worker reads.
@@ -68,7 +68,7 @@ class Worker:
             self._process.kill()
             await asyncio.wait([self._task])
         if self.ready.done() and not self.ready.cancelled():
-            self.ready.exception()  # seen, or told by another worker's
+            self.ready.exception()  # retrieved: another worker's is the one that is raised
 
     async def _keep_running(self) -> None:
         loop = asyncio.get_running_loop()
@@ -78,8 +78,8 @@ class Worker:
             code = await self._run_one()
             if self._stopping or not self.ready.done() or self.ready.exception() is not None:
                 return
-            failures = 0 if loop.time() - began > _WELL_AFTER_S else failures + 1
-            delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures, 16))
+            failures = 0 if loop.time() - began > _HEALTHY_AFTER_S else failures + 1
+            delay_s = backoff_s(failures, first_s=_FIRST_DELAY_S, longest_s=_LONGEST_DELAY_S)
             _log.error("worker_ended", worker=self._number, exit_code=code, restart_in_s=round(delay_s, 1))
             await asyncio.sleep(delay_s)
 
@@ -98,9 +98,9 @@ class Worker:
         if self._stopping:
             process.terminate()
         process.stdin.write(self._order.encode() + b"\n")  # stays open: its end ends the worker
-        said = await process.stdout.readline()
-        if said:
-            self._take(json.loads(said))
+        answer = await process.stdout.readline()
+        if answer:
+            self._handle(json.loads(answer))
         code = await process.wait()
         if self._metrics_directory is not None:
             from server.metrics import forget_worker
@@ -110,8 +110,8 @@ class Worker:
             self.ready.set_exception(StartError(f"a worker ended with exit code {code} before it was ready"))
         return code
 
-    def _take(self, message: dict[str, object]) -> None:
-        """Takes what a worker says of itself."""
+    def _handle(self, message: dict[str, object]) -> None:
+        """Handles a worker's message about itself."""
         if "error" not in message:
             _log.info("worker_ready", worker=self._number)
             if not self.ready.done():
@@ -122,28 +122,33 @@ class Worker:
             self.ready.set_exception(StartError(str(message["error"])))
 
 
-async def supervise(settings: ServerSettings, announce: Callable[[str], None] = print) -> None:
-    """Serves with several workers until SIGTERM or SIGINT, then ends in order.
+@asynccontextmanager
+async def supervising(
+    settings: ServerSettings, announce: Callable[[str], None] = print
+) -> AsyncIterator[str]:
+    """Runs several workers for the duration of a block, once all of them serve.
 
     Args:
         settings: What to serve, where, and by how many workers.
-        announce: Takes the lines meant for people and for waiting programs.
+        announce: Called with the line that names the embedded database.
+
+    Yields:
+        The address that they listen on, as HOST:PORT.
 
     Raises:
         StartError: When it cannot start.
+        DataError: When a file of the data set is missing.
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(ending, stopping.set)
-    check_free(settings.host, settings.port)  # before anything is loaded or started
+    check_start(settings)
     async with AsyncExitStack() as stack:
-        lock = await asyncio.to_thread(lock_folder, settings.var_dir)
-        stack.callback(lock.close)
+        stack.callback((await asyncio.to_thread(lock_folder, settings.var_dir)).close)
         if settings.external_mongodb_uri is None:
-            uri = await _embedded_uri(settings, stack, announce)
+            from server.log.mongo.embedded.database import embedded_mongodb  # PyMongo: only when it is needed
+
+            embedded = embedded_mongodb(settings.embedded_directory, announce)
+            uri = await stack.enter_async_context(embedded)
             settings = settings.model_copy(update={"mongodb_uri": SecretStr(uri)})
-        port = stack.enter_context(_reserved(settings.host, settings.port))
+        port = stack.enter_context(reserved(settings.host, settings.port))
         settings = settings.model_copy(update={"port": port})
         metrics_directory = _show_metrics(settings, stack)
         workers = []
@@ -152,45 +157,11 @@ async def supervise(settings: ServerSettings, announce: Callable[[str], None] = 
             workers.append(Worker(json.dumps(order), number, metrics_directory))
         stack.push_async_callback(_stop_all, workers, settings.drain_grace_s + _END_MARGIN_S)
         await asyncio.gather(*(worker.ready for worker in workers))
-        announce(f"listening on {settings.host}:{port}")
-        await stopping.wait()
-        _log.info("stopping")
-    _log.info("stopped")
+        yield f"{settings.host}:{port}"
 
 
 async def _stop_all(workers: list[Worker], within_s: float) -> None:
     await asyncio.gather(*(worker.stop(within_s) for worker in workers))
-
-
-async def _embedded_uri(
-    settings: ServerSettings, stack: AsyncExitStack, announce: Callable[[str], None]
-) -> str:
-    from server.log.mongo.embedded.database import EmbeddedMongo  # PyMongo: only when it is needed
-
-    embedded = EmbeddedMongo(settings.embedded_directory)
-    uri = await embedded.start()
-    stack.push_async_callback(embedded.stop)
-    announce(f"embedded MongoDB at {uri}")
-    return uri
-
-
-@contextmanager
-def _reserved(host: str, port: int) -> Iterator[int]:
-    """Keeps a port for the workers: bound, so that nobody else gets it, but not listening.
-
-    Yields:
-        The port, which the system has chosen when 0 was asked for.
-    """
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind) as reserved:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            reserved.bind(address)
-        except OSError as error:
-            raise StartError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        bound: int = reserved.getsockname()[1]
-        yield bound
 
 
 def _show_metrics(settings: ServerSettings, stack: AsyncExitStack) -> Path | None:

@@ -1,11 +1,12 @@
 """One of several workers: started by the supervisor, never by hand.
 
-Reads one line of JSON on stdin, its order, and says one line of JSON on stdout: that it is ready, or why it
+Reads one line of JSON on stdin, its order, and writes one line of JSON on stdout: that it is ready, or why it
 cannot be. Ends on SIGTERM, and when stdin ends, since then its parent has.
 """
 
 import asyncio
 import json
+import os
 import signal
 import sys
 
@@ -13,9 +14,10 @@ import uvloop
 
 from data.errors import DataError
 from server.app import Place, keep_for_good, working
-from server.errors import ServerError
-from server.logs import configure_logs
+from server.errors import ServiceError
+from server.log_format import configure_logs
 from server.settings import from_json
+from server.stop_signals import run_until_stopped
 
 
 async def work(order: dict[str, str | int]) -> None:
@@ -27,17 +29,19 @@ async def work(order: dict[str, str | int]) -> None:
     settings = from_json(str(order["settings"]))
     place = Place(int(order["worker"]), int(order["workers"]))
     configure_logs(settings.log_level, worker=place.worker)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    loop.add_reader(sys.stdin.fileno(), stopping.set)  # nothing more is ever written: this is its end
+
+    def ready(_address: str) -> None:
+        keep_for_good()
+        print(json.dumps({"ready": True}), flush=True)
+
+    def end() -> None:  # nothing more is ever written to stdin: this is its end
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), end)
     try:
-        async with working(settings, place):
-            keep_for_good()
-            print(json.dumps({"ready": True}), flush=True)
-            await stopping.wait()
-    except (ServerError, DataError) as error:
+        await run_until_stopped(working(settings, place), ready)
+    except (ServiceError, DataError) as error:
         print(json.dumps({"error": str(error)}), flush=True)
         sys.exit(1)
 

@@ -31,8 +31,8 @@ class Running:
     ready_s: float
 
     def cpu_s(self) -> float:
-        """Returns the processor time that its workers have used so far, in seconds."""
-        return sum(_cpu_s(pid) for pid in workers_of(self.pid))
+        """Returns the processor time that it has used so far, in seconds."""
+        return _cpu_s(self.pid)
 
     def settle(self) -> None:
         """Waits until the server and its database have nothing left to do: a spool is emptied after the load.
@@ -42,9 +42,9 @@ class Running:
         """
         deadline = time.monotonic() + _SETTLE_TIMEOUT_S
         while time.monotonic() < deadline:
-            before = sum(map(_cpu_s, family(self.pid)))
+            before = sum(map(_cpu_s, _family(self.pid)))
             time.sleep(_QUIET_S)
-            if sum(map(_cpu_s, family(self.pid))) - before < _IDLE_SHARE * _QUIET_S:
+            if sum(map(_cpu_s, _family(self.pid))) - before < _IDLE_SHARE * _QUIET_S:
                 return
         raise RuntimeError("the server is still at work long after the load")
 
@@ -76,21 +76,9 @@ def running(command: list[str], **environment: str) -> Iterator[Running]:
         process.communicate()
 
 
-def our_server(
-    data: Path, models: Path, var: Path, *, workers: int = 1, mongodb_uri: str | None = None
-) -> list[str]:
+def our_server(data: Path, models: Path) -> list[str]:
     """Returns the command of our server; the caller names its folder by PLAYTHROUGH_VAR_DIR."""
-    command = [sys.executable, "-m", "server", "--data", str(data), "--models", str(models), "--port", "0"]
-    command += ["--workers", str(workers)]
-    return command + (["--mongodb-uri", mongodb_uri] if mongodb_uri else [])
-
-
-def workers_of(pid: int) -> list[int]:
-    """Returns the processes of a server that answer calls: its workers, or itself."""
-    workers = [
-        child for child in family(pid) if b"server.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
-    return workers or [pid]
+    return [sys.executable, "-m", "server", "--data", str(data), "--models", str(models), "--port", "0"]
 
 
 def resident_mb(pid: int) -> float:
@@ -101,10 +89,10 @@ def resident_mb(pid: int) -> float:
     return float("nan")
 
 
-def family(pid: int) -> list[int]:
+def _family(pid: int) -> list[int]:
     """Returns a process and all that descend from it."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in family(int(child)))]
+    return [pid, *(member for child in children for member in _family(int(child)))]
 
 
 def _cpu_s(pid: int) -> float:

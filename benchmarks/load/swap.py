@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from benchmarks.load import servers
-from benchmarks.load.comparing import Bench, Row, compare
+from benchmarks.load.comparing import Bench, Row
 from benchmarks.load.servers import Running
 from models.artifact import load, save
 from playthrough.v1 import prediction_service_pb2 as pb
@@ -32,7 +32,7 @@ def swapping(data: Path, models: Path, folder: Path) -> Iterator["Swapping"]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    command = [*servers.our_server(data, registry, folder), "--metrics-port", str(port)]
+    command = [*servers.our_server(data, registry), "--metrics-port", str(port)]
     var = {"PLAYTHROUGH_VAR_DIR": str(folder / "swap"), "PLAYTHROUGH_REGISTRY_POLL_S": _POLL_S}
     with servers.running(command, **var) as server:
         yield Swapping(server, registry, port)
@@ -42,7 +42,7 @@ class Swapping:
     """A server whose registry gets new versions."""
 
     def __init__(self, server: Running, registry: Path, metrics_port: int) -> None:
-        """Takes the server, and where its registry and its metrics are."""
+        """Names the server, its registry, and the port of its metrics."""
         self.server = server
         self._failed = 0
         self._swap_s: list[float] = []
@@ -67,12 +67,11 @@ class Swapping:
             self._failed += quiet.failed
             return quiet.p99_ms
 
-        row = compare(
+        row = bench.compare(
             f"Predict, {rate_per_s:,} calls/s offered, around a swap to without: p99",
             "ms",
             lambda: self._p99_around_a_swap(bench, rate_per_s),
             without,
-            bench.pairs,
         )
         return row, {
             "failed calls around swaps": self._failed + self._refused() - refused,

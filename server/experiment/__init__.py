@@ -1,1 +1,1 @@
-"""Which model answers, what it said, and what really happened: the only place that knows MongoDB."""
+"""Which model answers whom: what an experiment is, and how it assigns arms. No storage."""

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,14 @@ class Arm:
         model: Model that answers for it.
         version: Version of that model.
         probability: Share of the traffic in (0, 1].
+        digest: Identifies the bytes of the model's artifact; empty until it is loaded.
     """
 
     name: str
     model: str
     version: str
     probability: float
+    digest: str = ""
 
 
 class Experiment:
@@ -30,7 +32,7 @@ class Experiment:
     Attributes:
         name: Name of the experiment, as logged.
         arms: The arms, by name.
-        phase: Names the salt, the arms, their versions and their probabilities: 12 hexadecimal digits, the
+        phase: Names the salt, the arms, their versions, digests and probabilities: 12 hexadecimal digits, the
             same on every machine. Any change makes another phase, and going back resumes the earlier one.
     """
 
@@ -51,6 +53,15 @@ class Experiment:
         self._salt = salt
         self._draw = draw
 
+    def with_digests(self, digests: Mapping[tuple[str, str], str]) -> "Experiment":
+        """Returns the same experiment, once its models are loaded.
+
+        Args:
+            digests: By model and version, the digest of the artifact that answers.
+        """
+        arms = [replace(arm, digest=digests[arm.model, arm.version]) for arm in self.arms]
+        return Experiment(self.name, self._salt, arms, self._draw)
+
     def choose(self, listener_id: str | None) -> Arm:
         """Draws an arm: always the same one for a listener, anew for a request without one."""
         point = self._draw() if listener_id is None else position(self._salt, listener_id)
@@ -63,22 +74,18 @@ class Experiment:
 
 
 def position(salt: str, listener_id: str) -> float:
-    """Places a listener in [0, 1), the same in every process, version and language.
+    """Returns a listener's place in [0, 1), the same in every process, version and language.
 
     It is the first 53 bits of SHA-256 over the UTF-8 text `salt:listener_id`, read as a big-endian number and
     divided by 2**53. Test vectors are in `docs/experiments.md`.
-
-    Args:
-        salt: The experiment's salt.
-        listener_id: The listener.
-
-    Returns:
-        The listener's place, uniform over listeners.
     """
     digest = hashlib.sha256(f"{salt}:{listener_id}".encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
 def _fingerprint(name: str, salt: str, arms: Sequence[Arm]) -> str:
-    drawn = [[arm.name, arm.model, arm.version, round(arm.probability, 9)] for arm in arms]
+    drawn = [
+        [arm.name, arm.model, arm.version, round(arm.probability, 9), *([arm.digest] if arm.digest else [])]
+        for arm in arms
+    ]
     return hashlib.sha256(json.dumps([name, salt, drawn]).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What the experiment's settings file says, and what becomes of it once models are loaded."""
+"""The experiment's settings file, and the experiment that it describes once models are loaded."""
 
 import tomllib
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class ExperimentDefinition(BaseModel):
 
     name: str = Field(min_length=1, max_length=200)
     salt: str | None = None
-    arms: tuple[ArmDefinition, ...] = Field(min_length=1, max_length=100)
+    arms: list[ArmDefinition] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="after")
     def _names_differ(self) -> "ExperimentDefinition":
@@ -67,10 +67,7 @@ class ExperimentDefinition(BaseModel):
 
 
 def read_definition(path: Path) -> ExperimentDefinition:
-    """Reads an experiment's TOML file.
-
-    Args:
-        path: The file.
+    """Returns what an experiment's TOML file describes.
 
     Raises:
         StartError: When it cannot be read or is wrong; names the place.
@@ -90,7 +87,7 @@ def read_definition(path: Path) -> ExperimentDefinition:
 
 
 def _read(path: Path) -> str:
-    """Returns what a file says; a pipe would never end, and a huge file fill the memory."""
+    """Returns a file's text; a pipe would never end, and a huge file fill the memory."""
     if not path.is_file() and path.exists():
         raise ValueError("not a file")
     with path.open("rb") as file:
@@ -101,19 +98,13 @@ def _read(path: Path) -> str:
 
 
 def equal_definition(name: str, salt: str | None, models: Mapping[str, str]) -> ExperimentDefinition:
-    """Gives each model an arm of its own name and an equal share of the traffic.
-
-    Args:
-        name: Name of the experiment.
-        salt: Its salt, or None for its name.
-        models: Version by model name.
-    """
-    arms = tuple(ArmDefinition(model=model) for model in models)
+    """Returns a definition that gives each model, of a version by name, an arm and an equal share."""
+    arms = [ArmDefinition(model=model) for model in models]
     return ExperimentDefinition(name=name, salt=salt, arms=arms)
 
 
 def resolve(definition: ExperimentDefinition, newest: Mapping[str, str]) -> Experiment:
-    """Turns a definition into the experiment that draws arms.
+    """Returns the experiment that a definition describes.
 
     Args:
         definition: What the file says.

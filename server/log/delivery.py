@@ -1,28 +1,31 @@
 """Moves the spool to MongoDB in the background."""
 
 import asyncio
-import contextlib
-import random
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
-from server.errors import StorageUnavailableError
-from server.log.mongo.refusals import Refusal
-from server.log.mongo.store import JoinedOutcomes
-from server.log.spool.rows import HeldOutcome, SpooledRow
+from server.backoff import backoff_s
+from server.errors import OutcomeConflictError, StorageUnavailableError, UnknownPredictionError
+from server.log.mongo.store import Refusal
+from server.log.record import Outcome, PredictionRecord
+from server.log.spool.file import SpoolFile
 from server.log.spool.spool import Spool
 
 # Large enough to amortise a round trip, small enough that encoding a batch does not hold up predictions.
 BATCH_RECORDS = 100
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 2.0
+# How often an idle spool is looked at: looking costs a microsecond, and a document may be so much later.
+_POLL_S = 0.05
 # How often, and how long, a held outcome's prediction is looked for: another machine's spool may still have
 # it.
 _LOOK_AGAIN_S = 10.0
 _GIVE_UP_AFTER_S = 3600.0
+_LOOK_FOR_DUE_S = 1.0  # how soon the file is asked again when none of them was due
 # While more comes than goes, calls come first: delivery, whose database may be on the same cores, takes this
 # share of the time, and more the more waits, up to all of it once so many do.
 _LEAST_SHARE = 0.1
@@ -32,38 +35,32 @@ _LONGEST_REST_S = 1.0
 _log = structlog.get_logger("server.log.delivery")
 
 
-class Store(Protocol):
-    """Where predictions end up."""
-
-    async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
-        """Stores rows idempotently and returns what can never be stored."""
-        ...
-
-    async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
-        """Joins outcomes to stored predictions; the first one of a prediction wins."""
-        ...
+class _Store(Protocol):
+    async def connect(self) -> None: ...
+    async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]: ...
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None: ...
 
 
-class SpoolWriter:
-    """Delivers what the spool holds, as long as it takes."""
+class Delivery:
+    """Delivers what the spool holds, as long as it takes.
 
-    def __init__(self, spool: Spool, store: Store) -> None:
-        """Takes both ends; `start` begins the work."""
+    It knows the spool by what it does with its file, so that any process could do it.
+    """
+
+    def __init__(self, spool: Spool, store: _Store) -> None:
+        """Sets both ends; `start` begins the work."""
         self._spool = spool
         self._store = store
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._look_for_due_at = 0.0
 
     def start(self) -> None:
         """Begins to deliver in the background."""
-        self._task = asyncio.create_task(self._run(), name="spool-writer")
+        self._task = asyncio.create_task(self._run(), name="delivery")
 
     async def stop(self, within_s: float) -> None:
-        """Stops the background work and delivers what is left, unless MongoDB is away or the time is up.
-
-        Args:
-            within_s: How long that may take, in seconds; what is left waits for the next start.
-        """
+        """Delivers what is left, and ends; what takes longer, or meets no MongoDB, waits in the spool."""
         # The flag, because PyMongo can swallow a cancellation; the cancellation, because a flag ends no wait.
         self._stopping = True
         if self._task is not None:
@@ -82,76 +79,91 @@ class SpoolWriter:
 
     async def _run(self) -> None:
         """Delivers batch after batch; waits longer and longer while MongoDB is away."""
-        failures = 0
+        failures, connected = 0, False
         while not self._stopping:
-            with contextlib.suppress(TimeoutError):  # a held outcome may have become due
-                await asyncio.wait_for(self._spool.filled.wait(), _LOOK_AGAIN_S)
             began, depth = time.monotonic(), self._spool.depth
             try:
-                await self._deliver_batch()
+                if not connected:
+                    await self._store.connect()
+                    connected = True
+                moved = await self._deliver_batch()
                 await self._deliver_outcomes()
             except StorageUnavailableError as error:
                 if failures == 0:
                     _log.warning("storage_unavailable", reason=error.reason, waiting=self._spool.depth)
-                await asyncio.sleep(_delay_s(failures))
+                pause_s = backoff_s(failures, first_s=_FIRST_DELAY_S, longest_s=_LONGEST_DELAY_S)
                 failures += 1
             except Exception:
                 # A bug must not end the delivery for good: the rows are safe, so try again, slowly.
                 _log.exception("delivery_failed", waiting=self._spool.depth)
-                await asyncio.sleep(_LONGEST_DELAY_S)
+                pause_s = _LONGEST_DELAY_S
             else:
                 if failures:
                     _log.info("storage_available", waiting=self._spool.depth)
                 failures = 0
-                await asyncio.sleep(_rest_s(time.monotonic() - began, depth, self._spool.depth))
+                pause_s = _rest_s(time.monotonic() - began, depth, self._spool.depth) if moved else _POLL_S
+            await asyncio.sleep(pause_s)
 
     async def _deliver_batch(self) -> bool:
         """Moves one batch; returns False when the spool is empty."""
-        rows = await self._spool.read(BATCH_RECORDS)
-        if not rows:
+        if not self._spool.depth:
             return False
-        refusals = await self._store.add(rows)
-        refused = {each.dead.prediction_id for each in refusals if isinstance(each.dead, SpooledRow)}
-        await self._spool.remove([row for row in rows if row.prediction_id not in refused])
+        records = await self._spool.run(lambda file: file.oldest(BATCH_RECORDS))
+        if not records:
+            return False
+        refusals = await self._store.add(records)
         for refusal in refusals:
-            await self._bury(refusal.dead, refusal.reason)
+            _log_dead_letter(refusal.prediction_id, refusal.reason)
+
+        def forget(file: SpoolFile) -> None:
+            for prediction_id, reason, late_outcome in refusals:
+                if late_outcome is None:
+                    file.dead_letter(prediction_id, reason)
+                else:
+                    file.dead_letter_outcome(prediction_id, late_outcome, reason)
+            file.remove(records)
+
+        await self._spool.run(forget)
         return True
 
     async def _deliver_outcomes(self) -> None:
         """Finds the predictions of held outcomes."""
-        held = await self._spool.read_outcomes(BATCH_RECORDS)
-        if not held:
+        if not self._spool.held_outcomes or time.monotonic() < self._look_for_due_at:
             return
-        found = await self._store.add_outcomes(held)
-        await self._spool.remove_outcomes(found.joined)
-        for late in found.conflicting:
-            await self._bury(late, "another outcome was recorded first")
-        give_up = time.time() - _GIVE_UP_AFTER_S
-        for stray in found.unknown:
-            if stray.held_at < give_up:
-                await self._bury(stray, "no such prediction was logged")
-        waiting = [stray for stray in found.unknown if stray.held_at >= give_up]
-        await self._spool.postpone_outcomes(waiting, _LOOK_AGAIN_S)
+        held = await self._spool.run(lambda file: file.held_outcomes(BATCH_RECORDS))
+        if not held:
+            self._look_for_due_at = time.monotonic() + _LOOK_FOR_DUE_S
+            return
+        give_up = datetime.now(UTC).timestamp() - _GIVE_UP_AFTER_S
+        unknown, dead = [], {}
+        for prediction_id, outcome in held.items():
+            try:
+                await self._store.add_outcome(prediction_id, outcome)
+            except OutcomeConflictError:
+                dead[prediction_id] = "another outcome was recorded first"
+            except UnknownPredictionError:
+                if outcome.recorded_at.timestamp() < give_up:
+                    dead[prediction_id] = "no such prediction was logged"
+                else:
+                    unknown.append(prediction_id)
+        for prediction_id, reason in dead.items():
+            _log_dead_letter(prediction_id, reason)
 
-    async def _bury(self, dead: SpooledRow | HeldOutcome, reason: str) -> None:
-        _log.error("dead_letter", prediction_id=dead.prediction_id, reason=reason)
-        await self._spool.bury(dead, reason)
+        def forget(file: SpoolFile) -> None:
+            for prediction_id, reason in dead.items():
+                file.dead_letter_outcome(prediction_id, held[prediction_id], reason)
+            file.postpone_outcomes(unknown, _LOOK_AGAIN_S)
+            file.remove_outcomes(held.keys() - set(unknown))
+
+        await self._spool.run(forget)
 
 
-def _delay_s(failures: int) -> float:
-    """Returns how long to wait after so many failures in a row: twice as long each time, with jitter."""
-    longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures, 16))
-    return longest * random.uniform(0.5, 1.0)
+def _log_dead_letter(prediction_id: str, reason: str) -> None:
+    _log.error("dead_letter", prediction_id=prediction_id, reason=reason)
 
 
 def _rest_s(worked_s: float, waited: int, waiting: int) -> float:
-    """Returns how long to leave the cores to the calls after a batch.
-
-    Args:
-        worked_s: How long the batch took, in seconds.
-        waited: How many records waited before it.
-        waiting: How many wait after it.
-    """
+    """Returns how long to leave the cores to the calls after a batch; so many waited before and after it."""
     if waiting <= max(waited, BATCH_RECORDS):
         return 0.0
     share = min(1.0, max(_LEAST_SHARE, waiting / _AMPLE_RECORDS))

@@ -9,24 +9,17 @@ from server.log.record import Outcome, PredictionRecord
 from server.log.spool.spool import Spool
 
 
-class OutcomeStore(Protocol):
-    """Where the outcome of a prediction goes that has left the spool."""
-
+class _Store(Protocol):
     @property
-    def away(self) -> bool:
-        """Says whether the last call found nobody there."""
-        ...
-
-    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
-        """Joins an outcome to a stored prediction; the first one wins."""
-        ...
+    def away(self) -> bool: ...
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None: ...
 
 
 class ExperimentLog:
     """Logs predictions and joins them with what really happened."""
 
-    def __init__(self, spool: Spool, store: OutcomeStore) -> None:
-        """Takes the durable spool, and the store behind it."""
+    def __init__(self, spool: Spool, store: _Store) -> None:
+        """Sets the durable spool, and the store behind it."""
         self._spool = spool
         self._store = store
 
@@ -47,8 +40,8 @@ class ExperimentLog:
 
         A prediction leaves the spool only after MongoDB has it: an id that no worker's spool has is in
         MongoDB, or unknown, and to look in this order finds every prediction that was ever answered on this
-        machine. While MongoDB is away such an outcome is taken on trust, and the writer finds its prediction
-        later.
+        machine. While MongoDB is away such an outcome is taken on trust, and delivery finds its
+        prediction later.
 
         Raises:
             UnknownPredictionError: When no such prediction was logged.

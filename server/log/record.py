@@ -1,57 +1,8 @@
-"""What the experiment logs, as plain values."""
+"""What the experiment logs: the form in which it is spooled."""
 
 from datetime import datetime
 
 import msgspec
-
-
-class PredictionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One answered prediction.
-
-    Attributes:
-        prediction_id: 24 hexadecimal digits that sort by time.
-        experiment: Name of the experiment.
-        phase: Names the arms and their shares at that moment; see `Experiment.phase`.
-        arm: Name of the arm that was drawn.
-        model: Model that answered.
-        version: Version of that model.
-        arm_probability: Probability in (0, 1] with which this arm was drawn at that moment.
-        listener_id: The listener; None when the caller named none.
-        track_id: The track about to be played.
-        favourite_genres: The listener's favourite genres as the caller sent them.
-        play_through_probability: What the model said, in [0, 1].
-        skipped: Whether the model expected a skip.
-        requested_at: When the request came (UTC).
-        latency_us: Time from the request to the model's answer, in microseconds.
-    """
-
-    prediction_id: str
-    experiment: str
-    phase: str
-    arm: str
-    model: str
-    version: str
-    arm_probability: float
-    listener_id: str | None
-    track_id: str
-    favourite_genres: tuple[str, ...]
-    play_through_probability: float
-    skipped: bool
-    requested_at: datetime
-    latency_us: int
-
-    def to_json(self) -> str:
-        """Returns the record as one line of JSON."""
-        return _encoder.encode(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "PredictionRecord":
-        """Reads what `to_json` wrote.
-
-        Raises:
-            ValueError: When it is something else.
-        """
-        return _prediction_decoder.decode(text)
 
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,19 +19,46 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recorded_at: datetime
 
     def agrees_with(self, other: "Outcome") -> bool:
-        """Says whether both tell the same, whenever they were recorded."""
+        """Returns whether both report the same, whenever they were recorded."""
         return self.skipped == other.skipped and self.listened_ms == other.listened_ms
 
-    def to_json(self) -> str:
-        """Returns the outcome as one line of JSON."""
-        return _encoder.encode(self).decode()
 
-    @classmethod
-    def from_json(cls, text: str) -> "Outcome":
-        """Reads what `to_json` wrote."""
-        return _outcome_decoder.decode(text)
+class PredictionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One answered prediction.
 
+    Attributes:
+        prediction_id: 24 hexadecimal digits that sort by time.
+        experiment: Name of the experiment.
+        phase: Names the arms and their shares at that moment; see `Experiment.phase`.
+        arm: Name of the arm that was drawn.
+        model: Model that answered.
+        version: Version of that model.
+        arm_probability: Probability in (0, 1] with which this arm was drawn at that moment.
+        listener_id: The listener; None when the caller named none.
+        track_id: The track about to be played.
+        favourite_genres: The listener's favourite genres as the caller sent them.
+        play_through_probability: What the model answered, in [0, 1].
+        skipped: Whether the model expected a skip.
+        requested_at: When the request came (UTC).
+        latency_us: Time from the request to the model's answer, in microseconds.
+        digest: Identifies the bytes of the model's artifact, 16 hexadecimal digits; empty in what was logged
+            before artifacts had one.
+        outcome: What happened, once that is known.
+    """
 
-_encoder = msgspec.json.Encoder()
-_prediction_decoder = msgspec.json.Decoder(PredictionRecord)
-_outcome_decoder = msgspec.json.Decoder(Outcome)
+    prediction_id: str
+    experiment: str
+    phase: str
+    arm: str
+    model: str
+    version: str
+    arm_probability: float
+    listener_id: str | None
+    track_id: str
+    favourite_genres: tuple[str, ...]
+    play_through_probability: float
+    skipped: bool
+    requested_at: datetime
+    latency_us: int
+    digest: str = ""
+    outcome: Outcome | None = None

@@ -30,8 +30,9 @@ class ArmReport:
     """An arm's figures. Those that need outcomes are None while there are none; intervals need two listeners.
 
     Attributes:
-        model: Model that answered, and its version.
-        version: See `model`.
+        model: Model that answered.
+        version: Its version.
+        digest: Identifies the bytes of its artifact; empty in what was logged before artifacts had one.
         probability: Share of the traffic that the arm should get.
         n: Predictions.
         n_outcomes: Predictions with an outcome; the figures below are over these.
@@ -48,6 +49,7 @@ class ArmReport:
 
     model: str
     version: str
+    digest: str
     probability: float
     n: int
     n_outcomes: int
@@ -93,15 +95,16 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
         judged: Those with outcomes, from `with_scores`.
     """
     first = predictions.iloc[0]
-    told: dict[str, Any] = {
+    known: dict[str, Any] = {
         "model": str(first["model"]),
         "version": str(first["version"]),
+        "digest": str(first["digest"]),
         "probability": float(first["arm_probability"]),
         "n": len(predictions),
         "n_outcomes": len(judged),
     }
     if not len(judged):
-        return ArmReport(**told, n_listeners=0)
+        return ArmReport(**known, n_listeners=0)
     codes, listeners = pd.factorize(judged["cluster"])
     probabilities = judged["play_through_probability"].to_numpy(dtype=np.float64)
     heard = judged["played_through"].to_numpy(dtype=bool)
@@ -120,7 +123,7 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
     }
     error = sum(b.n * abs(b.predicted - b.observed) for b in bins) / len(judged)
     return ArmReport(
-        **told, n_listeners=len(listeners), calibration_error=error, calibration=bins, **values, **intervals
+        **known, n_listeners=len(listeners), calibration_error=error, calibration=bins, **values, **intervals
     )
 
 

@@ -13,7 +13,7 @@ from server.report.clustered import Estimate
 Interval = tuple[float, float]
 
 EFFECTS = {"accuracy": 0.02, "brier": 0.01, "log_loss": 0.02}
-"""The size of difference that is worth finding, by metric: power is told for it."""
+"""The size of difference that is worth finding, by metric: the power is the chance of finding it."""
 
 MIXTURE_DEVIATIONS = {"accuracy": 0.05, "brier": 0.02, "log_loss": 0.05}
 """What the always-valid tests are tuned to, by metric. Fixed, so that no reader can choose after the fact."""
@@ -94,7 +94,7 @@ def compare(judged: pd.DataFrame) -> list[Comparison]:
 def _compare(judged: pd.DataFrame, first: str, second: str, metric: str) -> Comparison:
     pair = judged[judged["arm"].isin((first, second))]
     effect = EFFECTS[metric]
-    estimate = _difference(pair, second, metric)
+    estimate = arm_difference(pair, second, metric)
     looks = _looks(pair, second, metric)
     ready = _enough_listeners(pair) and estimate.variance > 0
     always = sequential.always_valid_interval(estimate, MIXTURE_DEVIATIONS[metric]) if ready else None
@@ -118,9 +118,10 @@ def _compare(judged: pd.DataFrame, first: str, second: str, metric: str) -> Comp
     )
 
 
-def _difference(pair: pd.DataFrame, second: str, metric: str) -> Estimate:
+def arm_difference(pair: pd.DataFrame, second: str, column: str) -> Estimate:
+    """Returns a column's mean in the second of two arms minus that in the first."""
     return clustered.difference(
-        pair[metric].to_numpy(dtype=np.float64),
+        pair[column].to_numpy(dtype=np.float64),
         (pair["arm"] == second).to_numpy(),
         pd.factorize(pair["cluster"])[0],
     )
@@ -140,7 +141,7 @@ def _looks(pair: pd.DataFrame, second: str, metric: str) -> list[Look]:
         so_far = pair[days <= day]
         if not _enough_listeners(so_far):
             continue
-        estimate = _difference(so_far, second, metric)
+        estimate = arm_difference(so_far, second, metric)
         if not estimate.variance > 0:
             continue
         least = min(least, sequential.always_valid_p_value(estimate, MIXTURE_DEVIATIONS[metric]))

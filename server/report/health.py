@@ -1,15 +1,14 @@
 """Whether an experiment's figures may be believed at all."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from server.log.spool.rows import SpoolCounts
-from server.report import clustered
-from server.report.sequential import sequential_ratio_p_value
+from server.log.spool.file import SpoolCounts
+from server.report.comparisons import arm_difference
+from server.report.sample_ratio import sample_ratio_p_values
 
 MISMATCH_P_VALUE = 0.001
 """Below it, arms do not get the traffic that they should. Source: Fabijan et al., KDD 2019, use 0.0005."""
@@ -25,8 +24,8 @@ class Health:
         outcome_join_rate: Their share; None without predictions.
         outcome_join_rate_by_arm: The same for each arm.
         join_rate_p_value: Of the arms having the same rate (the smallest of all pairs, times their number).
-        n_assignments: Listeners, and predictions without one: what was drawn.
-        sample_ratio_p_value: χ² test of the drawn arms against their probabilities; None with one arm.
+        n_assignments: Listeners, and predictions without one: what was assigned to an arm.
+        sample_ratio_p_value: χ² test of the assigned arms against their probabilities; None with one arm.
         sample_ratio_p_value_sequential: The same, valid at every look.
         n_listeners_in_several_arms: Listeners that one phase put into more than one arm; should be 0.
         n_waiting_in_spool: Predictions that MongoDB does not have yet, in the spool of this machine.
@@ -53,16 +52,11 @@ class Health:
 
 
 def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
-    """Checks one phase.
-
-    Args:
-        predictions: Its predictions in order of time, as `frame.read_frame` makes them.
-        spooled: What lies in the spool; its dead letters are those of this phase.
-    """
-    drawn = predictions.drop_duplicates("cluster")
+    """Returns the health of one phase, of its predictions in order of time, from `frame.read_frame`."""
+    assigned = predictions.drop_duplicates("cluster")
     arms = sorted(predictions["arm"].unique())
     rates = predictions.groupby("arm")["has_outcome"].mean()
-    fixed, sequential = _sample_ratio(drawn)
+    fixed, sequential = sample_ratio_p_values(assigned)
     several = int((predictions.groupby("cluster")["arm"].nunique() > 1).sum())
     join_p_value = _join_rate_p_value(predictions, arms)
     health: dict[str, Any] = {
@@ -71,7 +65,7 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
         "outcome_join_rate": float(predictions["has_outcome"].mean()) if len(predictions) else None,
         "outcome_join_rate_by_arm": {arm: float(rates[arm]) for arm in arms},
         "join_rate_p_value": join_p_value,
-        "n_assignments": len(drawn),
+        "n_assignments": len(assigned),
         "sample_ratio_p_value": fixed,
         "sample_ratio_p_value_sequential": sequential,
         "n_listeners_in_several_arms": several,
@@ -92,32 +86,11 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
     return Health(**health, problems=tuple(problems))
 
 
-def _sample_ratio(drawn: pd.DataFrame) -> tuple[float | None, float | None]:
-    """Tests the arms of what was drawn, each listener once, against the logged probabilities."""
-    expected = drawn.groupby("arm")["arm_probability"].first().sort_index()
-    missing = 1 - expected.sum()
-    if missing > 1e-6:  # an arm that nobody got
-        expected["\uffff"] = missing
-    if len(expected) < 2:
-        return None, None
-    codes = np.searchsorted(expected.index.to_numpy(dtype=object), drawn["arm"].to_numpy(dtype=object))
-    probabilities = (expected / expected.sum()).to_numpy(dtype=np.float64)
-    counts = np.bincount(codes, minlength=len(expected))
-    fixed = stats.chisquare(counts, probabilities * len(drawn)).pvalue
-    return float(fixed), sequential_ratio_p_value(codes, probabilities)
-
-
 def _join_rate_p_value(predictions: pd.DataFrame, arms: list[str]) -> float | None:
     """Tests whether some arms get their outcomes back more often than others."""
-    p_values = []
-    for position, first in enumerate(arms):
-        for second in arms[position + 1 :]:
-            pair = predictions[predictions["arm"].isin((first, second))]
-            estimate = clustered.difference(
-                pair["has_outcome"].to_numpy(dtype=np.float64),
-                (pair["arm"] == second).to_numpy(),
-                pd.factorize(pair["cluster"])[0],
-            )
-            p_values.append(estimate.p_value)
+    p_values = [
+        arm_difference(predictions[predictions["arm"].isin(pair)], pair[1], "has_outcome").p_value
+        for pair in combinations(arms, 2)
+    ]
     known = [p_value for p_value in p_values if p_value is not None]
     return min(1.0, min(known) * len(p_values)) if known else None

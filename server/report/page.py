@@ -28,7 +28,10 @@ def render_page(report: ExperimentReport) -> str:
     if judged:
         sections.append(Section("Arms", _arm_charts(judged), intro="95 % intervals, clustered by listener."))
     if report.comparisons:
-        intro = "Second arm minus first. The always-valid interval holds however often one looks."
+        intro = (
+            "The always-valid interval holds however often one looks. Accuracy: more is better; Brier score"
+        )
+        intro += " and log loss: less is."
         sections.append(
             Section(
                 "Comparisons",
@@ -55,7 +58,7 @@ def _health_charts(report: ExperimentReport) -> list[Chart]:
 
     p = p_value(report.health.sample_ratio_p_value_sequential)
     sentence = (
-        f"Bars: the share of predictions that each arm got; lines: its probability of being drawn. Listeners"
+        f"Bars: the share of predictions that each arm got; lines: the share that it should get. Listeners"
         f" make unequally many plays: the test counts each once (sequential p = {p})."
     )
     rows = [
@@ -81,22 +84,22 @@ def _arm_charts(arms: Mapping[str, ArmReport]) -> list[Chart]:
 
 
 def _metric_chart(arms: Mapping[str, ArmReport], field: str, label: str) -> Chart:
-    told = {name: arm for name, arm in arms.items() if getattr(arm, field) is not None}
+    judged = {name: arm for name, arm in arms.items() if getattr(arm, field) is not None}
 
     def draw(axes: Axes) -> None:
-        for y, arm in enumerate(told.values()):
+        for y, arm in enumerate(judged.values()):
             value, bounds = getattr(arm, field), getattr(arm, f"{field}_ci95")
             if bounds is not None:
                 axes.plot(bounds, [y, y], color=MAIN, linewidth=2.5)
             axes.plot([value], [y], "o", color=MAIN, markersize=7)
-        axes.set_yticks(range(len(told)), list(told))
-        axes.set_ylim(-0.6, len(told) - 0.4)
+        axes.set_yticks(range(len(judged)), list(judged))
+        axes.set_ylim(-0.6, len(judged) - 0.4)
         axes.invert_yaxis()
         axes.grid(visible=True, axis="x")
 
     rows = [
         (name, decimals(getattr(arm, field), 4), interval(getattr(arm, f"{field}_ci95"), 4))
-        for name, arm in told.items()
+        for name, arm in judged.items()
     ]
     best = "; ".join(f"{name} {value} ({bounds})" for name, value, bounds in rows)
     return _chart(
@@ -128,34 +131,40 @@ def _calibration_chart(arms: Mapping[str, ArmReport]) -> Chart:
     return _chart("calibration", "Calibration", sentence, draw, Table(columns, rows))
 
 
-def _comparison_chart(number: int, told: Comparison) -> Chart:
+def _comparison_chart(number: int, comparison: Comparison) -> Chart:
 
     def draw(axes: Axes) -> None:
         axes.axhline(0, color=MUTED, linewidth=1)
-        days = [look.day[5:] for look in told.looks]
-        lows, highs = ([look.always_valid_ci95[i] for look in told.looks] for i in (0, 1))
+        days = [look.day[5:] for look in comparison.looks]
+        lows, highs = ([look.always_valid_ci95[i] for look in comparison.looks] for i in (0, 1))
         if len(days) > 1:
             axes.fill_between(range(len(days)), lows, highs, color=MAIN, alpha=0.2, linewidth=0)
         else:
             axes.vlines([0] * len(days), lows, highs, color=MAIN, alpha=0.4)
-        values = [look.difference for look in told.looks] or [told.difference]
+        values = [look.difference for look in comparison.looks] or [comparison.difference]
         axes.plot(range(len(values)), values, "o-", color=MAIN, markersize=3.5)
         step = max(1, len(days) // 5)
         axes.set_xticks(range(0, len(days), step), days[::step])
-        axes.set_ylabel(f"difference in {metric_name(told.metric)}")
+        axes.set_ylabel(f"difference in {metric_name(comparison.metric)}")
 
-    always = interval(told.always_valid_ci95, 4, signed=True)
+    always = interval(comparison.always_valid_ci95, 4, signed=True)
     sentence = (
-        f"{decimals(told.difference, 4, signed=True)}; one look: {interval(told.ci95, 4, signed=True)},"
-        f" p = {p_value(told.p_value)}; every day: {always}, p = {p_value(told.always_valid_p_value)}."
+        f"{decimals(comparison.difference, 4, signed=True)}; one look:"
+        f" {interval(comparison.ci95, 4, signed=True)}, p = {p_value(comparison.p_value)}; every day:"
+        f" {always}, p = {p_value(comparison.always_valid_p_value)}."
     )
+    if comparison.power is not None:
+        sentence += (
+            f" Power: {comparison.power:.0%} of looks at as many outcomes would find a true difference of"
+            f" {comparison.effect:g}."
+        )
     rows = [
         (look.day, f"{look.n:,}", decimals(look.difference, 4, signed=True),
          interval(look.always_valid_ci95, 4, signed=True), p_value(look.always_valid_p_value))
-        for look in told.looks
+        for look in comparison.looks
     ]  # fmt: skip
     columns = ("day", "outcomes", "difference", "always-valid 95 % interval", "p value so far")
-    title = f"{told.second} minus {told.first}: {metric_name(told.metric)}"
+    title = f"{comparison.second} minus {comparison.first}: {metric_name(comparison.metric)}"
     return _chart(f"comparison_{number + 1}", title, sentence, draw, Table(columns, rows))
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.errors import ServerError
+from server.errors import ServiceError
 
 
-class PhaseNotFoundError(ServerError):
-    """Says that nothing was logged under the experiment or phase that was asked for."""
+class PhaseNotFoundError(ServiceError):
+    """Nothing was logged under the experiment or phase that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

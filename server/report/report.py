@@ -1,12 +1,13 @@
 """Puts the report of one phase together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 
-from server.log.spool.rows import SpoolCounts
+from server.log.spool.file import SpoolCounts
 from server.report.arms import ArmReport, judge_arm, with_scores
 from server.report.comparisons import Comparison, compare
 from server.report.health import Health, check
@@ -37,12 +38,21 @@ class ExperimentReport:
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what `--json` writes; times in ISO 8601."""
+        """Returns what `--json` writes; times in ISO 8601, None where a figure is no number."""
         fields = asdict(self)
         for phase in [*fields["phases"], *([fields["phase"]] if fields["phase"] else [])]:
             phase["first"], phase["last"] = phase["first"].isoformat(), phase["last"].isoformat()
         chosen = fields.pop("phase") or {"experiment": None, "phase": None}
-        return {"experiment": chosen["experiment"], "phase": chosen["phase"], **fields}
+        return {"experiment": chosen["experiment"], "phase": chosen["phase"], **_without_nan(fields)}
+
+
+def _without_nan(value: Any) -> Any:
+    """Returns a value whose NaN and infinities, which JSON does not know, are None."""
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def make_report(

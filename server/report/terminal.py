@@ -1,12 +1,14 @@
 """The report in a terminal, within 80 columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from server.report.arms import ArmReport
+from server.report.comparisons import Comparison
 from server.report.report import ExperimentReport
 from server.report.wording import NONE, decimals, health_rows, interval, metric_name, p_value
 
@@ -19,6 +21,13 @@ _ARM_ROWS = (
 )
 
 
+_HOW_TO_READ = (
+    "Accuracy: more is better; Brier score and log loss: less. p value, and interval of a difference: for"
+    " one look, planned beforehand. Always valid: holds however often you look. Power: the chance that one"
+    " look at as many outcomes finds a true difference of that size."
+)
+
+
 def show(report: ExperimentReport, console: Console) -> None:
     """Prints the report."""
     for part in _parts(report):
@@ -27,6 +36,7 @@ def show(report: ExperimentReport, console: Console) -> None:
 
 def _parts(report: ExperimentReport) -> Iterator[RenderableType]:
     if report.phase is None:
+        yield _health(report)
         yield Text(report.verdict, style="bold")
         return
     yield Text(f"Experiment {report.phase.experiment}, phase {report.phase.phase}", style="bold")
@@ -35,8 +45,10 @@ def _parts(report: ExperimentReport) -> Iterator[RenderableType]:
         yield Text(f"{others} other phases were logged and are not mixed in; see --phase.", style="dim")
     yield _health(report)
     yield _arms(report.arms)
+    for pair, comparisons in groupby(report.comparisons, key=lambda each: (each.first, each.second)):
+        yield _comparisons(*pair, comparisons)
     if report.comparisons:
-        yield _comparisons(report)
+        yield Text(_HOW_TO_READ, style="italic dim")
     yield Text(f"Verdict: {report.verdict}", style="bold")
 
 
@@ -62,6 +74,7 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
     for name in arms:
         table.add_column(Text(name), justify="right")
     table.add_row("model", *(f"{arm.model}@{arm.version}" for arm in arms.values()))
+    table.add_row("digest of its files", *(arm.digest or NONE for arm in arms.values()))
     table.add_row("predictions", *(f"{arm.n:,}" for arm in arms.values()))
     table.add_row("with outcome", *(f"{arm.n_outcomes:,}" for arm in arms.values()))
     table.add_row("listeners", *(f"{arm.n_listeners:,}" for arm in arms.values()))
@@ -75,26 +88,17 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
     return table
 
 
-def _comparisons(report: ExperimentReport) -> Table:
-    table = Table(
-        title="Comparisons (second arm minus first)",
-        title_justify="left",
-        caption="always valid: holds however often you look; p value: for one look, planned beforehand",
-        caption_justify="left",
-    )
-    for heading in ("arms and metric", "difference", "p value", "always valid", "power"):
-        table.add_column(heading, justify="left" if heading == "arms and metric" else "right")
-    for told in report.comparisons:
-        limits = (
-            "too early"
-            if told.always_valid_ci95 is None
-            else interval(told.always_valid_ci95, 3, signed=True)
-        )
+def _comparisons(first: str, second: str, comparisons: Iterable[Comparison]) -> Table:
+    table = Table(title=f"Comparison: {second} minus {first}", title_justify="left")
+    for heading in ("", "difference", "p value", "always valid", "power"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for each in comparisons:
+        always = interval(each.always_valid_ci95, 3, signed=True) if each.always_valid_ci95 else "too early"
         table.add_row(
-            Text(f"{told.second} - {told.first}\n{metric_name(told.metric)}"),
-            f"{decimals(told.difference, 3, signed=True)}\n{interval(told.ci95, 3, signed=True)}",
-            p_value(told.p_value),
-            f"p = {p_value(told.always_valid_p_value)}\n{limits}",
-            NONE if told.power is None else f"{told.power:.0%}",
+            metric_name(each.metric),
+            f"{decimals(each.difference, 3, signed=True)}\n{interval(each.ci95, 3, signed=True)}",
+            p_value(each.p_value),
+            f"p = {p_value(each.always_valid_p_value)}\n{always}",
+            NONE if each.power is None else f"{each.power:.0%}\nfor {each.effect:g}",
         )
     return table

@@ -19,7 +19,7 @@ _ALPHA = 0.05
 def conclude(
     health: Health, arms: dict[str, ArmReport], comparisons: Sequence[Comparison], metric: str
 ) -> str:
-    """Says what follows.
+    """Returns what follows from the figures.
 
     Args:
         health: Of the phase; an unhealthy one yields no winner.
@@ -34,16 +34,16 @@ def conclude(
         return f"Do not decide on this: {'; '.join(health.problems)}."
     if not health.n_outcomes:
         return "Nothing can be said yet: no outcome has been recorded."
-    told = [comparison for comparison in comparisons if comparison.metric == metric]
-    if not told:
+    decisive = [comparison for comparison in comparisons if comparison.metric == metric]
+    if not decisive:
         judged = ", ".join(name for name, arm in arms.items() if arm.n_outcomes)
         return f"There is nothing to compare: only {judged} has outcomes."
-    ready = [comparison for comparison in told if comparison.always_valid_ci95 is not None]
+    ready = [comparison for comparison in decisive if comparison.always_valid_ci95 is not None]
     if not ready:
         if all(arm.n_listeners >= MIN_CLUSTERS_PER_ARM for arm in arms.values()):
             return "Nothing can be said yet: no listener differs from the others of the same arm."
         return "Nothing can be said yet: fewer than ten listeners have outcomes in some arm."
-    clear = [c for c in ready if c.better and (c.always_valid_p_value or 1.0) < _ALPHA / len(told)]
+    clear = [c for c in ready if c.better and (c.always_valid_p_value or 1.0) < _ALPHA / len(decisive)]
     if clear:
         return _win(min(clear, key=lambda c: c.always_valid_p_value or 1.0), metric)
     return _open(max(ready, key=lambda c: abs(c.difference)), metric)

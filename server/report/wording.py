@@ -39,13 +39,13 @@ def health_rows(health: Health) -> list[tuple[str, str]]:
     by_arm = ", ".join(f"{arm} {share:.1%}" for arm, share in health.outcome_join_rate_by_arm.items())
     return [
         ("predictions", f"{health.n:,}"),
-        ("drawn (listeners, or plays without one)", f"{health.n_assignments:,}"),
-        ("sample ratio, p value (χ²)", p_value(health.sample_ratio_p_value)),
-        ("sample ratio, p value (sequential)", p_value(health.sample_ratio_p_value_sequential)),
+        ("assigned (listeners, or plays without one)", f"{health.n_assignments:,}"),
+        ("sample ratio, p value (one look, χ²)", p_value(health.sample_ratio_p_value)),
+        ("sample ratio, p value (any number of looks)", p_value(health.sample_ratio_p_value_sequential)),
         ("outcomes joined", NONE if rate is None else f"{health.n_outcomes:,} ({rate:.1%})"),
         ("outcomes joined, by arm", by_arm or NONE),
         ("listeners in several arms", f"{health.n_listeners_in_several_arms:,}"),
         ("waiting in this machine's spool", f"{health.n_waiting_in_spool + health.n_outcomes_held:,}"),
         ("predictions refused by MongoDB", f"{health.n_dead_letters:,}"),
-        ("outcomes refused (second, or of no prediction)", f"{health.n_dead_outcomes:,}"),
+        ("outcomes refused (late, or of no prediction)", f"{health.n_dead_outcomes:,}"),
     ]

@@ -27,7 +27,7 @@ class Limited:
     """
 
     def __init__(self, counts: CallCounts, max_in_flight: int) -> None:
-        """Takes the counts to keep, and how many calls may be under way."""
+        """Counts calls, of which `max_in_flight` may be under way."""
         self.counts = counts
         self.max_in_flight = max_in_flight
 
@@ -37,7 +37,7 @@ Method = Callable[[Servicer, Request, Context], Awaitable[Response]]
 
 
 def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Request, Response]:
-    """Lets an RPC method answer domain errors with their status, and a bug with INTERNAL and nothing else."""
+    """Wraps an RPC method: domain errors get their status, and a bug INTERNAL with no internals."""
     name = method.__name__
 
     @functools.wraps(method)
@@ -55,7 +55,7 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
         except asyncio.CancelledError:
             code = "CANCELLED"
             raise
-        except errors.ServerError as error:
+        except errors.ServiceError as error:
             code = code_of(error).name
             await abort(context, error)
         except Exception:

@@ -13,7 +13,7 @@ from server import errors
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _RETRY_AFTER_S = 1
-_CODES: dict[type[errors.ServerError], grpc.StatusCode] = {
+_CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnknownModelError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownTrackError: grpc.StatusCode.NOT_FOUND,
@@ -26,12 +26,12 @@ _CODES: dict[type[errors.ServerError], grpc.StatusCode] = {
 }
 
 
-def code_of(error: errors.ServerError) -> grpc.StatusCode:
+def code_of(error: errors.ServiceError) -> grpc.StatusCode:
     """Returns an error's status code."""
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
-async def abort(context: Context, error: errors.ServerError) -> NoReturn:
+async def abort(context: Context, error: errors.ServiceError) -> NoReturn:
     """Ends the call with the error's status and details."""
     code = code_of(error)
     status = status_pb2.Status(code=code.value[0], message=str(error))
@@ -42,7 +42,7 @@ async def abort(context: Context, error: errors.ServerError) -> NoReturn:
     await context.abort_with_status(rpc_status.to_status(status))
 
 
-def _details(error: errors.ServerError) -> list[Message]:
+def _details(error: errors.ServiceError) -> list[Message]:
     """Returns what a client can act on beyond the message."""
     if isinstance(error, errors.InvalidRequestError):
         bad = error_details_pb2.BadRequest()

@@ -1,8 +1,4 @@
-"""Answers `grpc.health.v1`, and lets go of those who watch once the server drains.
-
-The servicer of grpcio-health-checking keeps its Watch streams open to the end: a server with one client that
-watches, as gRPC's own clients and Kubernetes can, would take its whole grace period to stop.
-"""
+"""`grpc.health.v1`: answered by the server, and asked of one."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,13 +6,21 @@ from collections.abc import Mapping
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from playthrough.v1 import prediction_service_pb2 as pb
+from server.errors import ServiceError
 from server.rpc.errors import Context
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PredictionService"].full_name
 
 _Response = health_pb2.HealthCheckResponse
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
-    """Knows the status of every service by name; "" is the server itself."""
+    """Knows the status of every service by name; "" is the server itself.
+
+    The servicer of grpcio-health-checking keeps its Watch streams open to the end: a server with one client
+    that watches, as gRPC's own clients and Kubernetes can, would take its whole grace period to stop.
+    """
 
     def __init__(self) -> None:
         """Starts with no service."""
@@ -25,32 +29,32 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._changed = asyncio.Event()
 
     def set(self, serves: Mapping[str, bool]) -> None:
-        """Says which services serve, and tells those who watch; nothing changes any more after `drain`."""
+        """Changes which services serve, and notifies those who watch; does nothing any more after `drain`."""
         if not self._draining:
             self._serves |= serves
-            self._tell()
+            self._notify()
 
     def drain(self) -> None:
-        """Says NOT_SERVING for every service, for good, and ends the streams of those who watch."""
+        """Turns every service to NOT_SERVING for good, and ends the streams of those who watch."""
         self._draining = True
         self._serves = dict.fromkeys(self._serves, False)
-        self._tell()
+        self._notify()
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> _Response:
-        """Answers a service's status; NOT_FOUND for one that is not known."""
+        """Returns a service's status; NOT_FOUND for one that is not known."""
         if request.service not in self._serves:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return _Response(status=self._status(request.service))
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Streams a service's status, at once and whenever it changes, until the server drains."""
-        told: int | None = None
+        sent: int | None = None
         while True:
-            changed = self._changed  # before the look: what changes while it is told is not missed
+            changed = self._changed  # before the look: what changes while it is sent is not missed
             status = self._status(request.service)
-            if status != told:
+            if status != sent:
                 await context.write(_Response(status=status))
-                told = status
+                sent = status
             if self._draining and changed is self._changed:
                 return
             await changed.wait()
@@ -61,6 +65,29 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
             return _Response.SERVICE_UNKNOWN
         return _Response.SERVING if serves else _Response.NOT_SERVING
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+async def check_health(target: str, timeout_s: float) -> str:
+    """Asks a running server for its health.
+
+    Args:
+        target: The server, as HOST:PORT.
+        timeout_s: How long to wait for its answer, in seconds.
+
+    Returns:
+        The status of the prediction service: "SERVING", "NOT_SERVING", …
+
+    Raises:
+        ServiceError: When the server does not answer in time.
+    """
+    request = health_pb2.HealthCheckRequest(service=SERVICE_NAME)
+    async with grpc.aio.insecure_channel(target) as channel:
+        try:
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = await stub.Check(request, timeout=timeout_s)  # type: ignore[attr-defined]  # stubs lag
+        except grpc.aio.AioRpcError as error:
+            raise ServiceError(f"no answer from {target}: {error.code().name}") from error
+    return str(_Response.ServingStatus.Name(answer.status))

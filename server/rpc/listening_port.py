@@ -1,12 +1,14 @@
-"""Looks at a port before anything is opened on it."""
+"""The port to listen on: whether it is free, and how several workers share it."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from server.errors import StartError
 
 
 def check_free(host: str, port: int) -> None:
-    """Says why a port cannot be opened; gRPC itself writes several lines of its own and does not say.
+    """Raises why a port cannot be opened; gRPC itself writes several lines and does not give the reason.
 
     Args:
         host: Address to listen on.
@@ -15,12 +17,43 @@ def check_free(host: str, port: int) -> None:
     Raises:
         StartError: When the port is taken or the address is not this machine's.
     """
+    with _bound(host, port, socket.SO_REUSEADDR) as probe:
+        try:
+            probe.listen(1)
+        except OSError as error:
+            raise _cannot_listen(host, port, error) from error
+
+
+@contextmanager
+def reserved(host: str, port: int) -> Iterator[int]:
+    """Keeps a port for workers that share it: bound, so that nobody else gets it, but not listening.
+
+    Yields:
+        The port, which the system has chosen when 0 was asked for.
+
+    Raises:
+        StartError: When the port is taken or the address is not this machine's.
+    """
+    with _bound(host, port, socket.SO_REUSEADDR, socket.SO_REUSEPORT) as held:
+        bound: int = held.getsockname()[1]
+        yield bound
+
+
+def _bound(host: str, port: int, *options: int) -> socket.socket:
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
+        bound = socket.socket(family, kind)
+        try:
+            for option in options:
+                bound.setsockopt(socket.SOL_SOCKET, option, 1)
+            bound.bind(address)
+        except BaseException:
+            bound.close()
+            raise
     except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
-        reason = getattr(error, "strerror", None) or error
-        raise StartError(f"cannot listen on {host}:{port}: {reason}") from error
+        raise _cannot_listen(host, port, error) from error
+    return bound
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> StartError:
+    return StartError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}")

@@ -6,15 +6,13 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.call_counts import CallCounts
 from server.errors import StartError
-from server.rpc.health import HealthServicer
+from server.rpc.health import SERVICE_NAME, HealthServicer
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
 
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PredictionService"].full_name
 _HEALTH_NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 # A request of 1,000 tracks and 200 recent plays, each of 200 four-byte characters, is just below 1 MB.
@@ -39,11 +37,11 @@ class RpcServer:
     def __init__(
         self, service: PredictionService, counts: CallCounts, *, max_in_flight: int, share_port: bool = False
     ) -> None:
-        """Puts the parts together; `start` opens the port.
+        """Registers the servicers; `start` opens the port.
 
         Args:
-            service: What does the work.
-            counts: What to count.
+            service: Answers the calls.
+            counts: Where calls are counted.
             max_in_flight: How many calls may be under way.
             share_port: Whether other workers listen on the same port. Without that, SO_REUSEPORT would let a
                 second server share a busy port silently, and take half of the calls.

@@ -9,7 +9,7 @@ from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.call_counts import CallCounts
 from server.errors import OverloadedError, TooLateError
-from server.rpc import convert
+from server.rpc import convert, validation
 from server.rpc.calls import Limited, answers
 from server.rpc.errors import Context
 from server.service import PredictionService
@@ -22,7 +22,7 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     """Answers `playthrough.v1.PredictionService`."""
 
     def __init__(self, service: PredictionService, counts: CallCounts, max_in_flight: int) -> None:
-        """Takes the service that does the work, what to count, and how many calls may be under way."""
+        """Answers with a service; counts the calls, and refuses those beyond `max_in_flight`."""
         super().__init__(counts, max_in_flight)
         self._service = service
         # One thread: a second would only fight the event loop harder for the interpreter.
@@ -37,8 +37,8 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     @answers
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predicts one play."""
-        favourite_genres, known = convert.check_predict(request)
-        prediction = await self._service.predict(
+        favourite_genres, known = validation.check_predict(request)
+        prediction = self._service.predict(
             request.model, request.track_id, favourite_genres, known, request.version
         )
         return convert.predict_response(prediction)
@@ -48,7 +48,7 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         self, request: pb.PredictRandomRequest, context: Context
     ) -> pb.PredictRandomResponse:
         """Predicts one play with a drawn model, and answers once that is logged."""
-        favourite_genres, known = convert.check_predict_random(request)
+        favourite_genres, known = validation.check_predict_random(request)
         prediction = await self._service.predict_random(
             request.track_id, favourite_genres, request.listener_id or None, known
         )
@@ -57,7 +57,7 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     @answers
     async def RankTracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
         """Ranks tracks: a queue at once, since that is short; the catalogue off the event loop."""
-        convert.check_rank_tracks(request)
+        validation.check_rank_tracks(request)
         if request.track_ids:
             return self._rank_tracks(request)
         if self._rankings >= _MAX_CATALOGUE_RANKINGS:
@@ -75,12 +75,12 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         self, request: pb.RecordOutcomeRequest, context: Context
     ) -> pb.RecordOutcomeResponse:
         """Joins an outcome to its prediction, and answers once that is durable."""
-        convert.check_record_outcome(request)
+        validation.check_record_outcome(request)
         await self._service.record_outcome(request.prediction_id, request.skipped, request.listened_ms)
         return pb.RecordOutcomeResponse()
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Ends the thread that ranks."""
         self._ranker.shutdown(wait=True, cancel_futures=True)
 
     def _rank_in_time(self, request: pb.RankTracksRequest, until_s: float) -> pb.RankTracksResponse:

@@ -140,6 +140,7 @@ def make_record() -> Callable[[int], PredictionRecord]:
             skipped=True,
             requested_at=datetime(2030, 1, 1, 12, tzinfo=UTC),
             latency_us=30,
+            digest="0123456789abcdef",
         )
 
     return make

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from server.report.frame import LoggedPrediction
+from server.log.record import Outcome, PredictionRecord
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ def simulate(
     phase: str = "0123456789ab",
     start: datetime = START,
     seed: int = 1,
-) -> list[LoggedPrediction]:
+) -> list[PredictionRecord]:
     """Returns an experiment of two arms, "advanced" and "simple", every other listener in each.
 
     Args:
@@ -38,9 +38,10 @@ def simulate(
         arm = ("advanced", "simple")[listener % 2]
         truth = 1 / (1 + np.exp(-patience[listener] - random.normal(0, 1.5)))
         probability = float(np.clip(truth + random.normal(0, noise[listener % 2]), 0.01, 0.99))
-        outcome = None if number % 10 == 9 else bool(random.random() > truth)
+        requested_at = start + timedelta(days=days * number / n)
+        skipped = None if number % 10 == 9 else bool(random.random() > truth)
         found.append(
-            LoggedPrediction(
+            PredictionRecord(
                 prediction_id=f"{number:024x}",
                 experiment="model-comparison",
                 phase=phase,
@@ -51,8 +52,12 @@ def simulate(
                 listener_id=str(listener),
                 play_through_probability=probability,
                 skipped=probability < 0.5,
-                requested_at=start + timedelta(days=days * number / n),
-                outcome_skipped=outcome,
+                requested_at=requested_at,
+                track_id=f"track {number % 30}",
+                favourite_genres=("rock",),
+                latency_us=20,
+                digest=f"{listener % 2:016x}",
+                outcome=None if skipped is None else Outcome(skipped, 1000, requested_at),
             )
         )
     return found

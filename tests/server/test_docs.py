@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pymongo import MongoClient
 
 from server.experiment.assignment import Arm, Experiment, position
 from server.experiment.definition import read_definition
 from server.log.mongo.store import MongoStore
-from server.log.record import Outcome, PredictionRecord
-from server.log.spool.rows import SpooledRow
 from tests.paths import DOCS
 from tests.server.experiments import simulate
 
@@ -26,18 +25,8 @@ EXPECTED = dict(zip((text for text, _ in QUERIES), (20, 1, 1, 2, 2, 2, 5, 8, 0, 
 @pytest.fixture
 async def database(mongodb_uri: str) -> Any:
     store = MongoStore(mongodb_uri)
-    rows = []
-    for told in simulate(n=1000):
-        fields = {name: getattr(told, name) for name in told.__slots__ if name != "outcome_skipped"}
-        listener = str(100 + int(told.listener_id or 0))
-        track = f"track {int(told.prediction_id, 16) % 30}"
-        record = PredictionRecord(
-            **fields | {"listener_id": listener}, track_id=track, favourite_genres=("rock",), latency_us=20
-        )
-        skipped = told.outcome_skipped
-        outcome = None if skipped is None else Outcome(skipped, 1000, told.requested_at).to_json()
-        rows.append(SpooledRow(record.prediction_id, record.to_json(), outcome))
-    assert await store.add(rows) == []
+    told = simulate(n=1000)
+    assert await store.add([replace(r, listener_id=str(100 + int(r.listener_id or 0))) for r in told]) == []
     await store.close()
     return mongodb_uri
 

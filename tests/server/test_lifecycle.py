@@ -1,6 +1,7 @@
 """A new version while the server serves: swapped in, refused, named, and told by health."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -16,7 +17,7 @@ from data import DataError
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
-from server.model_loading import VersionLoader
+from server.model_loader import ModelLoader
 from server.settings import ServerSettings
 from tests.data.defects.planted import generate_with_defects
 
@@ -70,32 +71,32 @@ async def test_a_new_version_is_swapped_in_and_no_call_fails_meanwhile(
     assert (await until_listed(stub, "simple", "1")).state == pb.Model.STATE_STANDBY
 
 
-async def test_a_load_is_gentle_exactly_while_calls_are_answered(
+async def test_a_load_yields_the_core_exactly_while_calls_are_answered(
     settings: ServerSettings,
     registry_directory: Path,
     save_model: SaveModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gave_way: list[bool] = []
-    loaders: set[VersionLoader] = set()
+    yielded: list[bool] = []
+    loaders: set[ModelLoader] = set()
 
-    def record(loader: VersionLoader) -> None:
-        gave_way.append(loader.gently)
+    def record(loader: ModelLoader) -> None:
+        yielded.append(loader._yielding)
         loaders.add(loader)
 
-    monkeypatch.setattr(VersionLoader, "_give_way", record)
+    monkeypatch.setattr(ModelLoader, "_yield_control", record)
     watching = settings.model_copy(update={"registry_poll_s": 0.02})
     async with (
         app.running(watching, lambda _line: None) as address,
         grpc.aio.insecure_channel(address) as channel,
     ):
-        assert gave_way
-        assert not any(gave_way), "nobody waits for a server that starts"
+        assert yielded
+        assert not any(yielded), "nobody waits for a server that starts"
         await asyncio.to_thread(save_model, registry_directory, "simple", "2")
         await until_listed(pb_grpc.PredictionServiceStub(channel), "simple", "2")
-        assert any(gave_way)
+        assert any(yielded)
     (loader,) = loaders
-    assert not loader.gently, "a server that stops waits for a load under way"
+    assert not loader._yielding, "a server that stops waits for a load under way"
 
 
 async def test_predict_may_name_a_version(
@@ -173,3 +174,39 @@ async def test_a_data_set_with_defects_is_refused_unless_leniently_read(
             ranked = await stub.RankTracks(pb.RankTracksRequest(top_k=3))
     assert len(ranked.tracks) == 3
     assert [line for line in logs if line["event"] == "data_repaired"]
+
+
+async def test_a_deleted_version_that_an_arm_pins_answers_and_is_listed(
+    serving: Serving, registry_directory: Path, track_ids: list[str], save_model: SaveModel, tmp_path: Path
+) -> None:
+    save_model(registry_directory, "simple", "2")
+    save_model(registry_directory, "simple", "3")
+    file = tmp_path / "e.toml"
+    file.write_text('name = "e"\narms = [{model = "simple@1"}]')
+    async with serving(experiment_file=file, registry_poll_s=0.02, versions_kept=1) as stub:
+        shutil.rmtree(registry_directory / "simple" / "1")
+        await asyncio.to_thread(save_model, registry_directory, "simple", "4")
+        await until_listed(stub, "simple", "4")
+        answer = await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]))
+        listed = (await stub.ListModels(pb.ListModelsRequest())).models
+    assert answer.version == "1"
+    states = [(model.version, model.state) for model in listed if model.name == "simple"]
+    assert states == [("4", pb.Model.STATE_SERVING), ("1", pb.Model.STATE_STANDBY)]
+    assert len({model.digest for model in listed}) == len(listed)
+
+
+async def test_a_start_logs_no_swap_and_a_new_version_logs_one(
+    serving: Serving, registry_directory: Path, save_model: SaveModel
+) -> None:
+    save_model(registry_directory, "simple", "2")
+    with capture_logs() as logs:
+        async with serving(registry_poll_s=0.02) as stub:
+            await until_listed(stub, "simple", "1")  # the first look has loaded the older version
+            assert not [line for line in logs if line["event"] == "models_swapped"]
+            await asyncio.to_thread(save_model, registry_directory, "simple", "3")
+            await until_listed(stub, "simple", "3")
+            async with asyncio.timeout(60):
+                while not [line for line in logs if line["event"] == "models_swapped"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+    (swapped,) = [line for line in logs if line["event"] == "models_swapped"]
+    assert swapped["serving"] == {"advanced": "1", "simple": "3"}

@@ -32,23 +32,15 @@ def counts() -> CallCounts:
 
 
 @pytest.fixture
-def batch_sizes() -> dict[int, int]:
-    return {}
+def publisher(counts: CallCounts) -> MetricsPublisher:
+    return MetricsPublisher(counts, spool_depth=lambda: 7, models=lambda: (3, 1))
 
 
-@pytest.fixture
-def publisher(counts: CallCounts, batch_sizes: dict[int, int]) -> MetricsPublisher:
-    return MetricsPublisher(counts, batch_sizes, spool_depth=lambda: 7, models=lambda: (3, 1))
-
-
-def test_what_is_counted_is_published_once(
-    publisher: MetricsPublisher, counts: CallCounts, batch_sizes: dict[int, int]
-) -> None:
+def test_what_is_counted_is_published_once(publisher: MetricsPublisher, counts: CallCounts) -> None:
     for seconds in (0.0007, 0.0007, 60.0):
         counts.add(("Predict", "simple", "OK"), seconds)
     counts.add(("Predict", "", "NOT_FOUND"), 0.0001)
     counts.in_flight = 2
-    batch_sizes.update({1: 5, 3: 2})
     publisher.publish()
     publisher.publish()  # nothing new: nothing added
     seen = samples(publisher)
@@ -58,8 +50,6 @@ def test_what_is_counted_is_published_once(
     assert seen["playthrough_call_seconds_sum", "Predict"] == pytest.approx(60.0015)
     assert seen["playthrough_call_seconds_bucket", "0.001", "Predict"] == 3
     assert seen["playthrough_call_seconds_bucket", "2.5", "Predict"] == 3
-    assert seen["playthrough_batch_predictions_count",] == 7
-    assert seen["playthrough_batch_predictions_sum",] == 11
     assert seen["playthrough_calls_in_flight",] == 2
     assert seen["playthrough_spool_predictions",] == 7
     assert seen["playthrough_model_versions", "loaded"] == 3

@@ -1,20 +1,17 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from numpy.typing import NDArray
 
 from models import UnknownTrackError as UnknownTrack
 from models.context import ListenerContext
-from server.call_counts import CallCounts
-from server.coalescing import Coalescer
 from server.errors import UnknownModelError, UnknownTrackError
 from server.experiment.assignment import Arm, Experiment
-from server.library import Library
+from server.library import Library, LoadedModel
 from server.log.record import Outcome, PredictionRecord
-from server.ports import LoadedModel
 from server.service import PredictionService
 
 
@@ -28,6 +25,7 @@ class FakePredictor:
     def __init__(self, name: str, log_loss: float = 0.5) -> None:  # noqa: D107
         self.name = name
         self.version = "3"
+        self.digest = "0123456789abcdef"
         self.metrics = {"log_loss": log_loss}
         self._probability = {"a": 0.4, "b": 0.9, "c": 0.4, "d": 0.5}
         self.track_ids = list(self._probability)
@@ -87,21 +85,21 @@ def log() -> FakeLog:
     return FakeLog()
 
 
-@pytest_asyncio.fixture
-async def service(log: FakeLog) -> PredictionService:
+@pytest.fixture
+def service(log: FakeLog) -> PredictionService:
     now = datetime.now(UTC)
-    models = {name: LoadedModel(FakePredictor(name), now) for name in ("simple", "advanced")}
+    fakes: dict[str, Any] = {name: FakePredictor(name) for name in ("simple", "advanced")}
+    models = {name: LoadedModel(fake, now) for name, fake in fakes.items()}
     arms = [Arm(name, name, "3", 0.5) for name in models]
-    arm_models = {(name, "3"): model for name, model in models.items()}
     library = Library({name: (model,) for name, model in models.items()}, "advanced")
-    return PredictionService(library, Experiment("e", "s", arms), log, arm_models, Coalescer(CallCounts()))
+    return PredictionService(library, Experiment("e", "s", arms), log)
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("", "advanced"), ("simple", "simple")])
 async def test_an_empty_model_is_the_default_one(
     service: PredictionService, asked: str, answered: str
 ) -> None:
-    prediction = await service.predict(asked, "b", ("rock",))
+    prediction = service.predict(asked, "b", ("rock",))
     assert (prediction.model, prediction.version) == (answered, "3")
 
 
@@ -109,18 +107,18 @@ async def test_an_empty_model_is_the_default_one(
 async def test_a_play_counts_as_skipped_below_the_threshold(
     service: PredictionService, track_id: str, skipped: bool
 ) -> None:
-    assert (await service.predict("", track_id, ())).skipped is skipped
+    assert (service.predict("", track_id, ())).skipped is skipped
 
 
 async def test_unknown_names_are_told_apart(service: PredictionService) -> None:
     with pytest.raises(UnknownModelError, match="nobody"):
-        await service.predict("nobody", "a", ())
+        service.predict("nobody", "a", ())
     with pytest.raises(UnknownTrackError, match="zzz"):
-        await service.predict("", "zzz", ())
+        service.predict("", "zzz", ())
 
 
 async def test_predict_does_not_log(service: PredictionService, log: FakeLog) -> None:
-    await service.predict("", "a", ())
+    service.predict("", "a", ())
     assert log.records == []
 
 
@@ -130,6 +128,7 @@ async def test_predict_random_logs_what_it_answers(service: PredictionService, l
     (record,) = log.records
     assert record.prediction_id == prediction.prediction_id
     assert (record.arm, record.model, record.version) == (prediction.model, prediction.model, "3")
+    assert record.digest == "0123456789abcdef"
     assert (record.experiment, record.arm_probability, record.listener_id) == ("e", 0.5, "101")
     assert (record.track_id, record.favourite_genres) == ("b", ("rock", "pop"))
     assert (record.play_through_probability, record.skipped) == (0.9, False)

@@ -36,6 +36,16 @@ def test_flags_beat_variables_and_variables_beat_the_file(
     assert flagged.data_directory == Path("here")
 
 
+def test_an_empty_variable_hides_the_experiment_file_of_dot_env(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("PLAYTHROUGH_EXPERIMENT_FILE=e.toml\n")
+    monkeypatch.delenv("PLAYTHROUGH_EXPERIMENT_FILE", raising=False)
+    assert load_settings().experiment_file == Path("e.toml")
+    monkeypatch.setenv("PLAYTHROUGH_EXPERIMENT_FILE", "")
+    assert load_settings().experiment_file is None
+
+
 @pytest.mark.parametrize("value", [None, "", "embedded"])
 def test_no_mongodb_means_the_embedded_one(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
     if value is not None:
@@ -64,6 +74,13 @@ def test_the_password_does_not_show() -> None:
 )
 def test_a_server_is_reached_where_it_listens(host: str, address: str) -> None:
     assert load_settings(host=host, port=7).own_address == address
+
+
+@pytest.mark.parametrize("server", ["localhost", "localhost:", "::1"])
+def test_health_refuses_an_address_without_a_port(server: str) -> None:
+    done = CliRunner().invoke(app, ["health", "--server", server])
+    assert done.exit_code == 1
+    assert f"not HOST:PORT: {server!r}" in done.output
 
 
 def test_health_asks_the_configured_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from beanie import Document
-from msgspec import structs
+from msgspec import convert, structs
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from server.log.record import Outcome, PredictionRecord
+from server.log.record import PredictionRecord
 
 
 class OutcomeDocument(BaseModel):
@@ -17,10 +17,6 @@ class OutcomeDocument(BaseModel):
     skipped: bool
     listened_ms: int
     recorded_at: datetime
-
-    def to_outcome(self) -> Outcome:
-        """Returns the outcome that is stored."""
-        return Outcome(self.skipped, self.listened_ms, self.recorded_at)
 
 
 class PredictionDocument(Document):
@@ -34,6 +30,7 @@ class PredictionDocument(Document):
     arm: str
     model: str
     version: str
+    digest: str = ""
     arm_probability: float
     listener_id: str | None
     track_id: str
@@ -69,12 +66,21 @@ class PredictionDocument(Document):
         ]
 
 
-def stored_form(record: PredictionRecord, outcome: Outcome | None) -> dict[str, Any]:
-    """Returns a record, and its outcome if that is known already, as MongoDB stores a `PredictionDocument`.
+def to_record(stored: dict[str, Any]) -> PredictionRecord:
+    """Returns the record of a stored `PredictionDocument`, without what later releases have added.
+
+    Not by way of one: a report reads many, and to build them takes longer than all the rest.
+    """
+    fields = {name: stored[name] for name in PredictionRecord.__struct_fields__ if name in stored}
+    return convert(fields | {"prediction_id": stored["_id"]}, PredictionRecord)
+
+
+def to_stored(record: PredictionRecord) -> dict[str, Any]:
+    """Returns a record as MongoDB stores a `PredictionDocument`.
 
     Not by way of one: to build it takes 20 times as long, on the loop that answers calls. What is read from
     the spool has the right types already, and MongoDB checks the values.
     """
     fields = structs.asdict(record)
-    stored = None if outcome is None else structs.asdict(outcome)
-    return {"_id": fields.pop("prediction_id"), **fields, "outcome": stored}
+    outcome = None if record.outcome is None else structs.asdict(record.outcome)
+    return {"_id": fields.pop("prediction_id"), **fields, "outcome": outcome}

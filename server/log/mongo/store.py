@@ -1,47 +1,47 @@
 """The experiment log in MongoDB."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
+import bson
 from beanie import init_beanie
-from msgspec import structs
-from pydantic import BaseModel
+from bson.errors import BSONError
+from msgspec import convert, structs
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from server.errors import OutcomeConflictError, StartError, StorageUnavailableError, UnknownPredictionError
 from server.log.mongo.collection import prepare
-from server.log.mongo.documents import OutcomeDocument, PredictionDocument
-from server.log.mongo.refusals import INEXPRESSIBLE, Refusal, inexpressible, read_rows
+from server.log.mongo.documents import PredictionDocument, to_record, to_stored
 from server.log.mongo.uri import DEFAULT_DATABASE, describe, without_secrets
-from server.log.record import Outcome
-from server.log.spool.rows import HeldOutcome, SpooledRow
-
-Projection = TypeVar("Projection", bound=BaseModel)
+from server.log.record import Outcome, PredictionRecord
 
 _DUPLICATE_KEY = 11000
 # A record that MongoDB will never take: BadValue, TypeMismatch, InvalidBSON, a field name with a dollar or a
 # dot, DocumentValidationFailure, BSONObjectTooLarge, a key too large for an index.
 _POISON_CODES = frozenset({2, 14, 22, 52, 57, 121, 10334, 17280, 17419})
+_MAX_BYTES = 16 << 20
+# What the driver raises for a document that BSON cannot express.
+_INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
+# A server that takes connections and never answers is logged after this, not after a socket's timeout.
+_PING_TIMEOUT_S = 2.5
+_MAX_IDLE_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedOutcomes:
-    """What became of held outcomes.
+class Refusal(NamedTuple):
+    """What can never be stored, and why: a prediction, or only the outcome that came with it.
 
     Attributes:
-        joined: Their predictions have them.
-        conflicting: Their predictions have another one, which came first.
-        unknown: MongoDB has no such prediction.
+        prediction_id: The prediction.
+        reason: Why, in a line.
+        late_outcome: The outcome, when the prediction is stored with another one that came first.
     """
 
-    joined: list[HeldOutcome]
-    conflicting: list[HeldOutcome]
-    unknown: list[HeldOutcome]
+    prediction_id: str
+    reason: str
+    late_outcome: Outcome | None = None
 
 
 class MongoStore:
@@ -74,6 +74,9 @@ class MongoStore:
                 serverSelectionTimeoutMS=2_000,
                 connectTimeoutMS=2_000,
                 socketTimeoutMS=20_000,
+                # The embedded database closes connections that were idle for 300 s, firewalls sooner: a write
+                # that meets a closed one fails.
+                maxIdleTimeMS=_MAX_IDLE_MS,
                 # A row leaves the spool on MongoDB's word: that has to mean "on disk, on most members".
                 w="majority",
                 journal=True,
@@ -97,31 +100,28 @@ class MongoStore:
             if self._initialised:
                 return
             with self._noticing():
+                await self._ping()
                 if self._read_only:
                     await init_beanie(self._database, document_models=[PredictionDocument], skip_indexes=True)
                 else:
                     await prepare(self._database, self._ttl_days)
             self._initialised = True
 
-    async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
-        """Stores rows, in any order and as often as one likes: a row that is there already counts as stored.
-
-        Args:
-            rows: What to store.
+    async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
+        """Stores records, in any order and as often as one likes: one that is there counts as stored.
 
         Returns:
-            The rows that can never be stored, and the outcomes that came after another one; all else is
-            stored.
+            What can never be stored; all else is.
 
         Raises:
             StorageUnavailableError: When some are not stored for now.
         """
         await self.connect()
-        documents, refusals = read_rows(rows)
-        if not documents:
-            return refusals
-        by_id = {row.prediction_id: row for row in rows}
-        repeated: dict[str, str] = {}  # what MongoDB said, by id
+        if not records:
+            return []
+        documents = [to_stored(record) for record in records]
+        refusals: list[Refusal] = []
+        repeated: dict[str, str] = {}  # what MongoDB answered, by id
         with self._noticing():
             try:
                 collection = PredictionDocument.get_pymongo_collection()
@@ -132,15 +132,14 @@ class MongoStore:
                     if failure["code"] == _DUPLICATE_KEY:
                         repeated[prediction_id] = reason
                     else:
-                        refusals.append(Refusal(by_id[prediction_id], reason))
-            except INEXPRESSIBLE:  # the driver refuses the whole batch for one that BSON cannot express
-                hopeless = [refusal for d in documents if (refusal := inexpressible(d, by_id[d["_id"]]))]
-                if not hopeless:
+                        refusals.append(Refusal(prediction_id, reason))
+            except _INEXPRESSIBLE:  # the driver refuses the whole batch for one that BSON cannot express
+                refusals = [refusal for document in documents if (refusal := _inexpressible(document))]
+                if not refusals:
                     raise
-                bad = {refusal.dead.prediction_id for refusal in (*refusals, *hopeless)}
-                rest = [row for row in rows if row.prediction_id not in bad]
-                return refusals + hopeless + await self.add(rest)
-            refusals += await self._reconcile([by_id[name] for name in repeated], repeated)
+                refused = {refusal.prediction_id for refusal in refusals}
+                return refusals + await self.add([r for r in records if r.prediction_id not in refused])
+            refusals += await self._reconcile([r for r in records if r.prediction_id in repeated], repeated)
         return refusals
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
@@ -157,56 +156,25 @@ class MongoStore:
             joined = await collection.update_one(*_join(prediction_id, outcome))
             if joined.matched_count:
                 return
-            document = await PredictionDocument.get(prediction_id)
-        if document is None:
+            stored = await collection.find_one({"_id": prediction_id}, {"outcome": 1})
+        if stored is None:
             raise UnknownPredictionError(prediction_id)
-        if document.outcome is None or not document.outcome.to_outcome().agrees_with(outcome):
+        if not _agrees(stored["outcome"], outcome):
             raise OutcomeConflictError(prediction_id)
 
-    async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
-        """Joins outcomes that waited, as `add_outcome` does each, and says what became of them.
-
-        Raises:
-            StorageUnavailableError: When MongoDB does not answer; all may be given again.
-        """
-        result = JoinedOutcomes([], [], [])
-        for each in held:
-            try:
-                await self.add_outcome(each.prediction_id, Outcome.from_json(each.outcome))
-            except UnknownPredictionError:
-                result.unknown.append(each)
-            except OutcomeConflictError:
-                result.conflicting.append(each)
-            else:
-                result.joined.append(each)
-        return result
-
-    async def find(self, query: dict[str, Any], projection: type[Projection]) -> AsyncIterator[Projection]:
-        """Reads stored predictions.
-
-        Args:
-            query: A MongoDB filter.
-            projection: The fields to read.
-
-        Yields:
-            The predictions, in no particular order.
+    async def find(self, query: dict[str, Any]) -> AsyncIterator[PredictionRecord]:
+        """Yields the predictions that a MongoDB filter finds, in no particular order.
 
         Raises:
             StorageUnavailableError: When MongoDB does not answer.
         """
         await self.connect()
         with self._noticing():
-            async for found in PredictionDocument.find(query, projection_model=projection):
-                yield found
+            async for found in PredictionDocument.get_pymongo_collection().find(query):
+                yield to_record(found)
 
     async def aggregate(self, pipeline: list[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-        """Lets MongoDB compute something over stored predictions.
-
-        Args:
-            pipeline: An aggregation that changes nothing.
-
-        Yields:
-            Its results.
+        """Yields the results of an aggregation that changes nothing.
 
         Raises:
             StorageUnavailableError: When MongoDB does not answer.
@@ -220,33 +188,41 @@ class MongoStore:
         """Closes the connections."""
         await self._client.close()
 
-    async def _reconcile(self, rows: Sequence[SpooledRow], reasons: Mapping[str, str]) -> list[Refusal]:
-        """Gives outcomes to rows that were stored before theirs came.
+    async def _ping(self) -> None:
+        try:
+            async with asyncio.timeout(_PING_TIMEOUT_S):
+                await self._client.admin.command("ping")
+        except TimeoutError:
+            raise StorageUnavailableError(f"no answer within {_PING_TIMEOUT_S:g} s") from None
+
+    async def _reconcile(
+        self, records: Sequence[PredictionRecord], reasons: Mapping[str, str]
+    ) -> list[Refusal]:
+        """Gives outcomes to predictions that were stored before theirs came.
 
         Args:
-            rows: Those that MongoDB called duplicates.
-            reasons: What it said, by id.
+            records: Those that MongoDB called duplicates.
+            reasons: What it answered, by id.
 
         Returns:
-            The rows that are not there: another unique index than that of `_id` has refused them. And the
+            Those that are not there, since another unique index than that of `_id` has refused them, and the
             outcomes that came after another one.
         """
-        if not rows:
+        if not records:
             return []
         collection = PredictionDocument.get_pymongo_collection()
-        outcomes = {row.prediction_id: Outcome.from_json(row.outcome) for row in rows if row.outcome}
-        joins = [UpdateOne(*_join(each, outcome)) for each, outcome in outcomes.items()]
+        joins = [UpdateOne(*_join(r.prediction_id, r.outcome)) for r in records if r.outcome]
         if joins:
             await collection.bulk_write(joins, ordered=False)
-        query = {"_id": {"$in": [row.prediction_id for row in rows]}}
+        query = {"_id": {"$in": [record.prediction_id for record in records]}}
         stored = {found["_id"]: found["outcome"] async for found in collection.find(query, {"outcome": 1})}
         refusals = []
-        for row in rows:
-            if row.prediction_id not in stored:
-                refusals.append(Refusal(row, reasons[row.prediction_id]))
-            elif row.outcome and not _agrees(stored[row.prediction_id], outcomes[row.prediction_id]):
-                late = HeldOutcome(row.prediction_id, row.outcome, time.time())
-                refusals.append(Refusal(late, "another outcome was recorded first"))
+        for record in records:
+            known = record.prediction_id
+            if known not in stored:
+                refusals.append(Refusal(known, reasons[known]))
+            elif record.outcome and not _agrees(stored[known], record.outcome):
+                refusals.append(Refusal(known, "another outcome was recorded first", record.outcome))
         return refusals
 
     @contextmanager
@@ -278,9 +254,19 @@ def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
     return failures
 
 
+def _inexpressible(document: Mapping[str, Any]) -> Refusal | None:
+    """Returns why a document can never be sent to MongoDB, or None when it can."""
+    try:
+        if len(bson.encode(document)) <= _MAX_BYTES:
+            return None
+        return Refusal(document["_id"], "larger than MongoDB takes")
+    except _INEXPRESSIBLE as error:
+        return Refusal(document["_id"], f"{type(error).__name__}: {error}")
+
+
 def _agrees(stored: dict[str, Any] | None, outcome: Outcome) -> bool:
-    """Says whether what MongoDB has tells the same as an outcome."""
-    return stored is not None and OutcomeDocument(**stored).to_outcome().agrees_with(outcome)
+    """Returns whether what MongoDB has reports the same as an outcome."""
+    return stored is not None and convert(stored, Outcome).agrees_with(outcome)
 
 
 def _join(prediction_id: str, outcome: Outcome) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What may be said of a MongoDB URI: it can hold a password."""
+"""What may be shown of a MongoDB URI: it can hold a password."""
 
 import re
 

@@ -11,55 +11,51 @@ from typing import Any, TypeVar
 
 import structlog
 
-from server.errors import OutcomeConflictError, SpoolFullError, StorageUnavailableError
+from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
+from server.log.record import PredictionRecord
 from server.log.spool.file import SpoolFile
 from server.log.spool.folder import free_bytes
 
 T = TypeVar("T")
-Row = tuple[str, str]
 
 # Where a disk answers faster than calls come in, groups stay small, and each costs the event loop the
 # interpreter and a wake-up. So much later the next one is larger; a caller alone never waits for company.
 _PAUSE_S = 0.004
 _COMPACT_INTERVAL_S = 1.0
+_NEARLY_FULL = "the disk is nearly full"
+_CANNOT_BE_WRITTEN = "cannot be written: see the server's log"
 
 _log = structlog.get_logger("server.log.spool.spool")
 
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """What somebody asked for; see `GroupCommitter.submit`."""
+    """What a caller asked for; see `Committer.submit`."""
 
     run: Callable[[SpoolFile], Any]
     grows: bool
-    done: Callable[[Any], None]
     future: "asyncio.Future[Any]"
 
 
-class GroupCommitter:
+class Committer:
     """A thread that writes one spool file. Its methods belong to one event loop.
 
-    Rows and operations that are submitted while a transaction is being committed make up the next one, and
+    Records and operations that are submitted while a transaction is being committed make up the next one, and
     each caller is answered after the commit that it was part of.
+
+    Attributes:
+        file: What it writes; closed at the end.
+        unanswered: How many records are on the way into the file.
     """
 
-    def __init__(
-        self, file: SpoolFile, *, min_free_bytes: int, inserted: Callable[[int], None] = lambda n: None
-    ) -> None:
-        """Starts the thread.
-
-        Args:
-            file: What to write; closed at the end.
-            min_free_bytes: What has to stay free on the disk: below it, nothing that grows the file is taken.
-            inserted: Told on the event loop after each commit how many rows it has put on disk.
-        """
-        self._file = file
+    def __init__(self, file: SpoolFile, *, min_free_bytes: int) -> None:
+        """Starts the thread; with fewer than `min_free_bytes` on the disk, it takes nothing that grows."""
+        self.file = file
+        self.unanswered = 0
         self._min_free_bytes = min_free_bytes
-        self._inserted = inserted
         self._loop = asyncio.get_running_loop()
-        self._rows: list[tuple[Row, asyncio.Future[None]]] = []
+        self._records: list[tuple[PredictionRecord, asyncio.Future[None]]] = []
         self._operations: list[_Operation] = []
-        self._unanswered_rows = 0
         self._wake = threading.Condition()
         self._closing = False
         self._refusing: str | None = None
@@ -67,39 +63,25 @@ class GroupCommitter:
         self._thread = threading.Thread(target=self._run, name=f"spool-{file.path.stem}", daemon=True)
         self._thread.start()
 
-    @property
-    def unanswered_rows(self) -> int:
-        """Returns how many rows `inserted` has not been told of, those that are being committed included."""
-        return self._unanswered_rows
-
-    def insert(self, row: Row) -> "asyncio.Future[None]":
+    def insert(self, record: PredictionRecord) -> "asyncio.Future[None]":
         """Queues a prediction for the next transaction; the future is done once it is on disk."""
         future: asyncio.Future[None] = self._loop.create_future()
         with self._wake:
             self._check_open()
-            self._rows.append((row, future))
-            self._unanswered_rows += 1
+            self._records.append((record, future))
+            self.unanswered += 1
             self._wake.notify()
         return future
 
-    def submit(
-        self,
-        operation: Callable[[SpoolFile], T],
-        *,
-        grows: bool = False,
-        done: Callable[[T], None] = lambda result: None,
-    ) -> "asyncio.Future[T]":
-        """Queues an operation for the next transaction, after its rows.
+    def submit(self, operation: Callable[[SpoolFile], T], *, grows: bool = False) -> "asyncio.Future[T]":
+        """Queues an operation for the next transaction, after its records.
 
-        Args:
-            operation: What to do with the file.
-            grows: Whether it is refused when the disk is nearly full.
-            done: Told the result on the event loop once it is on disk, even if the caller has gone.
+        One that `grows` the file is refused when the disk is nearly full.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:
             self._check_open()
-            self._operations.append(_Operation(operation, grows, done, future))
+            self._operations.append(_Operation(operation, grows, future))
             self._wake.notify()
         return future
 
@@ -109,7 +91,7 @@ class GroupCommitter:
             self._closing = True
             self._wake.notify()
         await asyncio.to_thread(self._thread.join)
-        self._file.close()
+        self.file.close()
 
     def _check_open(self) -> None:
         if self._closing:
@@ -119,95 +101,76 @@ class GroupCommitter:
         """Commits what waits, group by group, until closed (the thread's body)."""
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._rows or self._operations or self._closing)
-                rows, self._rows = self._rows, []
+                self._wake.wait_for(lambda: self._records or self._operations or self._closing)
+                records, self._records = self._records, []
                 operations, self._operations = self._operations, []
-            if not rows and not operations:
+            if not records and not operations:
                 return
             refusal = self._refusal()
-            self._tell(refusal)
-            results = self._commit([row for row, _ in rows], operations, growing=refusal is None)
-            self._loop.call_soon_threadsafe(self._answer, rows, operations, results)
-            if len(rows) > 1 and not self._closing:
+            self._log_refusal(refusal)
+            results = self._commit([record for record, _ in records], operations, growing=refusal is None)
+            with self._wake:  # after the commit, so that a record is never in neither count
+                self.unanswered -= len(records)
+            futures = [*(future for _, future in records), *(each.future for each in operations)]
+            self._loop.call_soon_threadsafe(_answer, futures, results)
+            if len(records) > 1 and not self._closing:
                 time.sleep(_PAUSE_S)
 
-    def _commit(self, rows: Sequence[Row], operations: Sequence[_Operation], *, growing: bool) -> list[Any]:
+    def _commit(
+        self, records: Sequence[PredictionRecord], operations: Sequence[_Operation], *, growing: bool
+    ) -> list[Any]:
         """Writes a group in one transaction; returns each one's result, or the error it is to raise."""
-        connection = self._file.connection
+        refused = SpoolFullError("is full" if self._refusing == _NEARLY_FULL else _CANNOT_BE_WRITTEN)
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            if rows and growing:
-                self._file.insert(rows)
-            results = [
-                _attempt(each.run, self._file) if growing or not each.grows else SpoolFullError()
-                for each in operations
-            ]
-            connection.execute("COMMIT")
+            with self.file.transaction():
+                if growing:
+                    self.file.insert(records)
+                results = [
+                    _attempt(each.run, self.file) if growing or not each.grows else refused
+                    for each in operations
+                ]
         except Exception as error:
             # Nothing of the group is on disk: nobody in it may be told otherwise.
-            with contextlib.suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):  # the disk is full, or fails
                 _log.error("spool_not_written", reason=str(error))
-                return [SpoolFullError() for _ in (*rows, *operations)]
-            return [error for _ in (*rows, *operations)]
-        return [None if growing else SpoolFullError() for _ in rows] + results
-
-    def _answer(
-        self,
-        rows: Sequence[tuple[Row, "asyncio.Future[None]"]],
-        operations: Sequence[_Operation],
-        results: Sequence[Any],
-    ) -> None:
-        """Counts what is on disk, and answers the callers of one group (on the event loop)."""
-        self._unanswered_rows -= len(rows)
-        if rows and results[0] is None:  # a group's rows are all on disk, or none
-            self._inserted(len(rows))
-        for each, result in zip(operations, results[len(rows) :], strict=True):
-            if not isinstance(result, BaseException):
-                each.done(result)
-        futures = [*(future for _, future in rows), *(each.future for each in operations)]
-        for future, result in zip(futures, results, strict=True):
-            if future.done():  # its caller has gone
-                continue
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+                error = SpoolFullError(_CANNOT_BE_WRITTEN)
+            return [error for _ in (*records, *operations)]
+        return [None if growing else refused for _ in records] + results
 
     def _refusal(self) -> str | None:
-        """Says why nothing may be added now, or None. Whatever happens here, the thread goes on."""
+        """Returns why nothing may be added now, or None. Whatever happens here, the thread goes on."""
         try:
-            self._file.check_place()
-            return "the disk is nearly full" if self._is_full() else None
-        except (OSError, sqlite3.Error) as error:
+            if not self.file.is_in_place():
+                self.file.restore()
+                _log.error("spool_restored", spool=str(self.file.path), reason="its file was deleted")
+            return _NEARLY_FULL if self._is_full() else None
+        except (OSError, sqlite3.Error, StartError) as error:
             return str(error)
 
     def _is_full(self) -> bool:
-        """Says whether the disk has too little room left, what the file can use again included."""
+        """Returns whether the disk has too little room left, what the file can use again included."""
         if self._room() >= self._min_free_bytes:
             return False
         now = time.monotonic()
         if now >= self._compact_next:
             self._compact_next = now + _COMPACT_INTERVAL_S
             with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: it counts as full
-                self._file.compact()
-        return self._room() + self._file.spare_bytes() < self._min_free_bytes
+                self.file.compact()
+        return self._room() + self.file.spare_bytes() < self._min_free_bytes
 
     def _room(self) -> int:
         """Returns how much is free on the disk once the write-ahead log has been copied into the file."""
-        return free_bytes(self._file.path) - self._file.log_bytes()
+        return free_bytes(self.file.path) - self.file.log_bytes()
 
-    def _tell(self, refusal: str | None) -> None:
+    def _log_refusal(self, refusal: str | None) -> None:
         """Logs when the spool begins to refuse, and when it takes records again."""
         if refusal == self._refusing:
             return
         self._refusing = refusal
         if refusal is None:
-            _log.info("spool_accepts", spool=str(self._file.path))
+            _log.info("spool_accepts", spool=str(self.file.path))
         else:
-            _log.error("spool_refuses", spool=str(self._file.path), reason=refusal)
+            _log.error("spool_refuses", spool=str(self.file.path), reason=refusal)
 
 
 def _attempt(operation: Callable[[SpoolFile], Any], file: SpoolFile) -> Any:
@@ -216,3 +179,14 @@ def _attempt(operation: Callable[[SpoolFile], Any], file: SpoolFile) -> Any:
         return operation(file)
     except OutcomeConflictError as refusal:
         return refusal
+
+
+def _answer(futures: Sequence["asyncio.Future[Any]"], results: Sequence[Any]) -> None:
+    """Answers the callers of one group (on the event loop)."""
+    for future, result in zip(futures, results, strict=True):
+        if future.done():  # its caller has gone
+            continue
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

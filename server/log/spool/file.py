@@ -1,22 +1,27 @@
 """One spool file: a SQLite database in WAL mode, and the statements that it takes. Synchronous."""
 
+import operator
 import sqlite3
 import time
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from server.errors import OutcomeConflictError, StartError
-from server.log.record import Outcome
-from server.log.spool.rows import HeldOutcome, SpoolCounts, SpooledRow
+from server.log.lock import lock_file
+from server.log.record import Outcome, PredictionRecord
 
+# Several processes may write one file: a worker, and its siblings for the outcomes that reach them.
 _BUSY_TIMEOUT_S = 10.0
 LONGEST_DELAY_S = 60.0
 """How long a held outcome can be kept from being due at most."""
 
-# `outcomes` holds those whose prediction is not in this file; `next_try` is when to look for it again.
+# `body` is the record without its outcome, in JSON. `outcomes` holds those whose prediction is not in this
+# file; `next_try` is when to look for it again.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS predictions (
     prediction_id TEXT PRIMARY KEY, body TEXT NOT NULL, outcome TEXT
@@ -44,59 +49,137 @@ SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM outcomes),
             AND json_extract(body, '$.phase') = :phase, TRUE) END),
     (SELECT count(*) FROM dead_letters WHERE body IS NULL)
 """
-
-
 # Each step of a statement hands the interpreter over to the event loop and waits to have it back. So what
 # comes with every prediction, to add, to read and to remove them, is one statement with one step a group.
 _OLDEST = """
 SELECT json_group_array(json_array(prediction_id, body, outcome))
 FROM (SELECT * FROM predictions ORDER BY prediction_id LIMIT ?)
 """
-_REMOVE = """
-DELETE FROM predictions WHERE outcome IS NULL AND prediction_id IN (SELECT value FROM json_each(?))
-"""
+_REMOVE = "DELETE FROM predictions WHERE prediction_id IN (SELECT value FROM json_each(?))"
 _MOST_ROWS = 1000  # of one INSERT; SQLite takes 32,766 parameters
 
-_rows_decoder = msgspec.json.Decoder(list[SpooledRow])
+_encoder = msgspec.json.Encoder()
+_rows_decoder = msgspec.json.Decoder(list[tuple[str, str, str | None]])
+_record_decoder = msgspec.json.Decoder(PredictionRecord)
+_outcome_decoder = msgspec.json.Decoder(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolCounts:
+    """How much lies in spool files.
+
+    Attributes:
+        waiting: Predictions that MongoDB does not have yet.
+        held_outcomes: Outcomes that wait for MongoDB to know their prediction.
+        dead_letters: Predictions that MongoDB refused for good.
+        dead_outcomes: Outcomes of no logged prediction, or of one that had another outcome first.
+    """
+
+    waiting: int = 0
+    held_outcomes: int = 0
+    dead_letters: int = 0
+    dead_outcomes: int = 0
+
+    def __add__(self, other: "SpoolCounts") -> "SpoolCounts":
+        """Returns the counts of both."""
+        return SpoolCounts(*map(operator.add, astuple(self), astuple(other)))
 
 
 class SpoolFile:
-    """The statements; transactions are the caller's business."""
+    """The statements. What writes belongs in a `transaction`.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        path: The file.
+        connection: The database.
+        waiting: How many predictions are here, while this process alone adds and removes some; set by
+            `count`, and kept up to date from then on.
+        held: How many held outcomes are here, likewise.
+    """
+
+    def __init__(self, path: Path, *, own: bool = False, within_s: float = 0.0) -> None:
         """Opens the file, or creates it.
 
+        Args:
+            path: The file.
+            own: Whether to lock it: its worker has it, or who takes over what an ended worker left.
+            within_s: How long to wait for another owner to end, in seconds.
+
         Raises:
-            StartError: When it cannot be opened, or is something else.
+            StartError: When it cannot be opened, is something else, or has another owner.
         """
         self.path = path
+        self.waiting = self.held = 0
+        self._lock = lock_file(path.with_suffix(".lock"), within_s) if own else None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = _open(path)
             self._inode = path.stat().st_ino
         except (sqlite3.Error, OSError) as error:
+            if self._lock is not None:
+                self._lock.close()
             raise StartError(f"cannot open the spool {path}: {error}") from error
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file, and frees it."""
         self.connection.close()
+        if self._lock is not None:
+            self._lock.close()
 
-    def check_place(self) -> None:
-        """Makes sure that the file is still where the next start will look for it.
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Makes the statements of a block one transaction, and undoes all of them when it raises."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        before = self.waiting, self.held
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self.waiting, self.held = before
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def is_in_place(self) -> bool:
+        """Returns whether the file is still where the next start looks for it."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
+
+    def restore(self) -> None:
+        """Writes the file anew after it was deleted: while it is open, all that was in it can be read.
 
         Raises:
-            OSError: When it was deleted or replaced: what is written to it would be gone with this process.
+            OSError: When another file has taken its place, or it is another worker's.
+            sqlite3.Error: When it cannot be written.
         """
-        if self.path.stat().st_ino != self._inode:
-            raise OSError(f"{self.path} was replaced while it was open")
+        if self._lock is None or self.path.exists():
+            raise OSError(f"{self.path} was deleted or replaced while it was open")
+        lock = self.path.with_suffix(".lock")
+        if not lock.exists():
+            former, self._lock = self._lock, lock_file(lock)
+            former.close()
+        copy = self.path.with_suffix(".restored")
+        copy.unlink(missing_ok=True)
+        with closing(sqlite3.connect(copy)) as target:
+            self.connection.backup(target)
+        for suffix in ("-wal", "-shm"):  # of what was deleted: SQLite would take them for the new file's
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        copy.rename(self.path)
+        self.connection.close()
+        self.connection = _open(self.path)
+        self._inode = self.path.stat().st_ino
 
-    def insert(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Adds predictions: pairs of id and body."""
-        for begin in range(0, len(rows), _MOST_ROWS):
-            some = rows[begin : begin + _MOST_ROWS]
-            values = ", ".join(["(?, ?)"] * len(some))
-            change = f"INSERT INTO predictions (prediction_id, body) VALUES {values}"
-            self.connection.execute(change, list(chain.from_iterable(some)))
+    def insert(self, records: Sequence[PredictionRecord]) -> None:
+        """Adds predictions; one that is here already stays as it is."""
+        for begin in range(0, len(records), _MOST_ROWS):
+            values: list[str | None] = []
+            for record in records[begin : begin + _MOST_ROWS]:
+                outcome = None if record.outcome is None else _to_json(record.outcome)
+                values += record.prediction_id, _to_json(replace(record, outcome=None)), outcome
+            places = ", ".join(["(?, ?, ?)"] * (len(values) // 3))
+            change = f"INSERT INTO predictions VALUES {places} ON CONFLICT DO NOTHING"
+            self.waiting += self.connection.execute(change, values).rowcount
 
     def join(self, prediction_id: str, outcome: Outcome) -> bool:
         """Joins an outcome to what this file has under an id; the first one wins.
@@ -115,14 +198,14 @@ class SpoolFile:
                 continue
             if row[0] is None:
                 for change in _GIVE_OUTCOME:
-                    self.connection.execute(change, (outcome.to_json(), prediction_id))
-            elif not outcome.agrees_with(Outcome.from_json(row[0])):
+                    self.connection.execute(change, (_to_json(outcome), prediction_id))
+            elif not outcome.agrees_with(_outcome_decoder.decode(row[0])):
                 raise OutcomeConflictError(prediction_id)
             return True
         return False
 
     def has(self, prediction_id: str) -> bool:
-        """Says whether this file has anything under an id, without taking the write lock."""
+        """Returns whether this file has anything under an id, without taking the write lock."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM predictions WHERE prediction_id = ?1)"
             " OR EXISTS (SELECT 1 FROM outcomes WHERE prediction_id = ?1)"
@@ -130,107 +213,92 @@ class SpoolFile:
         )
         return bool(self.connection.execute(query, (prediction_id,)).fetchone()[0])
 
-    def hold(self, prediction_id: str, outcome: Outcome, held_at: float | None = None) -> bool:
-        """Keeps an outcome whose prediction is not here.
-
-        Args:
-            prediction_id: The prediction.
-            outcome: What happened after it.
-            held_at: When it came, in seconds since 1970; None for now.
-
-        Returns:
-            False when there was an equal one already, or it was joined.
+    def hold(self, prediction_id: str, outcome: Outcome) -> None:
+        """Keeps an outcome until MongoDB knows its prediction, or joins it to what is here.
 
         Raises:
-            OutcomeConflictError: When another one is kept already.
+            OutcomeConflictError: When another one is here already.
         """
-        if self.join(prediction_id, outcome):
-            return False
-        change = "INSERT INTO outcomes VALUES (?, ?, ?, 0)"
-        came = time.time() if held_at is None else held_at
-        self.connection.execute(change, (prediction_id, outcome.to_json(), came))
-        return True
+        if not self.join(prediction_id, outcome):
+            row = prediction_id, _to_json(outcome), outcome.recorded_at.timestamp()
+            self.held += self.connection.execute("INSERT INTO outcomes VALUES (?, ?, ?, 0)", row).rowcount
 
-    def oldest(self, limit: int) -> list[SpooledRow]:
-        """Returns the oldest predictions."""
-        return _rows_decoder.decode(self.connection.execute(_OLDEST, (limit,)).fetchone()[0])
+    def oldest(self, limit: int) -> list[PredictionRecord]:
+        """Returns the oldest predictions; those that cannot be read become dead letters."""
+        records = []
+        for prediction_id, body, outcome in _rows_decoder.decode(
+            self.connection.execute(_OLDEST, (limit,)).fetchone()[0]
+        ):
+            try:
+                known = None if outcome is None else _outcome_decoder.decode(outcome)
+                records.append(replace(_record_decoder.decode(body), outcome=known))
+            except ValueError as error:
+                self.dead_letter(prediction_id, f"{type(error).__name__}: {error}")
+        return records
 
-    def oldest_outcomes(self, limit: int) -> list[HeldOutcome]:
-        """Returns held outcomes, due or not, those that came first before the others."""
-        query = "SELECT prediction_id, outcome, held_at FROM outcomes ORDER BY held_at LIMIT ?"
-        return [HeldOutcome(*row) for row in self.connection.execute(query, (limit,))]
+    def held_outcomes(self, limit: int, *, due: bool = True) -> dict[str, Outcome]:
+        """Returns held outcomes by prediction_id, those that came first before the others.
 
-    def due_outcomes(self, limit: int) -> list[HeldOutcome]:
-        """Returns held outcomes whose prediction may be looked for now.
-
-        So are those that are due later than anything is postponed: the clock has been set back meanwhile.
+        Args:
+            limit: How many at most.
+            due: Whether to leave out those whose prediction was looked for a moment ago.
         """
+        # What is due later than anything is postponed is due: the clock has been set back meanwhile.
         now = time.time()
+        latest = now + LONGEST_DELAY_S if due else now
         query = (
-            "SELECT prediction_id, outcome, held_at FROM outcomes WHERE next_try NOT BETWEEN ? AND ? LIMIT ?"
+            "SELECT prediction_id, outcome FROM outcomes WHERE next_try NOT BETWEEN ? AND ?"
+            " ORDER BY held_at LIMIT ?"
         )
-        due = self.connection.execute(query, (now, now + LONGEST_DELAY_S, limit))
-        return [HeldOutcome(*row) for row in due]
+        found = self.connection.execute(query, (now, latest, limit))
+        return {prediction_id: _outcome_decoder.decode(outcome) for prediction_id, outcome in found}
 
-    def remove(self, rows: Sequence[SpooledRow]) -> int:
-        """Forgets rows, except those whose outcome has changed since they were read; says how many went."""
-        plain = [row.prediction_id for row in rows if row.outcome is None]
-        removed = self.connection.execute(_REMOVE, (msgspec.json.encode(plain).decode(),)).rowcount
-        joined = [(row.prediction_id, row.outcome) for row in rows if row.outcome is not None]
-        if joined:
-            change = "DELETE FROM predictions WHERE prediction_id = ? AND outcome = ?"
-            removed += self.connection.executemany(change, joined).rowcount
-        return removed
+    def remove(self, records: Iterable[PredictionRecord]) -> None:
+        """Forgets predictions, except those that got an outcome since they were read."""
+        records = list(records)
+        for condition, joined in ((" AND outcome IS NULL", False), ("", True)):
+            ids = [record.prediction_id for record in records if (record.outcome is not None) == joined]
+            if ids:
+                self.waiting -= self.connection.execute(_REMOVE + condition, (_to_json(ids),)).rowcount
 
-    def remove_outcomes(self, held: Sequence[HeldOutcome]) -> int:
-        """Forgets held outcomes; says how many went."""
-        change = "DELETE FROM outcomes WHERE prediction_id = ?"
-        return self.connection.executemany(change, [(each.prediction_id,) for each in held]).rowcount
+    def remove_outcomes(self, prediction_ids: Iterable[str]) -> None:
+        """Forgets held outcomes."""
+        change = "DELETE FROM outcomes WHERE prediction_id IN (SELECT value FROM json_each(?))"
+        self.held -= self.connection.execute(change, (_to_json(list(prediction_ids)),)).rowcount
 
-    def postpone_outcomes(self, held: Sequence[HeldOutcome], delay_s: float) -> None:
+    def postpone_outcomes(self, prediction_ids: Iterable[str], delay_s: float) -> None:
         """Keeps held outcomes from being due for a while."""
         due = time.time() + min(delay_s, LONGEST_DELAY_S)
-        change = "UPDATE outcomes SET next_try = ? WHERE prediction_id = ?"
-        self.connection.executemany(change, [(due, each.prediction_id) for each in held])
+        change = "UPDATE outcomes SET next_try = ? WHERE prediction_id IN (SELECT value FROM json_each(?))"
+        self.connection.execute(change, (due, _to_json(list(prediction_ids))))
 
-    def bury(self, dead: SpooledRow, reason: str) -> int:
-        """Moves a prediction that can never be stored to the dead letters; says how many went."""
+    def dead_letter(self, prediction_id: str, reason: str) -> None:
+        """Moves a prediction that can never be stored to the dead letters."""
         insert = "INSERT INTO dead_letters (prediction_id, body, outcome, reason) "
         select = "SELECT prediction_id, body, outcome, ? FROM predictions WHERE prediction_id = ?"
-        self.connection.execute(insert + select, (reason, dead.prediction_id))
+        self.connection.execute(insert + select, (reason, prediction_id))
         change = "DELETE FROM predictions WHERE prediction_id = ?"
-        return self.connection.execute(change, (dead.prediction_id,)).rowcount
+        self.waiting -= self.connection.execute(change, (prediction_id,)).rowcount
 
-    def bury_outcome(self, dead: HeldOutcome, reason: str) -> int:
-        """Moves an outcome that can never be joined to the dead letters; says how many held ones went."""
+    def dead_letter_outcome(self, prediction_id: str, outcome: Outcome, reason: str) -> None:
+        """Moves an outcome that can never be joined to the dead letters; its prediction is no concern."""
         insert = "INSERT INTO dead_letters (prediction_id, body, outcome, reason) VALUES (?, NULL, ?, ?)"
-        self.connection.execute(insert, (dead.prediction_id, dead.outcome, reason))
-        change = "DELETE FROM outcomes WHERE prediction_id = ? AND outcome = ?"
-        return self.connection.execute(change, (dead.prediction_id, dead.outcome)).rowcount
+        self.connection.execute(insert, (prediction_id, _to_json(outcome), reason))
 
-    def receive(self, row: SpooledRow) -> None:
-        """Adds a prediction of another file; of two outcomes that disagree, the one that is here is kept."""
-        change = "INSERT INTO predictions VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        added = self.connection.execute(change, (row.prediction_id, row.body, row.outcome)).rowcount
-        if not added and row.outcome is not None:
-            self.receive_outcome(HeldOutcome(row.prediction_id, row.outcome, time.time()))
-
-    def receive_outcome(self, held: HeldOutcome) -> None:
-        """Adds an outcome of another file; one that disagrees with what is here becomes a dead letter."""
-        try:
-            self.hold(held.prediction_id, Outcome.from_json(held.outcome), held.held_at)
-        except OutcomeConflictError:
-            self.bury_outcome(held, "another outcome was recorded first")
+    def count(self) -> None:
+        """Counts what waits, once: a large file takes a moment."""
+        counts = self.counts()
+        self.waiting, self.held = counts.waiting, counts.held_outcomes
 
     def counts(self, phase: tuple[str, str] | None = None) -> SpoolCounts:
-        """Counts what is here.
+        """Returns how much is here.
 
         Args:
             phase: Counts only dead letters of this experiment and phase; None counts all.
         """
         experiment, phase_id = phase or (None, None)
-        told = self.connection.execute(_COUNTS, {"experiment": experiment, "phase": phase_id}).fetchone()
-        return SpoolCounts(*told)
+        names = {"experiment": experiment, "phase": phase_id}
+        return SpoolCounts(*self.connection.execute(_COUNTS, names).fetchone())
 
     def compact(self) -> None:
         """Empties the write-ahead log into the file, so that it takes no room beside it."""
@@ -250,6 +318,10 @@ class SpoolFile:
             for name in ("freelist_count", "page_size")
         )
         return int(pages * size)
+
+
+def _to_json(value: object) -> str:
+    return _encoder.encode(value).decode()
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -1,49 +1,14 @@
-"""The spool folder: a file a worker, who has it, and what all of them hold."""
+"""The spool folder: a file a worker, and what all of them hold."""
 
-import fcntl
 import os
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
-from typing import IO
 
 from server.errors import StartError
-from server.log.spool.file import SpoolFile
-from server.log.spool.rows import SpoolCounts
+from server.log.spool.file import SpoolCounts, SpoolFile
 
 SUFFIX = ".sqlite3"
-_CLAIM_TIMEOUT_S = 10.0
-
-
-def claim(path: Path, within_s: float = _CLAIM_TIMEOUT_S) -> IO[bytes]:
-    """Claims a spool file for this process, however that ends.
-
-    Args:
-        path: The spool file.
-        within_s: How long to wait for another process that holds it, in seconds.
-
-    Returns:
-        The lock; closing it frees the file.
-
-    Raises:
-        StartError: When another process keeps it.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock").open("ab")
-    except OSError as error:
-        raise StartError(f"cannot open the spool {path}: {error.strerror}") from error
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except OSError:
-            if time.monotonic() >= deadline:
-                lock.close()
-                raise StartError(f"the spool {path} is in use by another process") from None
-            time.sleep(0.05)
 
 
 def files_in(directory: Path) -> list[Path]:
@@ -52,7 +17,7 @@ def files_in(directory: Path) -> list[Path]:
 
 
 def count_spooled(directory: Path, phase: tuple[str, str] | None = None) -> SpoolCounts:
-    """Counts what a folder's spool files hold, without disturbing the servers that write them.
+    """Returns how much a folder's spool files hold; the servers that write them do not notice.
 
     Args:
         directory: The folder.

@@ -1,47 +1,49 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from server.errors import StorageUnavailableError
-from server.log import delivery as writer_module
-from server.log.delivery import SpoolWriter
-from server.log.mongo.refusals import Refusal
-from server.log.mongo.store import JoinedOutcomes
-from server.log.record import PredictionRecord
+from server.errors import StorageUnavailableError, UnknownPredictionError
+from server.log import delivery as delivery_module
+from server.log.delivery import Delivery
+from server.log.mongo.store import Refusal
+from server.log.record import Outcome, PredictionRecord
+from server.log.spool.file import SpoolCounts
 from server.log.spool.folder import count_spooled
-from server.log.spool.rows import HeldOutcome, SpoolCounts, SpooledRow
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]
+HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
 
 
 class FakeStore:
     """A MongoDB that can be away, and that refuses some records for good."""
 
     def __init__(self) -> None:  # noqa: D107
-        self.rows: dict[str, SpooledRow] = {}
+        self.records: dict[str, PredictionRecord] = {}
         self.away = False
-        self.attempts = 0
+        self.attempts = self.batches = 0
         self.refused: set[str] = set()
 
-    async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+    async def connect(self) -> None:
         self.attempts += 1
         if self.away:
             raise StorageUnavailableError("away")
-        self.rows |= {row.prediction_id: row for row in rows if row.prediction_id not in self.refused}
-        return [Refusal(row, "poison") for row in rows if row.prediction_id in self.refused]
 
-    async def add_outcomes(self, held: Sequence[HeldOutcome]) -> JoinedOutcomes:
-        if self.away:
-            raise StorageUnavailableError("away")
-        return JoinedOutcomes(
-            joined=[each for each in held if each.prediction_id in self.rows],
-            conflicting=[],
-            unknown=[each for each in held if each.prediction_id not in self.rows],
-        )
+    async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
+        await self.connect()
+        self.batches += 1
+        self.records |= {r.prediction_id: r for r in records if r.prediction_id not in self.refused}
+        return [Refusal(r.prediction_id, "poison") for r in records if r.prediction_id in self.refused]
+
+    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
+        await self.connect()
+        if prediction_id not in self.records:
+            raise UnknownPredictionError(prediction_id)
 
 
 @pytest.fixture
@@ -61,52 +63,52 @@ async def test_everything_reaches_the_store_and_leaves_the_spool(
     spool: Spool, make_record: MakeRecord
 ) -> None:
     store = FakeStore()
-    writer = SpoolWriter(spool, store)
-    writer.start()
+    delivery = Delivery(spool, store)
+    delivery.start()
     await asyncio.gather(*(spool.append(make_record(n)) for n in range(250)))
     await eventually(lambda: spool.depth == 0)
-    await writer.stop(within_s=1)
-    assert len(store.rows) == 250
+    await delivery.stop(within_s=1)
+    assert len(store.records) == 250
 
 
 async def test_records_wait_for_a_store_that_is_away(
     spool: Spool, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_LONGEST_DELAY_S", 0.02)
+    monkeypatch.setattr(delivery_module, "_LONGEST_DELAY_S", 0.02)
     store = FakeStore()
     store.away = True
-    writer = SpoolWriter(spool, store)
-    writer.start()
+    delivery = Delivery(spool, store)
+    delivery.start()
     await spool.append(make_record(1))
     await eventually(lambda: store.attempts >= 3)
     await spool.append(make_record(2))
     assert spool.depth == 2
     store.away = False
-    await eventually(lambda: len(store.rows) == 2 and spool.depth == 0)
-    await writer.stop(within_s=1)
+    await eventually(lambda: len(store.records) == 2 and spool.depth == 0)
+    await delivery.stop(within_s=1)
 
 
-async def test_a_poison_record_is_buried_and_holds_up_nothing(
+async def test_a_poison_record_becomes_a_dead_letter_and_holds_up_nothing(
     spool: Spool, make_record: MakeRecord, tmp_path: Path
 ) -> None:
     store = FakeStore()
     store.refused = {make_record(1).prediction_id}
     for number in range(3):
         await spool.append(make_record(number))
-    await SpoolWriter(spool, store).stop(within_s=5)
-    assert set(store.rows) == {make_record(0).prediction_id, make_record(2).prediction_id}
+    await Delivery(spool, store).stop(within_s=5)
+    assert set(store.records) == {make_record(0).prediction_id, make_record(2).prediction_id}
     assert count_spooled(tmp_path / "spool") == SpoolCounts(0, 0, 1)
 
 
-async def test_an_outcome_that_came_second_is_buried_and_its_prediction_leaves(
+async def test_an_outcome_that_came_second_becomes_a_dead_letter_and_its_prediction_leaves(
     spool: Spool, make_record: MakeRecord, tmp_path: Path
 ) -> None:
     class Conflicting(FakeStore):
-        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
-            return [Refusal(HeldOutcome(row.prediction_id, "{}", 0.0), "second") for row in rows]
+        async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
+            return [Refusal(record.prediction_id, "second", HEARD) for record in records]
 
     await spool.append(make_record(1))
-    await SpoolWriter(spool, Conflicting()).stop(within_s=5)
+    await Delivery(spool, Conflicting()).stop(within_s=5)
     assert count_spooled(tmp_path / "spool") == SpoolCounts(dead_outcomes=1)
     assert (spool.depth, spool.held_outcomes) == (0, 0)
 
@@ -117,8 +119,21 @@ async def test_stopping_while_the_store_is_away_keeps_the_records(
     store = FakeStore()
     store.away = True
     await spool.append(make_record(1))
-    await SpoolWriter(spool, store).stop(within_s=5)
+    await Delivery(spool, store).stop(within_s=5)
     assert spool.depth == 1
+
+
+async def test_a_store_that_is_away_is_logged_before_anything_is_to_be_delivered(spool: Spool) -> None:
+    store = FakeStore()
+    store.away = True
+    delivery = Delivery(spool, store)
+    with capture_logs() as logs:
+        delivery.start()
+        await eventually(lambda: store.attempts >= 2)
+        store.away = False
+        await eventually(lambda: len(logs) == 2)
+    await delivery.stop(within_s=1)
+    assert [line["event"] for line in logs] == ["storage_unavailable", "storage_available"]
 
 
 async def test_stopping_ends_although_the_driver_swallows_the_cancellation(
@@ -127,18 +142,18 @@ async def test_stopping_ends_although_the_driver_swallows_the_cancellation(
     reached = asyncio.Event()
 
     class Swallowing(FakeStore):
-        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
+        async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
             reached.set()
             with contextlib.suppress(asyncio.CancelledError):  # as PyMongo's network layer now and then does
                 await asyncio.sleep(3600)
-            return await super().add(rows)
+            return await super().add(records)
 
-    writer = SpoolWriter(spool, Swallowing())
-    writer.start()
+    delivery = Delivery(spool, Swallowing())
+    delivery.start()
     await spool.append(make_record(1))
     await reached.wait()
     async with asyncio.timeout(30):
-        await writer.stop(within_s=0.1)
+        await delivery.stop(within_s=0.1)
     assert spool.depth == 0
 
 
@@ -146,19 +161,19 @@ async def test_a_spool_that_fills_faster_than_it_empties_is_emptied_in_the_end(
     spool: Spool, make_record: MakeRecord
 ) -> None:
     class Slow(FakeStore):
-        async def add(self, rows: Sequence[SpooledRow]) -> list[Refusal]:
-            if self.attempts < 3:  # as many again, and more, come meanwhile
-                first = 100 + 200 * self.attempts
+        async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
+            if self.batches < 3:  # as many again, and more, come meanwhile
+                first = 100 + 200 * self.batches
                 await asyncio.gather(*(spool.append(make_record(first + n)) for n in range(200)))
-            return await super().add(rows)
+            return await super().add(records)
 
     store = Slow()
-    writer = SpoolWriter(spool, store)
+    delivery = Delivery(spool, store)
     await asyncio.gather(*(spool.append(make_record(n)) for n in range(100)))
-    writer.start()
+    delivery.start()
     await eventually(lambda: spool.depth == 0)
-    await writer.stop(within_s=1)
-    assert len(store.rows) == 700
+    await delivery.stop(within_s=1)
+    assert len(store.records) == 700
 
 
 @pytest.mark.parametrize(
@@ -176,11 +191,5 @@ async def test_a_spool_that_fills_faster_than_it_empties_is_emptied_in_the_end(
 def test_delivery_rests_while_more_comes_than_goes_the_less_the_more_waits(
     waited: int, waiting: int, rest_s: float
 ) -> None:
-    assert writer_module._rest_s(0.02, waited, waiting) == pytest.approx(rest_s)
-    assert writer_module._rest_s(3600.0, waited, waiting) <= 1.0
-
-
-def test_the_wait_grows_to_a_bound_and_is_never_nothing() -> None:
-    delays = [writer_module._delay_s(failures) for failures in (0, 3, 10, 5000)]
-    assert all(0 < delay <= writer_module._LONGEST_DELAY_S for delay in delays)
-    assert delays[0] < delays[1] < delays[2]
+    assert delivery_module._rest_s(0.02, waited, waiting) == pytest.approx(rest_s)
+    assert delivery_module._rest_s(3600.0, waited, waiting) <= 1.0

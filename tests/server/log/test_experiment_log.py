@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from server.errors import OutcomeConflictError, StorageUnavailableError, UnknownPredictionError
-from server.log import delivery as writer_module
-from server.log.delivery import SpoolWriter
+from server.log import delivery as delivery_module
+from server.log.delivery import Delivery
 from server.log.experiment_log import ExperimentLog
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
+from server.log.spool.file import SpoolCounts
 from server.log.spool.folder import count_spooled
-from server.log.spool.rows import SpoolCounts, SpooledRow
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -65,21 +66,20 @@ async def test_held_outcomes_find_their_predictions_once_mongodb_is_back(
     spool: Spool, store: MongoStore, make_record: MakeRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early, late = make_record(1), make_record(2)
-    await store.add([SpooledRow(r.prediction_id, r.to_json(), None) for r in (early, late)])
+    await store.add([early, late])
     await store.add_outcome(late.prediction_id, SKIPPED)
     for prediction_id in (early.prediction_id, late.prediction_id, UNKNOWN):
         await spool.hold_outcome(prediction_id, HEARD)
-    writer = SpoolWriter(spool, store)
-    await writer.stop(within_s=20)
+    delivery = Delivery(spool, store)
+    await delivery.stop(within_s=20)
     # The unknown one may be in another machine's spool: it waits. The late one lost to another outcome.
     assert count_spooled(tmp_path / "spool") == SpoolCounts(held_outcomes=1, dead_outcomes=1)
     with pytest.raises(OutcomeConflictError):
         await store.add_outcome(early.prediction_id, SKIPPED)
 
-    monkeypatch.setattr(writer_module, "_GIVE_UP_AFTER_S", -1.0)
-    await spool.postpone_outcomes(await spool.read_outcomes(10), -1)
-    spool._committer._file.connection.execute("UPDATE outcomes SET next_try = 0")
-    await writer.stop(within_s=20)
+    monkeypatch.setattr(delivery_module, "_GIVE_UP_AFTER_S", -1e9)  # they are of 2030
+    await spool.run(lambda file: file.postpone_outcomes([UNKNOWN], -1))
+    await delivery.stop(within_s=20)
     assert count_spooled(tmp_path / "spool") == SpoolCounts(dead_outcomes=2)
     assert spool.held_outcomes == 0
 
@@ -92,7 +92,7 @@ async def test_an_unknown_prediction_is_told_apart_once_mongodb_answers(
     with pytest.raises(UnknownPredictionError):
         await log.add_outcome(UNKNOWN, HEARD)
     await log.add_outcome(make_record(1).prediction_id, HEARD)
-    await SpoolWriter(spool, store).stop(within_s=20)
+    await Delivery(spool, store).stop(within_s=20)
     await log.add_outcome(make_record(1).prediction_id, HEARD)
     with pytest.raises(OutcomeConflictError):
         await log.add_outcome(make_record(1).prediction_id, SKIPPED)
@@ -100,8 +100,7 @@ async def test_an_unknown_prediction_is_told_apart_once_mongodb_answers(
 
 async def test_a_dead_letters_outcome_is_kept_with_it(spool: Spool, make_record: MakeRecord) -> None:
     await spool.append(make_record(1))
-    (row,) = await spool.read(1)
-    await spool.bury(row, "too odd")
+    await spool.run(lambda file: file.dead_letter(make_record(1).prediction_id, "too odd"))
     assert await spool.add_outcome(make_record(1).prediction_id, HEARD)
     with pytest.raises(OutcomeConflictError):
         await spool.add_outcome(make_record(1).prediction_id, SKIPPED)
@@ -112,9 +111,9 @@ async def test_the_kept_outcome_may_come_again_after_another_one_was_refused(
 ) -> None:
     """The refused one is a dead letter; it must not answer for the prediction."""
     known = make_record(1)
-    await store.add([SpooledRow(known.prediction_id, known.to_json(), HEARD.to_json())])
+    await store.add([replace(known, outcome=HEARD)])
     await spool.hold_outcome(known.prediction_id, SKIPPED)
-    await SpoolWriter(spool, store).stop(within_s=20)
+    await Delivery(spool, store).stop(within_s=20)
     log = ExperimentLog(spool, store)
     await log.add_outcome(known.prediction_id, HEARD)
     with pytest.raises(OutcomeConflictError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -9,9 +10,9 @@ from msgspec.structs import replace
 from server.errors import StartError
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.rows import SpooledRow
+from server.log.spool.file import SpoolFile
 from server.report import Phase
-from server.report.query import reading
+from server.report.query import read_phases, read_predictions, read_report
 
 MakeRecord = Callable[[int], PredictionRecord]
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -22,32 +23,38 @@ async def test_only_the_phase_that_is_told_is_read(mongodb_uri: str, make_record
     store = MongoStore(mongodb_uri)
     phases = ("aaaa", "bbbb", "aaaa", "bbbb")
     records = [
-        replace(make_record(n), phase=phase, requested_at=NOON + timedelta(hours=n))
+        replace(make_record(n), phase=phase, requested_at=NOON + timedelta(hours=n), outcome=HEARD)
         for n, phase in enumerate(phases)
     ]
-    await store.add([SpooledRow(r.prediction_id, r.to_json(), HEARD.to_json()) for r in records])
+    await store.add(records)
+    found = await read_phases(store)
+    assert found == [
+        Phase("model-comparison", "aaaa", 2, NOON, NOON + timedelta(hours=2)),
+        Phase("model-comparison", "bbbb", 2, NOON + timedelta(hours=1), NOON + timedelta(hours=3)),
+    ]
+    logged = await read_predictions(store, found[0])
+    assert sorted(logged, key=lambda p: p.prediction_id) == [records[0], records[2]]
+
+    since = NOON + timedelta(hours=2)
+    found = await read_phases(store, since)
+    assert [phase.n for phase in found] == [1, 1]
+    assert await read_predictions(store, found[0], since) == [records[2]]
     await store.close()
-    async with reading(mongodb_uri, None) as reader:
-        found = await reader.phases()
-        assert found == [
-            Phase("model-comparison", "aaaa", 2, NOON, NOON + timedelta(hours=2)),
-            Phase("model-comparison", "bbbb", 2, NOON + timedelta(hours=1), NOON + timedelta(hours=3)),
-        ]
-        logged = await reader.predictions(found[0])
-    assert {p.prediction_id for p in logged} == {records[0].prediction_id, records[2].prediction_id}
-    assert {(p.phase, p.outcome_skipped) for p in logged} == {("aaaa", False)}
-
-    async with reading(mongodb_uri, NOON + timedelta(hours=2)) as reader:
-        found = await reader.phases()
-        assert [phase.n for phase in found] == [1, 1]
-        assert [p.prediction_id for p in await reader.predictions(found[0])] == [records[2].prediction_id]
 
 
-async def test_nothing_logged_has_no_phases_and_a_mongodb_that_is_away_is_one_clear_error(
-    mongodb_uri: str,
+async def test_where_nothing_was_logged_there_is_no_report(
+    mongodb_uri: str, tmp_path: Path, make_record: MakeRecord
 ) -> None:
-    async with reading(mongodb_uri, None) as reader:
-        assert await reader.phases() == []
+    """A command in the wrong folder that exits with 0 would pass for an experiment without results."""
+    spool = tmp_path / "spool"
+    with pytest.raises(StartError, match=f"{mongodb_uri} holds no prediction, and none waits in {spool}"):
+        await read_report(mongodb_uri, tmp_path / "mongodb", spool)
+    with pytest.raises(StartError, match=f"{tmp_path / 'mongodb'} holds no database"):
+        await read_report(None, tmp_path / "mongodb", spool)
     with pytest.raises(StartError, match="no answer from MongoDB"):
-        async with reading("mongodb://user:secret@127.0.0.1:9", None) as reader:
-            await reader.phases()
+        await read_report("mongodb://user:secret@127.0.0.1:9", tmp_path / "mongodb", spool)
+    file = SpoolFile(spool / "0.sqlite3")
+    file.insert([make_record(1)])
+    file.close()
+    report = await read_report(mongodb_uri, tmp_path / "mongodb", spool)  # on its way, and so no mistake
+    assert report.health.n_waiting_in_spool == 1

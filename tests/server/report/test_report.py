@@ -2,15 +2,17 @@
 
 import json
 import math
-from dataclasses import replace
+import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
-from server.log.spool.rows import SpoolCounts
+from server.log.record import Outcome, PredictionRecord
+from server.log.spool.file import SpoolCounts
 from server.report import ExperimentReport, Phase, PhaseNotFoundError, choose_phase, make_report
-from server.report.frame import LoggedPrediction, read_frame
+from server.report.frame import read_frame
 from server.report.page import render_page
 from server.report.terminal import show
 from tests.browser import PHONE_PX, ReportBrowser
@@ -19,8 +21,12 @@ from tests.server.experiments import START, simulate
 BETTER = (0.02, 0.6)  # the advanced arm knows the truth, the simple one hardly does
 
 
+def happened(skipped: bool | None) -> Outcome | None:
+    return None if skipped is None else Outcome(skipped, 1000, START)
+
+
 def report_on(
-    predictions: list[LoggedPrediction], metric: str = "accuracy", spooled: SpoolCounts | None = None
+    predictions: list[PredictionRecord], metric: str = "accuracy", spooled: SpoolCounts | None = None
 ) -> ExperimentReport:
     """Reports on predictions of one phase."""
     times = [p.requested_at for p in predictions]
@@ -31,6 +37,13 @@ def report_on(
     phases = [phase] if phase else []
     frame = read_frame(predictions)
     return make_report(frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric)
+
+
+def terminal_text(report: ExperimentReport) -> str:
+    with open(os.devnull, "w") as nowhere:
+        console = Console(width=80, record=True, file=nowhere)
+        show(report, console)
+    return console.export_text()
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +60,7 @@ def test_the_figures_of_a_hand_worked_arm() -> None:
     template = replace(simulate(n=1)[0], arm="a", listener_id=None)
     rows = [(0.8, False, False), (0.4, True, True), (0.9, False, True), (0.5, False, None)]
     told = [
-        replace(template, prediction_id=str(i), play_through_probability=p, skipped=s, outcome_skipped=o)
+        replace(template, prediction_id=str(i), play_through_probability=p, skipped=s, outcome=happened(o))
         for i, (p, s, o) in enumerate(rows)
     ]
     arm = report_on(told).arms["a"]
@@ -134,8 +147,7 @@ def test_listeners_in_several_arms_are_told() -> None:
 
 def test_outcomes_that_come_back_from_one_arm_more_often_are_told() -> None:
     partial = [
-        replace(p, outcome_skipped=None) if p.arm == "simple" and i % 3 == 0 else p
-        for i, p in enumerate(simulate())
+        replace(p, outcome=None) if p.arm == "simple" and i % 3 == 0 else p for i, p in enumerate(simulate())
     ]
     assert "outcomes come back from some arms more often" in report_on(partial).verdict
 
@@ -156,18 +168,21 @@ def test_refused_outcomes_forbid_no_verdict(clear: ExperimentReport) -> None:
     ("predictions", "verdict"),
     [
         ([], "Nothing can be said yet: no outcome has been recorded."),
-        ([replace(p, outcome_skipped=None) for p in simulate(n=400)], "no outcome has been recorded"),
+        ([replace(p, outcome=None) for p in simulate(n=400)], "no outcome has been recorded"),
         (simulate(n=100, listeners=8), "fewer than ten listeners"),
-        ([replace(p, arm="a", arm_probability=1.0) for p in simulate(n=50)], "There is nothing to compare"),
+        (
+            [replace(p, arm="a", arm_probability=1.0, digest="") for p in simulate(n=50)],
+            "There is nothing to compare",
+        ),
         (simulate(n=1), "only simple has outcomes"),
         (
-            [replace(p, outcome_skipped=None) if i else p for i, p in enumerate(simulate(n=50))],
+            [replace(p, outcome=None) if i else p for i, p in enumerate(simulate(n=50))],
             "only simple has outcomes",
         ),
-        ([replace(p, outcome_skipped=p.skipped) for p in simulate(n=400)], "no listener differs"),
+        ([replace(p, outcome=happened(p.skipped)) for p in simulate(n=400)], "no listener differs"),
         (
             [
-                replace(p, outcome_skipped=True, skipped=True, play_through_probability=0.0)
+                replace(p, outcome=happened(True), skipped=True, play_through_probability=0.0)
                 for p in simulate(n=400)
             ],
             "no listener differs",
@@ -176,7 +191,7 @@ def test_refused_outcomes_forbid_no_verdict(clear: ExperimentReport) -> None:
         ([replace(p, listener_id=None) for p in simulate(n=50)], "No arm is shown to be better"),
     ],
 )
-def test_too_little_is_said_to_be_too_little(predictions: list[LoggedPrediction], verdict: str) -> None:
+def test_too_little_is_said_to_be_too_little(predictions: list[PredictionRecord], verdict: str) -> None:
     report = report_on(predictions)
     assert verdict in report.verdict
     for metric in ("brier", "log_loss"):
@@ -195,11 +210,35 @@ def test_the_json_has_the_published_shape(clear: ExperimentReport) -> None:
     assert {"difference", "ci95", "p_value", "always_valid_ci95"} <= told["comparisons"][0].keys()
 
 
+def test_what_is_no_number_is_null_in_the_json() -> None:
+    odd = [replace(p, play_through_probability=math.nan) for p in simulate(n=300)]
+    told = json.dumps(report_on(odd).to_json(), allow_nan=False)
+    assert json.loads(told)["arms"]["simple"]["brier"] is None
+
+
+def test_two_artifacts_of_one_name_and_number_are_two_arms() -> None:
+    """Whose files were replaced is another model; what was logged before digests is a group of its own."""
+    digests = ("a" * 16, "b" * 16, "")
+    mixed = [replace(p, arm="simple", digest=digests[i % 3]) for i, p in enumerate(simulate(n=300))]
+    report = report_on(mixed)
+    assert {name: (arm.n, arm.digest) for name, arm in report.arms.items()} == {
+        "simple aaaaaaaaaaaaaaaa": (100, "a" * 16),
+        "simple bbbbbbbbbbbbbbbb": (100, "b" * 16),
+        "simple (no digest)": (100, ""),
+    }
+
+
+def test_heading_and_sign_of_a_difference_agree(clear: ExperimentReport) -> None:
+    """The advanced arm is the more accurate one."""
+    assert (clear.comparisons[0].first, clear.comparisons[0].second) == ("advanced", "simple")
+    text = terminal_text(clear)
+    accuracy = text.index("accuracy", text.index("Comparison: simple minus advanced"))
+    assert "-0.158" in text[accuracy : accuracy + 40]
+    assert "second arm minus first" not in text
+
+
 def test_the_terminal_shows_it_all_in_80_columns(clear: ExperimentReport) -> None:
-    console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
-    show(clear, console)
-    console.file.close()
-    text = console.export_text()
+    text = terminal_text(clear)
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     for word in ("Health", "sample ratio", "simple@1", "always valid", clear.verdict[:40]):

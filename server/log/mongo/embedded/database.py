@@ -11,16 +11,19 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from server.errors import StartError
+from server.log.lock import lock_folder
 from server.log.mongo.embedded import child
 from server.log.mongo.uri import DEFAULT_DATABASE
-from server.log.spool.folder_lock import lock_folder
 
 PROGRAM = "secantusd-py"
 _START_TIMEOUT_S = 30.0
@@ -41,13 +44,7 @@ class EmbeddedMongo:
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, port: int = 0) -> str:
-        """Starts the database and waits until it answers.
-
-        Args:
-            port: Loopback port; 0 picks a free one.
-
-        Returns:
-            Its URI, which names the database too.
+        """Starts the database on a loopback port, a free one for 0; returns its URI once it answers.
 
         Raises:
             StartError: When it is not installed, does not start, or another process runs it in this folder.
@@ -137,6 +134,24 @@ class EmbeddedMongo:
                 _log.info("embedded_mongodb_restarted")
 
 
+@asynccontextmanager
+async def embedded_mongodb(
+    directory: Path, announce: Callable[[str], None] = lambda line: None
+) -> AsyncIterator[str]:
+    """Runs the database below a folder for the duration of a block, and yields its URI.
+
+    Raises:
+        StartError: See `EmbeddedMongo.start`.
+    """
+    embedded = EmbeddedMongo(directory)
+    uri = await embedded.start()
+    try:
+        announce(f"embedded MongoDB at {uri}")
+        yield uri
+    finally:
+        await embedded.stop()
+
+
 def find_program() -> Path | None:
     """Returns the database's executable beside this Python's, or on the PATH; None when there is none."""
     beside = Path(sys.executable).parent / PROGRAM
@@ -152,14 +167,7 @@ async def running_uri(directory: Path) -> str | None:
         uri = (directory / "uri").read_text().strip()
     except OSError:
         return None
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(uri, serverSelectionTimeoutMS=1_000)
-    try:
-        await client.admin.command("ping")
-    except PyMongoError:
-        return None
-    finally:
-        await client.close()
-    return uri
+    return uri if await asyncio.to_thread(_answers, urlsplit(uri).port or 0) else None
 
 
 def _end_orphan(pid_file: Path) -> None:
@@ -177,19 +185,15 @@ def _end_orphan(pid_file: Path) -> None:
 
 
 def _answers(port: int) -> bool:
-    """Says whether a MongoDB answers on a loopback port."""
-    with contextlib.suppress(OSError):
-        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    """Returns whether a MongoDB answers on a loopback port."""
+    with contextlib.suppress(OSError, PyMongoError):
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()  # sooner than a client gives up
         client: MongoClient[dict[str, object]] = MongoClient(
             "127.0.0.1", port, serverSelectionTimeoutMS=1_000, directConnection=True
         )
-        try:
+        with contextlib.closing(client):
             client.admin.command("ping")
-            return True
-        except PyMongoError:
-            return False
-        finally:
-            client.close()
+        return True
     return False
 
 

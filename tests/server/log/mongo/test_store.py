@@ -1,5 +1,7 @@
 """The experiment log in the real embedded database."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
@@ -13,10 +15,9 @@ from server.errors import (
     StorageUnavailableError,
     UnknownPredictionError,
 )
-from server.log.mongo.documents import PredictionDocument, stored_form
+from server.log.mongo.documents import PredictionDocument, to_record, to_stored
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.rows import HeldOutcome, SpooledRow
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
@@ -30,22 +31,22 @@ async def store(mongodb_uri: str) -> AsyncIterator[MongoStore]:
     await store.close()
 
 
-def spooled(record: PredictionRecord, outcome: Outcome | None = None) -> SpooledRow:
-    return SpooledRow(record.prediction_id, record.to_json(), outcome.to_json() if outcome else None)
+def with_outcome(record: PredictionRecord, outcome: Outcome) -> PredictionRecord:
+    return replace(record, outcome=outcome)
 
 
 async def outcomes() -> dict[str, Outcome | None]:
     found = await PredictionDocument.find_all().to_list()
-    return {d.id: d.outcome.to_outcome() if d.outcome else None for d in found}
+    return {d.id: Outcome(**d.outcome.model_dump()) if d.outcome else None for d in found}
 
 
 async def test_rows_stored_twice_are_there_once_and_gain_their_outcome(
     store: MongoStore, make_record: MakeRecord
 ) -> None:
     first, second, third = (make_record(n) for n in range(3))
-    assert await store.add([spooled(first), spooled(second)]) == []
+    assert await store.add([first, second]) == []
     # As after a crash between MongoDB's answer and the spool's: known rows again, beside a new one.
-    assert await store.add([spooled(first, HEARD), spooled(second), spooled(third, SKIPPED)]) == []
+    assert await store.add([with_outcome(first, HEARD), second, with_outcome(third, SKIPPED)]) == []
     assert await outcomes() == {
         first.prediction_id: HEARD,
         second.prediction_id: None,
@@ -61,9 +62,9 @@ async def test_a_duplicate_in_another_unique_index_is_not_taken_for_stored(
     collection = PredictionDocument.get_pymongo_collection()
     await collection.create_index([("track_id", 1)], name="somebodys", unique=True)
     first, second = make_record(1), make_record(2)
-    assert await store.add([spooled(first)]) == []
-    (refusal,) = await store.add([spooled(first, HEARD), spooled(second)])
-    assert refusal.dead == spooled(second)
+    assert await store.add([first]) == []
+    (refusal,) = await store.add([with_outcome(first, HEARD), second])
+    assert refusal.prediction_id == second.prediction_id
     assert "somebodys" in refusal.reason
     assert await outcomes() == {first.prediction_id: HEARD}
 
@@ -72,37 +73,27 @@ async def test_an_outcome_that_lost_to_another_machines_is_told(
     store: MongoStore, make_record: MakeRecord
 ) -> None:
     record = make_record(1)
-    await store.add([spooled(record)])
+    await store.add([record])
     await store.add_outcome(record.prediction_id, HEARD)
-    (refusal,) = await store.add([spooled(record, SKIPPED)])
-    assert isinstance(refusal.dead, HeldOutcome)
-    assert refusal.dead.outcome == SKIPPED.to_json()
+    (refusal,) = await store.add([with_outcome(record, SKIPPED)])
+    assert refusal.late_outcome == SKIPPED
     assert await outcomes() == {record.prediction_id: HEARD}
 
 
 async def test_the_first_outcome_wins(store: MongoStore, make_record: MakeRecord) -> None:
     known = make_record(1).prediction_id
-    await store.add([spooled(make_record(1))])
+    await store.add([make_record(1)])
     await store.add_outcome(known, HEARD)
     await store.add_outcome(known, Outcome(False, 9000, datetime.now(UTC)))
     with pytest.raises(OutcomeConflictError):
         await store.add_outcome(known, SKIPPED)
-    await store.add([spooled(make_record(1), SKIPPED)])
+    await store.add([with_outcome(make_record(1), SKIPPED)])
     assert await outcomes() == {known: HEARD}
 
 
 async def test_an_unknown_prediction_is_told_apart(store: MongoStore) -> None:
     with pytest.raises(UnknownPredictionError):
         await store.add_outcome("f" * 24, HEARD)
-
-
-async def test_what_makes_no_document_is_refused_and_the_rest_stored(
-    store: MongoStore, make_record: MakeRecord
-) -> None:
-    odd = SpooledRow("e" * 24, '{"model": 1}', None)
-    (refusal,) = await store.add([odd, spooled(make_record(1))])
-    assert refusal.dead is odd
-    assert list(await outcomes()) == [make_record(1).prediction_id]
 
 
 async def test_what_mongodb_will_never_take_is_refused_and_the_rest_stored(
@@ -112,8 +103,8 @@ async def test_what_mongodb_will_never_take_is_refused_and_the_rest_stored(
     database = PredictionDocument.get_pymongo_collection().database
     validator = {"$jsonSchema": {"properties": {"_id": {"enum": [make_record(1).prediction_id]}}}}
     await database.command({"collMod": "predictions", "validator": validator})
-    (refusal,) = await store.add([spooled(make_record(1)), spooled(make_record(2))])
-    assert refusal.dead.prediction_id == make_record(2).prediction_id
+    (refusal,) = await store.add([make_record(1), make_record(2)])
+    assert refusal.prediction_id == make_record(2).prediction_id
     assert list(await outcomes()) == [make_record(1).prediction_id]
 
 
@@ -132,7 +123,7 @@ async def test_the_queries_that_people_make_have_their_indexes(store: MongoStore
 async def test_a_mongodb_that_is_away_is_unavailable(make_record: MakeRecord) -> None:
     store = MongoStore("mongodb://127.0.0.1:9")
     with pytest.raises(StorageUnavailableError):
-        await store.add([spooled(make_record(1))])
+        await store.add([make_record(1)])
     with pytest.raises(StorageUnavailableError):
         await store.add_outcome("f" * 24, HEARD)
     await store.close()
@@ -175,19 +166,40 @@ async def test_what_is_stored_is_what_its_document_would_be(
 ) -> None:
     await store.connect()  # no document can be made before
     for outcome in (None, HEARD):
-        stored = stored_form(make_record(1), outcome)
+        record = replace(make_record(1), outcome=outcome)
+        stored = to_stored(record)
         assert PredictionDocument(**stored).model_dump(by_alias=True) == {
             **stored,
             "favourite_genres": list(stored["favourite_genres"]),
         }
+        assert to_record({**stored, "of_a_later_release": 1}) == record
+
+
+async def test_a_document_of_an_earlier_release_is_taken_and_read(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    await store.connect()
+    earlier = {name: value for name, value in to_stored(make_record(1)).items() if name != "digest"}
+    await PredictionDocument.get_pymongo_collection().insert_one(earlier)
+    assert [found async for found in store.find({})] == [replace(make_record(1), digest="")]
+
+
+async def test_a_host_that_takes_connections_and_never_answers_is_away_within_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}")
+        async with asyncio.timeout(10):
+            with pytest.raises(StorageUnavailableError):
+                await store.connect()
+        await store.close()
 
 
 async def test_mongodb_itself_checks_each_write(store: MongoStore, make_record: MakeRecord) -> None:
-    good = stored_form(make_record(1), HEARD)
+    good = to_stored(with_outcome(make_record(1), HEARD))
     await store.connect()
     collection = PredictionDocument.get_pymongo_collection()
     for field, wrong in (
         ("_id", "short"),
+        ("digest", 7),
         ("arm_probability", 0.0),
         ("play_through_probability", 1.5),
         ("skipped", "yes"),
@@ -207,8 +219,8 @@ async def test_an_impossible_record_becomes_a_refusal_and_the_rest_is_stored(
 ) -> None:
     wrong = replace(make_record(1), play_through_probability=1.5)
     inexpressible = replace(make_record(2), latency_us=1 << 70)
-    refusals = await store.add([spooled(record) for record in (wrong, inexpressible, make_record(3))])
-    assert {refusal.dead.prediction_id for refusal in refusals} == {
+    refusals = await store.add([wrong, inexpressible, make_record(3)])
+    assert {refusal.prediction_id for refusal in refusals} == {
         wrong.prediction_id,
         inexpressible.prediction_id,
     }
@@ -235,10 +247,10 @@ async def test_the_store_remembers_whether_mongodb_is_there(
     store: MongoStore, make_record: MakeRecord
 ) -> None:
     store.away = True
-    await store.add([spooled(make_record(1))])
+    await store.add([make_record(1)])
     assert not store.away
     gone = MongoStore("mongodb://127.0.0.1:9")
     with pytest.raises(StorageUnavailableError):
-        await gone.add([spooled(make_record(1))])
+        await gone.add([make_record(1)])
     assert gone.away
     await gone.close()

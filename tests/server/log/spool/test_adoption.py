@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError
+from server.log.lock import lock_file
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool import folder as spool_folder
-from server.log.spool.adoption import take_over
-from server.log.spool.file import SpoolFile
+from server.log.spool.adoption import move_all
+from server.log.spool.file import SpoolCounts, SpoolFile
 from server.log.spool.folder import count_spooled
-from server.log.spool.rows import SpoolCounts
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -29,6 +29,14 @@ SKIPPED = Outcome(skipped=True, listened_ms=1000, recorded_at=datetime(2030, 1, 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "spool"
+
+
+async def oldest(spool: Spool, limit: int = 10) -> list[PredictionRecord]:
+    return await spool.run(lambda file: file.oldest(limit))
+
+
+async def remove(spool: Spool, records: list[PredictionRecord]) -> None:
+    await spool.run(lambda file: file.remove(records))
 
 
 def open_spool(folder: Path, worker: int, **changes: int) -> Spool:
@@ -52,8 +60,8 @@ async def test_an_outcome_reaches_a_prediction_in_another_workers_spool(
         with pytest.raises(OutcomeConflictError):
             await spool.add_outcome(known, SKIPPED)
     assert not await mine.add_outcome("f" * 24, HEARD)
-    (row,) = await other.read(10)
-    assert row.outcome == HEARD.to_json()
+    (row,) = await oldest(other)
+    assert row.outcome == HEARD
     assert (mine.depth, other.depth) == (0, 1)
     await mine.close()
     await other.close()
@@ -70,15 +78,13 @@ async def test_a_held_outcome_is_kept_once_for_all_workers(folder: Path) -> None
     await mine.close()
     await other.close()
     reopened = open_spool(folder, 0)
-    assert reopened.filled.is_set()
-    (held,) = await reopened.read_outcomes(10)
-    assert held.outcome == HEARD.to_json()
-    await reopened.postpone_outcomes([held], 60)
-    assert await reopened.read_outcomes(10) == []
+    assert await reopened.run(lambda file: file.held_outcomes(10)) == {"a" * 24: HEARD}
+    await reopened.run(lambda file: file.postpone_outcomes(["a" * 24], 60))
+    assert await reopened.run(lambda file: file.held_outcomes(10)) == {}
     await reopened.close()
 
 
-async def test_what_an_ended_worker_left_is_taken_over(folder: Path, make_record: MakeRecord) -> None:
+async def test_what_an_ended_worker_left_is_adopted(folder: Path, make_record: MakeRecord) -> None:
     living = open_spool(folder, 1)
     await living.append(make_record(3))
     ended = open_spool(folder, 7)
@@ -88,31 +94,31 @@ async def test_what_an_ended_worker_left_is_taken_over(folder: Path, make_record
     await ended.hold_outcome("a" * 24, SKIPPED)
     await ended.close()
 
-    heir = open_spool(folder, 0)
-    assert [row.outcome for row in await heir.read(10)] == [None, HEARD.to_json()]
-    assert [held.prediction_id for held in await heir.read_outcomes(10)] == ["a" * 24]
-    assert (heir.depth, heir.held_outcomes, living.depth) == (2, 1, 1)
-    await heir.close()
+    adopter = open_spool(folder, 0)
+    assert [row.outcome for row in await oldest(adopter)] == [None, HEARD]
+    assert await adopter.run(lambda file: file.held_outcomes(10)) == {"a" * 24: SKIPPED}
+    assert (adopter.depth, adopter.held_outcomes, living.depth) == (2, 1, 1)
+    await adopter.close()
     await living.close()
     assert count_spooled(folder) == SpoolCounts(waiting=3, held_outcomes=1)
 
 
-async def test_a_take_over_that_was_cut_off_repeats_nothing(folder: Path, make_record: MakeRecord) -> None:
+async def test_an_adoption_that_was_cut_off_repeats_nothing(folder: Path, make_record: MakeRecord) -> None:
     first, second = SpoolFile(folder / "0.sqlite3"), SpoolFile(folder / "1.sqlite3")
-    row = (make_record(1).prediction_id, make_record(1).to_json())
-    first.insert([row])  # as after a crash between the two commits: it is in both
-    second.insert([row])
-    second.join(row[0], HEARD)
-    take_over(first, second)
+    record = make_record(1)
+    first.insert([record])  # as after a crash between the two commits: it is in both
+    second.insert([record])
+    second.join(record.prediction_id, HEARD)
+    move_all(second, first)
     (taken,) = first.oldest(10)
-    assert taken.outcome == HEARD.to_json()
+    assert taken.outcome == HEARD
     assert (first.counts().waiting, second.counts().waiting) == (1, 0)
     first.close()
     second.close()
 
 
 @pytest.mark.parametrize("held_here", [False, True])
-async def test_a_take_over_that_meets_another_outcome_keeps_the_one_that_is_here_and_says_so(
+async def test_an_adoption_that_meets_another_outcome_keeps_the_one_that_is_here_and_says_so(
     folder: Path, make_record: MakeRecord, held_here: bool
 ) -> None:
     here, there = SpoolFile(folder / "0.sqlite3"), SpoolFile(folder / "1.sqlite3")
@@ -122,9 +128,9 @@ async def test_a_take_over_that_meets_another_outcome_keeps_the_one_that_is_here
         there.hold(known, SKIPPED)
     else:
         for file, outcome in ((here, HEARD), (there, SKIPPED)):
-            file.insert([(known, make_record(1).to_json())])
+            file.insert([make_record(1)])
             file.join(known, outcome)
-    take_over(here, there)
+    move_all(there, here)
     with pytest.raises(OutcomeConflictError):
         here.join(known, SKIPPED)
     assert here.join(known, HEARD)
@@ -137,11 +143,11 @@ async def test_a_take_over_that_meets_another_outcome_keeps_the_one_that_is_here
 async def test_an_outcome_finds_a_prediction_that_moves_while_it_is_looked_for(
     folder: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It had looked at the heir before the row came there, and at the old file after the row had left."""
-    heir, ended = SpoolFile(folder / "0.sqlite3"), SpoolFile(folder / "2.sqlite3")
+    """It had looked at the adopter before the row came there, and at the old file after the row had left."""
+    adopter, ended = SpoolFile(folder / "0.sqlite3"), SpoolFile(folder / "2.sqlite3")
     known = make_record(1).prediction_id
-    ended.insert([(known, make_record(1).to_json())])
-    living = [spool_folder.claim(folder / f"{worker}.sqlite3") for worker in (0, 2)]
+    ended.insert([make_record(1)])
+    living = [lock_file(folder / f"{worker}.lock") for worker in (0, 2)]
     spool = open_spool(folder, 1)
     for lock in living:
         lock.close()
@@ -149,14 +155,14 @@ async def test_an_outcome_finds_a_prediction_that_moves_while_it_is_looked_for(
 
     def has_and_then_it_moves(file: SpoolFile, prediction_id: str) -> bool:
         found = has(file, prediction_id)
-        take_over(heir, ended)
+        move_all(ended, adopter)
         return found
 
     monkeypatch.setattr(SpoolFile, "has", has_and_then_it_moves)
     assert await spool.add_outcome(known, HEARD)
-    (row,) = heir.oldest(10)
-    assert row.outcome == HEARD.to_json()
-    heir.close()
+    (row,) = adopter.oldest(10)
+    assert row.outcome == HEARD
+    adopter.close()
     ended.close()
     await spool.close()
 
@@ -175,12 +181,12 @@ async def test_a_broken_file_of_an_ended_worker_keeps_nobody_from_starting(
     await spool.close()
 
 
-def test_two_processes_never_have_one_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = spool_folder.claim(folder / "0.sqlite3")
+def test_two_processes_never_own_one_file(folder: Path) -> None:
+    owned = SpoolFile(folder / "0.sqlite3", own=True)
     with pytest.raises(StartError, match="in use"):
-        spool_folder.claim(folder / "0.sqlite3", within_s=0)
-    lock.close()
-    spool_folder.claim(folder / "0.sqlite3", within_s=0).close()
+        SpoolFile(folder / "0.sqlite3", own=True)
+    owned.close()
+    SpoolFile(folder / "0.sqlite3", own=True).close()
 
 
 async def test_a_nearly_full_disk_refuses_predictions_and_still_delivers(
@@ -191,12 +197,12 @@ async def test_a_nearly_full_disk_refuses_predictions_and_still_delivers(
     spool = open_spool(folder, 0, min_free_bytes=100 << 20)
     await spool.append(make_record(1))
     room[0] = (100 << 20) - 1
-    with pytest.raises(SpoolFullError):
+    with pytest.raises(SpoolFullError, match="is full"):
         await spool.append(make_record(2))
     with pytest.raises(SpoolFullError):
         await spool.add_outcome(make_record(1).prediction_id, HEARD)
-    rows = await spool.read(10)
-    await spool.remove(rows)
+    rows = await oldest(spool)
+    await remove(spool, rows)
     assert (len(rows), spool.depth) == (1, 0)
     room[0] = 1000 << 20
     await spool.append(make_record(2))
@@ -233,8 +239,8 @@ async def test_a_disk_that_fills_up_refuses_loses_nothing_and_recovers(
     answered = spool.depth
     assert 100 < answered < 100_000
     delivered = 0
-    while rows := await spool.read(100):
-        await spool.remove(rows)
+    while rows := await oldest(spool, 100):
+        await remove(spool, rows)
         delivered += len(rows)
     assert delivered == answered
     # What left has made the file no smaller, but its room is used again, although the disk is as full as
@@ -260,7 +266,7 @@ async def test_the_write_ahead_log_never_fills_the_disk_when_it_is_copied_into_t
         except SpoolFullError:
             refused += 1
     assert spool_folder.free_bytes(small_disk / "0.sqlite3") > 1 << 19
-    while rows := await spool.read(100):
-        await spool.remove(rows)
+    while rows := await oldest(spool, 100):
+        await remove(spool, rows)
     assert spool.depth == 0
     await spool.close()

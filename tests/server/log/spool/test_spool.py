@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,14 +17,25 @@ from structlog.testing import capture_logs
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.file import SpoolFile
+from server.log.spool.file import SpoolCounts, SpoolFile
 from server.log.spool.folder import count_spooled
-from server.log.spool.rows import SpoolCounts
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
 SKIPPED = Outcome(skipped=True, listened_ms=1000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
+
+
+async def oldest(spool: Spool, limit: int = 10_000) -> list[PredictionRecord]:
+    return await spool.run(lambda file: file.oldest(limit))
+
+
+async def remove(spool: Spool, records: list[PredictionRecord]) -> None:
+    await spool.run(lambda file: file.remove(records))
+
+
+async def due(spool: Spool) -> dict[str, Outcome]:
+    return await spool.run(lambda file: file.held_outcomes(10))
 
 
 async def test_what_was_appended_is_there_after_reopening(tmp_path: Path, make_record: MakeRecord) -> None:
@@ -33,13 +46,8 @@ async def test_what_was_appended_is_there_after_reopening(tmp_path: Path, make_r
     await spool.close()
 
     reopened = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
-    assert reopened.filled.is_set()
     assert reopened.depth == 2
-    oldest, newest = await reopened.read(10)
-    assert PredictionRecord.from_json(oldest.body) == make_record(1)
-    assert oldest.outcome is not None
-    assert Outcome.from_json(oldest.outcome) == HEARD
-    assert (newest.prediction_id, newest.outcome) == (make_record(2).prediction_id, None)
+    assert await oldest(reopened) == [replace(make_record(1), outcome=HEARD), make_record(2)]
     await reopened.close()
 
 
@@ -66,7 +74,7 @@ asyncio.run(main())
 async def test_callers_that_wait_together_share_commits(tmp_path: Path, make_record: MakeRecord) -> None:
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=1000)
     statements: list[str] = []
-    spool._committer._file.connection.set_trace_callback(statements.append)
+    spool._committer.file.connection.set_trace_callback(statements.append)
     await asyncio.gather(*(spool.append(make_record(n)) for n in range(200)))
     assert spool.depth == 200
     assert statements.count("COMMIT") < 100
@@ -79,7 +87,7 @@ async def test_a_full_spool_refuses_and_recovers_once_rows_leave(
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=2)
     results = await asyncio.gather(*(spool.append(make_record(n)) for n in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [type(None), type(None), SpoolFullError]
-    await spool.remove(await spool.read(1))
+    await remove(spool, await oldest(spool, 1))
     await spool.append(make_record(3))
     assert spool.depth == 2
     await spool.close()
@@ -89,9 +97,9 @@ async def test_a_full_disk_refuses_and_keeps_what_was_answered(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=100_000)
-    (pages,) = spool._committer._file.connection.execute("PRAGMA page_count").fetchone()
+    (pages,) = spool._committer.file.connection.execute("PRAGMA page_count").fetchone()
     # SQLite reports that as a full disk.
-    spool._committer._file.connection.execute(f"PRAGMA max_page_count = {pages + 8}")
+    spool._committer.file.connection.execute(f"PRAGMA max_page_count = {pages + 8}")
     results: list[BaseException | None] = []
     for number in range(1000):
         results += await asyncio.gather(spool.append(make_record(number)), return_exceptions=True)
@@ -99,7 +107,7 @@ async def test_a_full_disk_refuses_and_keeps_what_was_answered(
     assert 0 < answered < 1000
     assert {type(result) for result in results[answered:]} == {SpoolFullError}
     assert spool.depth == answered
-    assert len(await spool.read(10_000)) == answered
+    assert len(await oldest(spool)) == answered
     await spool.close()
 
 
@@ -114,13 +122,13 @@ async def test_rows_that_come_and_go_at_the_same_time_are_all_counted(
             await asyncio.gather(*(spool.append(make_record(start + n)) for n in range(20)))
 
     async def empty() -> None:
-        while rows := await spool.read(7):
-            await spool.remove(rows)
+        while rows := await oldest(spool, 7):
+            await remove(spool, rows)
 
     filling = asyncio.create_task(fill())
     while not filling.done():
         await empty()
-    assert spool.depth == len(await spool.read(10_000))
+    assert spool.depth == len(await oldest(spool))
     await empty()
     assert spool.depth == 0
     await spool.close()
@@ -132,11 +140,11 @@ async def test_what_left_is_counted_although_its_caller_was_cut_off(
     """As when the server stops while a batch is being removed."""
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await asyncio.gather(*(spool.append(make_record(n)) for n in range(3)))
-    rows = await spool.read(10)
-    removal = asyncio.create_task(spool.remove(rows))
+    rows = await oldest(spool, 10)
+    removal = asyncio.create_task(remove(spool, rows))
     await asyncio.sleep(0)
     removal.cancel()
-    assert await spool.read(10) == []
+    assert await oldest(spool, 10) == []
     assert spool.depth == 0
     await spool.close()
 
@@ -149,10 +157,10 @@ async def test_rows_that_are_being_committed_count_towards_the_limit(
     release = threading.Event()
     insert = SpoolFile.insert
 
-    def slow_insert(file: SpoolFile, rows: Sequence[tuple[str, str]]) -> None:
+    def slow_insert(file: SpoolFile, records: Sequence[PredictionRecord]) -> None:
         taken.set()
         release.wait(30)
-        insert(file, rows)
+        insert(file, records)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SpoolFile, "insert", slow_insert)
@@ -169,31 +177,61 @@ async def test_rows_that_are_being_committed_count_towards_the_limit(
 
 
 async def test_a_disk_that_cannot_be_asked_refuses_and_recovers(
-    tmp_path: Path, make_record: MakeRecord
+    tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error there once ended the thread: every later call waited for ever."""
-    folder, elsewhere = tmp_path / "spool", tmp_path / "elsewhere"
-    spool = Spool(folder / "0.sqlite3", max_records=10)
+
+    def fail(path: Path) -> int:
+        raise OSError("the disk is away")
+
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.append(make_record(1))
-    folder.rename(elsewhere)
     with capture_logs() as logs:
-        for number in (2, 3):
-            with pytest.raises(SpoolFullError):
-                await spool.append(make_record(number))
-        assert len(await spool.read(10)) == 1  # delivery goes on
-        elsewhere.rename(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr("server.log.spool.committer.free_bytes", fail)
+            for number in (2, 3):
+                with pytest.raises(SpoolFullError):
+                    await spool.append(make_record(number))
+            assert len(await oldest(spool, 10)) == 1  # delivery goes on
         await spool.append(make_record(2))
     assert [line["event"] for line in logs] == ["spool_refuses", "spool_accepts"]
     assert spool.depth == 2
     await spool.close()
 
 
-async def test_a_file_that_was_deleted_takes_nothing_more(tmp_path: Path, make_record: MakeRecord) -> None:
+@pytest.mark.parametrize("whole_folder", [True, False])
+async def test_what_was_deleted_is_written_anew_and_nothing_is_lost(
+    tmp_path: Path, make_record: MakeRecord, whole_folder: bool
+) -> None:
+    folder = tmp_path / "spool"
+    spool, sibling = Spool(folder / "0.sqlite3", max_records=10), Spool(folder / "1.sqlite3", max_records=10)
+    for number in (1, 2):
+        await spool.append(make_record(number))
+    assert await sibling.add_outcome(make_record(1).prediction_id, HEARD)
+    (record, _) = await oldest(spool)
+    await spool.run(lambda file: file.dead_letter(record.prediction_id, "too odd"))
+    if whole_folder:
+        shutil.rmtree(folder)
+    else:
+        (folder / "0.sqlite3").unlink()
+    with capture_logs() as logs:
+        await spool.append(make_record(3))
+    assert [line["event"] for line in logs] == ["spool_restored"]
+    assert await sibling.add_outcome(make_record(2).prediction_id, HEARD)  # not in what was deleted
+    assert await oldest(spool) == [replace(make_record(2), outcome=HEARD), make_record(3)]
+    with pytest.raises(StartError, match="in use"):
+        SpoolFile(folder / "0.sqlite3", own=True)
+    await sibling.close()
+    await spool.close()
+    assert count_spooled(folder) == SpoolCounts(waiting=2, dead_letters=1)
+
+
+async def test_a_file_that_was_replaced_takes_nothing_more(tmp_path: Path, make_record: MakeRecord) -> None:
     """What is written to a deleted file is on disk only until the process ends."""
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     (tmp_path / "spool" / "0.sqlite3").unlink()
     (tmp_path / "spool" / "0.sqlite3").touch()
-    with pytest.raises(SpoolFullError):
+    with pytest.raises(SpoolFullError, match="cannot be written"):
         await spool.append(make_record(1))
     await spool.close()
 
@@ -212,9 +250,8 @@ async def test_an_equal_outcome_is_taken_again_and_another_one_refused(
     )
     assert isinstance(refused, OutcomeConflictError)
     assert appended is None
-    (row, _) = await spool.read(10)
-    assert row.outcome is not None
-    assert Outcome.from_json(row.outcome) == HEARD
+    (row, _) = await oldest(spool, 10)
+    assert row.outcome == HEARD
     assert not await spool.add_outcome("f" * 24, HEARD)
     await spool.close()
 
@@ -224,24 +261,23 @@ async def test_an_outcome_that_comes_while_its_row_is_on_the_way_to_mongodb_is_n
 ) -> None:
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.append(make_record(1))
-    on_the_way = await spool.read(10)
+    on_the_way = await oldest(spool, 10)
     assert await spool.add_outcome(make_record(1).prediction_id, HEARD)
-    await spool.remove(on_the_way)
-    (row,) = await spool.read(10)
+    await remove(spool, on_the_way)
+    (row,) = await oldest(spool, 10)
     assert row.outcome is not None
-    await spool.remove([row])
-    assert (await spool.read(10), spool.depth) == ([], 0)
-    assert not spool.filled.is_set()
+    await remove(spool, [row])
+    assert (await oldest(spool, 10), spool.depth) == ([], 0)
     await spool.close()
 
 
-async def test_a_buried_row_leaves_the_way_free_and_keeps_its_reason(
+async def test_a_dead_letter_leaves_the_way_free_and_keeps_its_reason(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.append(make_record(1))
-    (row,) = await spool.read(10)
-    await spool.bury(row, "too odd")
+    (row,) = await oldest(spool, 10)
+    await spool.run(lambda file: file.dead_letter(row.prediction_id, "too odd"))
     assert spool.depth == 0
     await spool.close()
     assert count_spooled(tmp_path / "spool") == SpoolCounts(0, 0, 1)
@@ -258,11 +294,13 @@ async def test_dead_predictions_are_counted_by_phase_and_apart_from_outcomes(
     records = [replace(make_record(n), phase=phase) for n, phase in enumerate(("old", "new", "new"))]
     for record in records:
         await spool.append(record)
-    for row in await spool.read(10):
-        await spool.bury(row, "too odd")
-    await spool.hold_outcome("a" * 24, HEARD)
-    (held,) = await spool.read_outcomes(10)
-    await spool.bury(held, "no such prediction was logged")
+
+    def refuse(file: SpoolFile) -> None:
+        for row in file.oldest(10):
+            file.dead_letter(row.prediction_id, "too odd")
+        file.dead_letter_outcome("a" * 24, HEARD, "no such prediction was logged")
+
+    await spool.run(refuse)
     assert (spool.depth, spool.held_outcomes) == (0, 0)
     await spool.close()
     counted = [
@@ -283,12 +321,11 @@ async def test_a_clock_that_is_set_back_keeps_no_outcome_from_being_due(
 ) -> None:
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
     await spool.hold_outcome("a" * 24, HEARD)
-    held = await spool.read_outcomes(10)
-    await spool.postpone_outcomes(held, 10)
-    assert await spool.read_outcomes(10) == []
+    await spool.run(lambda file: file.postpone_outcomes(["a" * 24], 10))
+    assert await due(spool) == {}
     now = time.time()
     monkeypatch.setattr("server.log.spool.file.time.time", lambda: now - 86_400)
-    assert await spool.read_outcomes(10) == held
+    assert await due(spool) == {"a" * 24: HEARD}
     await spool.close()
 
 
@@ -299,7 +336,7 @@ async def test_a_cancelled_caller_does_not_disturb_its_group(tmp_path: Path, mak
     await asyncio.sleep(0)
     impatient.cancel()
     await patient
-    assert make_record(2).prediction_id in [row.prediction_id for row in await spool.read(10)]
+    assert make_record(2).prediction_id in [row.prediction_id for row in await oldest(spool, 10)]
     await spool.close()
 
 
@@ -319,33 +356,54 @@ async def test_a_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> Non
         count_spooled(tmp_path / "spool")
 
 
-async def test_what_was_read_and_not_removed_is_still_to_be_moved(
-    tmp_path: Path, make_record: MakeRecord
-) -> None:
-    """Else the writer would wait for a new record before it tried again what MongoDB did not take."""
-    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
-    await spool.append(make_record(1))
-    rows = await spool.read(10)
-    assert spool.filled.is_set()
-    await spool.remove(rows)
-    await spool.read(10)
-    assert not spool.filled.is_set()
-    await spool.close()
-
-
-def test_a_group_of_any_size_is_added_read_and_removed(tmp_path: Path) -> None:
+def test_a_group_of_any_size_is_added_read_and_removed(tmp_path: Path, make_record: MakeRecord) -> None:
     file = SpoolFile(tmp_path / "0.sqlite3")
-    file.insert([(f"{n:024x}", f'{{"n": "ü\\n{n}"}}') for n in range(2500)])
+    records = [replace(make_record(n), track_id=f"ü\n{n}") for n in range(2500)]
+    file.insert(records)
     assert file.join(f"{7:024x}", HEARD)
-    rows = file.oldest(2500)
-    assert [row.body for row in rows] == [f'{{"n": "ü\\n{n}"}}' for n in range(2500)]
-    assert [row.outcome for row in rows if row.outcome] == [HEARD.to_json()]
-    assert file.remove(rows) == 2500
-    assert file.oldest(1) == []
+    found = file.oldest(2500)
+    assert found == [replace(r, outcome=HEARD) if n == 7 else r for n, r in enumerate(records)]
+    assert file.waiting == 2500
+    file.remove(found)
+    assert (file.waiting, file.oldest(1)) == (0, [])
     file.close()
 
 
-def test_a_record_of_an_earlier_release_is_read(make_record: MakeRecord) -> None:
+def test_what_earlier_releases_spooled_is_read(tmp_path: Path, make_record: MakeRecord) -> None:
+    """They knew no digests, wrote times another way, and gave outcomes in any spelling."""
+    file = SpoolFile(tmp_path / "0.sqlite3")
     record = make_record(1)
     fields = asdict(record) | {"requested_at": record.requested_at.isoformat()}
-    assert PredictionRecord.from_json(json.dumps(fields)) == record
+    fields = {name: value for name, value in fields.items() if name not in ("digest", "outcome")}
+    outcome = json.dumps(asdict(HEARD) | {"recorded_at": HEARD.recorded_at.isoformat()})
+    insert = "INSERT INTO predictions VALUES (?, ?, ?)"
+    file.connection.execute(insert, (record.prediction_id, json.dumps(fields), outcome))
+    file.count()
+    found = file.oldest(10)
+    assert found == [replace(record, digest="", outcome=HEARD)]
+    file.remove(found)
+    assert (file.waiting, file.counts()) == (0, SpoolCounts())
+    file.close()
+
+
+def test_what_cannot_be_read_becomes_a_dead_letter_and_holds_up_nothing(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    file = SpoolFile(tmp_path / "0.sqlite3")
+    file.insert([make_record(1)])
+    file.connection.execute("INSERT INTO predictions VALUES (?, ?, NULL)", ("0" * 24, '{"model": 1}'))
+    file.count()
+    assert file.oldest(10) == [make_record(1)]
+    assert (file.waiting, file.counts()) == (1, SpoolCounts(waiting=1, dead_letters=1))
+    file.close()
+
+
+def test_a_transaction_that_fails_changes_nothing(tmp_path: Path, make_record: MakeRecord) -> None:
+    file = SpoolFile(tmp_path / "0.sqlite3")
+    with contextlib.suppress(RuntimeError), file.transaction():
+        file.insert([make_record(1)])
+        file.hold("a" * 24, HEARD)
+        assert (file.waiting, file.held) == (1, 1)
+        raise RuntimeError
+    assert (file.waiting, file.held, file.counts()) == (0, 0, SpoolCounts())
+    file.close()

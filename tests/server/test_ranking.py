@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.top_k import best_rows
+from server.ranking import best_rows
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.9]), max_size=60), st.integers(0, 70))

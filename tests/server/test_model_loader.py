@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -6,12 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from data import Catalogue, read_catalogue
-from models.first_layer import YieldControl
 from models.predictor import Predictor, load_predictor
 from models.registry import Registry
+from server.default_model import default_model
 from server.errors import StartError, UnknownModelError
-from server.library import Library, choose_default
-from server.model_loading import _REST_S, ModelLoader, VersionLoader
+from server.library import Library
+from server.model_loader import _REST_S, ModelLoader
 
 SaveModel = Callable[[Path, str, str], None]
 Load = Callable[..., Library]
@@ -25,7 +27,7 @@ def catalogue(data_directory: Path) -> Catalogue:
 @pytest.fixture
 def load(registry_directory: Path, catalogue: Catalogue) -> Load:
     """Loads from the same registry again and again."""
-    return ModelLoader(VersionLoader(Registry(registry_directory), catalogue), None).load
+    return ModelLoader(Registry(registry_directory), catalogue, None).load
 
 
 def break_version(registry: Path, name: str, version: str) -> bytes:
@@ -72,27 +74,29 @@ def test_whatever_a_version_makes_the_libraries_raise_it_is_refused_and_the_othe
 ) -> None:
     save_model(registry_directory, "simple", "2")
 
-    def load_version_but_2(directory: Path, catalogue: Catalogue, give_way: YieldControl) -> Predictor:
+    def load_version_but_2(
+        directory: Path, catalogue: Catalogue, yield_control: Callable[[], object]
+    ) -> Predictor:
         if directory.name == "2":
             raise ZeroDivisionError("of\nsome library")
-        return load_predictor(directory, catalogue, give_way)
+        return load_predictor(directory, catalogue, yield_control)
 
-    monkeypatch.setattr("server.model_loading.load_predictor", load_version_but_2)
+    monkeypatch.setattr("server.model_loader.load_predictor", load_version_but_2)
     library = load()
     assert serving(library) == {"advanced": "1", "simple": "1"}
     (failed,) = library.failed
     assert failed.reason == "it cannot be loaded (ZeroDivisionError)"
 
 
-def test_a_version_that_is_mended_is_tried_again(
+def test_a_version_that_is_repaired_is_tried_again(
     registry_directory: Path, load: Load, save_model: SaveModel
 ) -> None:
     save_model(registry_directory, "simple", "2")
     whole = break_version(registry_directory, "simple", "2")
     assert serving(load())["simple"] == "1"
     (registry_directory / "simple" / "2" / "weights.safetensors").write_bytes(whole)
-    mended = load()
-    assert (serving(mended)["simple"], mended.failed) == ("2", ())
+    repaired = load()
+    assert (serving(repaired)["simple"], repaired.failed) == ("2", ())
 
 
 def test_a_version_that_is_loaded_is_not_loaded_again(load: Load) -> None:
@@ -115,25 +119,65 @@ def test_a_model_without_a_good_version_leaves_the_others_serving_and_is_not_hea
 
 
 def test_no_model_at_all_names_the_trainer(tmp_path: Path, catalogue: Catalogue) -> None:
-    with pytest.raises(StartError, match="python -m trainer"):
-        ModelLoader(VersionLoader(Registry(tmp_path / "nothing"), catalogue), None).load()
+    with pytest.raises(StartError, match="python -m trainer --split temporal"):
+        ModelLoader(Registry(tmp_path / "nothing"), catalogue, None).load()
 
 
 def test_the_default_is_the_configured_model_or_the_one_with_the_lowest_log_loss(load: Load) -> None:
     models = load().serving
-    assert choose_default(models, None) == "advanced"
-    assert choose_default(models, "simple") == "simple"
+    assert default_model(models, None) == "advanced"
+    assert default_model(models, "simple") == "simple"
     with pytest.raises(StartError, match="'other' is not among those loaded"):
-        choose_default(models, "other")
+        default_model(models, "other")
 
 
-@pytest.mark.parametrize("gently", [True, False])
-def test_a_load_rests_only_where_it_is_told_to_be_gentle(
-    registry_directory: Path, catalogue: Catalogue, gently: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("yielding", [True, False])
+def test_a_load_rests_only_while_calls_are_answered(
+    registry_directory: Path, catalogue: Catalogue, yielding: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rests: list[float] = []
-    monkeypatch.setattr("server.model_loading.time", SimpleNamespace(sleep=rests.append))
-    versions = VersionLoader(Registry(registry_directory), catalogue)
-    versions.gently = gently
-    versions.load("simple", "1")
-    assert rests == ([_REST_S] if gently else [])  # the catalogue is one chunk
+    monkeypatch.setattr("server.model_loader.time", SimpleNamespace(sleep=rests.append))
+    loader = ModelLoader(Registry(registry_directory), catalogue, None)
+    with loader.yielding() if yielding else nullcontext():
+        loader.load()
+    assert rests == ([_REST_S] * 2 if yielding else [])  # two models, each over a catalogue of one chunk
+
+
+def test_a_pinned_version_is_listed_and_keeps_answering_when_its_files_go_or_break(
+    registry_directory: Path, load: Load, save_model: SaveModel
+) -> None:
+    save_model(registry_directory, "simple", "2")
+    pinned = load(1, [("simple", "1")])
+    model = pinned.find("simple", "1")
+    assert serving(pinned)["simple"] == "2"
+    assert pinned.loaded["simple"] == (pinned.serving["simple"], model)
+    break_version(registry_directory, "simple", "1")
+    broken = load(1, [("simple", "1")])
+    assert broken.find("simple", "1") is model
+    assert broken.failed == ()  # it answers
+    shutil.rmtree(registry_directory / "simple" / "1")
+    assert load(1, [("simple", "1")]).find("simple", "1") is model
+    with pytest.raises(UnknownModelError):
+        load().find("simple", "1")
+
+
+def test_a_pinned_version_that_cannot_be_loaded_is_refused(
+    registry_directory: Path, load: Load, save_model: SaveModel
+) -> None:
+    with pytest.raises(StartError, match=r"asks for simple@9, which .* does not hold"):
+        load(1, [("simple", "9")])
+    save_model(registry_directory, "simple", "2")
+    break_version(registry_directory, "simple", "2")
+    with pytest.raises(StartError, match=r"asks for simple@2, which cannot be loaded: .*checksum"):
+        load(1, [("simple", "2")])
+
+
+def test_an_older_version_may_serve_while_a_newer_one_is_pinned(
+    registry_directory: Path, load: Load, save_model: SaveModel
+) -> None:
+    save_model(registry_directory, "simple", "2")
+    load(1, [("simple", "2")])
+    shutil.rmtree(registry_directory / "simple" / "2")  # to go back, the newer folder is deleted
+    library = load(1, [("simple", "2")])
+    assert serving(library)["simple"] == "1"
+    assert library.find("simple", "2").predictor.version == "2"

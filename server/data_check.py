@@ -1,0 +1,66 @@
+"""Whether the models were trained on the data set that is served."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import structlog
+
+from data.schema import DATASET_FILES
+from models import Registry
+from models.artifact import MANIFEST
+from server.library import Library
+
+_log = structlog.get_logger("server.data_check")
+
+
+def warn_of_other_data(library: Library, registry: Registry, directory: Path) -> None:
+    """Logs a warning that names the serving models which were trained on another data set.
+
+    Reads all five files of the data set, at about a second a gigabyte, so it runs beside the calls. A folder
+    that holds only the catalogue cannot be compared, and passes.
+
+    Args:
+        library: The models.
+        registry: Where their manifests are.
+        directory: Folder of the data set.
+    """
+    try:
+        digest = dataset_digest(directory)
+    except OSError:
+        return
+    others = [
+        f"{name} {model.predictor.version}"
+        for name, model in library.serving.items()
+        if _trained_on(registry.path(name, model.predictor.version)) not in (digest, None)
+    ]
+    if others:
+        _log.warning(
+            "models_of_other_data",
+            models=others,
+            data=str(directory),
+            hint="train on this data set, or name by --models a registry of its models",
+        )
+
+
+def dataset_digest(directory: Path) -> str:
+    """Returns a data set's digest as its artifacts note it: the SHA-256 over its files' bytes.
+
+    Raises:
+        OSError: When a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for contract in DATASET_FILES:
+        with (directory / contract.file_name).open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _trained_on(artifact: Path) -> str | None:
+    """Returns the digest of the data set that a model was trained on; None when its folder has gone since."""
+    try:
+        manifest = json.loads((artifact / MANIFEST).read_bytes())
+    except OSError:
+        return None
+    return str(manifest["data_digest"])

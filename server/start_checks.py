@@ -1,0 +1,43 @@
+"""What is cheap to find out before a server loads, starts or writes anything."""
+
+from data.errors import DataError
+from data.schema import CATALOGUE_FILES
+from models import ArtifactError, Registry
+from models.artifact import load
+from server.errors import StartError
+from server.experiment.definition import read_definition
+from server.model_loader import no_models
+from server.rpc.listening_port import check_free
+from server.settings import ServerSettings
+
+
+def check_start(settings: ServerSettings) -> None:
+    """Raises what would keep a server with these settings from starting, as far as that is cheap to see.
+
+    Raises:
+        StartError: When a port is taken, no model is whole, or the experiment's file is wrong.
+        DataError: When a file of the catalogue is missing.
+    """
+    check_free(settings.host, settings.port)
+    if settings.metrics_port is not None:
+        check_free(settings.metrics_host, settings.metrics_port)
+    for contract in CATALOGUE_FILES:
+        if not (settings.data_directory / contract.file_name).exists():
+            raise DataError(settings.data_directory / contract.file_name, None, None, "no such file")
+    _check_models(Registry(settings.models))
+    if settings.experiment_file is not None:
+        read_definition(settings.experiment_file)
+
+
+def _check_models(registry: Registry) -> None:
+    """Raises a StartError unless one artifact is whole; takes milliseconds, as the first one mostly is."""
+    problem = ""
+    for name in registry.names():
+        for version in reversed(registry.versions(name)):
+            try:
+                load(registry.path(name, version))
+            except ArtifactError as error:
+                problem = f" ({error})"
+            else:
+                return
+    raise StartError(no_models(registry) + problem)

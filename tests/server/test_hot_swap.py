@@ -1,0 +1,168 @@
+"""The experiment's file and the registry, followed while the server runs."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pymongo import MongoClient
+from structlog.testing import capture_logs
+
+from data import read_catalogue
+from models import Registry
+from playthrough.v1 import prediction_service_pb2 as pb
+from server.errors import StartError
+from server.hot_swap import HotSwap, load_models
+from server.model_loader import ModelLoader
+from server.settings import ServerSettings
+from tests.server.conftest import SaveModel, ServerFactory
+
+FILE = """
+name = "newer-against-older"
+[[arms]]
+name = "control"
+model = "simple@1"
+[[arms]]
+model = "advanced"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write(tmp_path / "e.toml", FILE)
+
+
+@pytest.fixture
+def with_file(settings: ServerSettings, file: Path, save_model: SaveModel) -> ServerSettings:
+    """Settings with the file, and a registry where `simple` has a second version."""
+    save_model(settings.models, "simple", "2")
+    return settings.model_copy(update={"experiment_file": file})
+
+
+@pytest.fixture
+def loader(settings: ServerSettings) -> ModelLoader:
+    return ModelLoader(Registry(settings.models), read_catalogue(settings.data_directory), None)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_older_version_is_loaded_for_its_arm_and_a_missing_one_refused(
+    loader: ModelLoader, with_file: ServerSettings, file: Path
+) -> None:
+    library, experiment = load_models(loader, with_file)
+    assert {(arm.model, arm.version) for arm in experiment.arms} == {("simple", "1"), ("advanced", "1")}
+    again, _ = load_models(loader, with_file)
+    for arm in experiment.arms:
+        model = library.find(arm.model, arm.version)
+        assert model.predictor.version == arm.version
+        assert again.find(arm.model, arm.version) is model  # not loaded again
+    for asked, problem in (
+        ("simple@9", "asks for simple@9"),
+        ("gone", "no model 'gone' among"),
+        ("gone@1", "gone@1"),
+    ):
+        write(file, FILE.replace("simple@1", asked))
+        with pytest.raises(StartError, match=problem):
+            load_models(loader, with_file)
+
+
+def test_an_arms_model_is_loaded_again_when_its_files_were_replaced(
+    loader: ModelLoader, with_file: ServerSettings
+) -> None:
+    before, experiment = load_models(loader, with_file)
+    os.utime(with_file.models / "simple" / "1" / "weights.safetensors", ns=(1, 1))
+    after, same = load_models(loader, with_file)
+    assert same.phase == experiment.phase
+    assert after.find("simple", "1") is not before.find("simple", "1")
+    assert after.find("advanced", "1") is before.find("advanced", "1")
+
+
+async def test_two_looks_at_once_take_effect_one_after_the_other(settings: ServerSettings) -> None:
+    """The file's and the registry's: else the earlier look could end last, and win."""
+    under_way = most = 0
+
+    class Loader:
+        def load(self, *_args: Any) -> Any:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            time.sleep(0.02)
+            under_way -= 1
+            raise StartError("nothing")
+
+    service = SimpleNamespace(library=None, experiment=None)
+    swap = HotSwap(Loader(), settings, service, lambda: None)  # type: ignore[arg-type]
+    await asyncio.gather(*(swap.reload() for _ in range(4)))
+    assert most == 1
+
+
+async def test_a_wrong_file_keeps_the_experiment_while_new_models_are_swapped_in(
+    loader: ModelLoader, with_file: ServerSettings, file: Path, save_model: SaveModel
+) -> None:
+    library, experiment = load_models(loader, with_file)
+    service = SimpleNamespace(library=library, experiment=experiment)
+    swap = HotSwap(loader, with_file, service, lambda: None)  # type: ignore[arg-type]
+    await swap.look_at_experiment_file()
+    assert service.library is library  # nothing has changed
+    write(file, "name = ")
+    save_model(with_file.models, "simple", "3")
+    with capture_logs() as logs:
+        await swap.look_at_experiment_file()
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["experiment_file_refused"]
+    assert service.experiment.phase == experiment.phase
+    assert service.library.serving["simple"].predictor.version == "3"
+    for arm in experiment.arms:
+        assert service.library.find(arm.model, arm.version) is library.find(arm.model, arm.version)
+    write(file, FILE.replace("simple@1", "simple"))
+    await swap.look_at_experiment_file()
+    assert {(arm.name, arm.version) for arm in service.experiment.arms} == {
+        ("control", "3"),
+        ("advanced", "1"),
+    }
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_running_server_follows_its_file_and_logs_each_phase_apart(
+    serving: ServerFactory, track_ids: list[str], mongodb_uri: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "e.toml", 'name = "e"\narms = [{model = "simple"}]')
+
+    async def drawn(stub: Any) -> set[tuple[str, float]]:
+        arms = (await stub.ListModels(pb.ListModelsRequest())).experiment.arms
+        return {(arm.name, arm.probability) for arm in arms}
+
+    async with serving(experiment_file=path, mongodb_uri=SecretStr(mongodb_uri)) as stub:
+        request = pb.PredictRandomRequest(track_id=track_ids[0], listener_id="7")
+        assert (await stub.PredictRandom(request)).model == "simple"
+        write(path, "name = ")
+        await asyncio.sleep(1.5)
+        assert await drawn(stub) == {("simple", 1.0)}  # a bad file changes nothing
+        write(path, 'name = "e"\narms = [{model = "simple", weight = 1}, {model = "advanced", weight = 3}]')
+        async with asyncio.timeout(60):
+            while await drawn(stub) != {("simple", 0.25), ("advanced", 0.75)}:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        for listener in range(40):
+            request = pb.PredictRandomRequest(track_id=track_ids[0], listener_id=str(listener))
+            await stub.PredictRandom(request)
+    with MongoClient[dict[str, Any]](mongodb_uri) as client:
+        found = list(client.get_default_database()["predictions"].find())
+    assert len({document["phase"] for document in found}) == 2
+    later = [document for document in found if document["arm_probability"] != 1.0]
+    assert len(later) == 40
+    assert {(document["arm"], document["arm_probability"]) for document in later} == {
+        ("simple", 0.25),
+        ("advanced", 0.75),
+    }
