@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from server.log.spool.file import SpoolCounts
 from server.report.comparisons import arm_difference
-from server.report.sequential import sequential_ratio_p_value
+from server.report.sample_ratio import sample_ratio_p_values
 
 MISMATCH_P_VALUE = 0.001
 """Below it, arms do not get the traffic that they should. Source: Fabijan et al., KDD 2019, use 0.0005."""
@@ -55,10 +53,10 @@ class Health:
 
 def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
     """Returns the health of one phase, of its predictions in order of time, from `frame.read_frame`."""
-    drawn = predictions.drop_duplicates("cluster")
+    assigned = predictions.drop_duplicates("cluster")
     arms = sorted(predictions["arm"].unique())
     rates = predictions.groupby("arm")["has_outcome"].mean()
-    fixed, sequential = _sample_ratio(drawn)
+    fixed, sequential = sample_ratio_p_values(assigned)
     several = int((predictions.groupby("cluster")["arm"].nunique() > 1).sum())
     join_p_value = _join_rate_p_value(predictions, arms)
     health: dict[str, Any] = {
@@ -67,7 +65,7 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
         "outcome_join_rate": float(predictions["has_outcome"].mean()) if len(predictions) else None,
         "outcome_join_rate_by_arm": {arm: float(rates[arm]) for arm in arms},
         "join_rate_p_value": join_p_value,
-        "n_assignments": len(drawn),
+        "n_assignments": len(assigned),
         "sample_ratio_p_value": fixed,
         "sample_ratio_p_value_sequential": sequential,
         "n_listeners_in_several_arms": several,
@@ -86,21 +84,6 @@ def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
     if spooled.dead_letters:
         problems.append(f"{spooled.dead_letters} predictions were refused by MongoDB and are in no figure")
     return Health(**health, problems=tuple(problems))
-
-
-def _sample_ratio(drawn: pd.DataFrame) -> tuple[float | None, float | None]:
-    """Tests the arms of what was drawn, each listener once, against the logged probabilities."""
-    expected = drawn.groupby("arm")["arm_probability"].first().sort_index()
-    missing = 1 - expected.sum()
-    if missing > 1e-6:  # an arm that nobody got
-        expected["\uffff"] = missing
-    if len(expected) < 2:
-        return None, None
-    codes = np.searchsorted(expected.index.to_numpy(dtype=object), drawn["arm"].to_numpy(dtype=object))
-    probabilities = (expected / expected.sum()).to_numpy(dtype=np.float64)
-    counts = np.bincount(codes, minlength=len(expected))
-    fixed = stats.chisquare(counts, probabilities * len(drawn)).pvalue
-    return float(fixed), sequential_ratio_p_value(codes, probabilities)
 
 
 def _join_rate_p_value(predictions: pd.DataFrame, arms: list[str]) -> float | None:

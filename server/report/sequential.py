@@ -6,9 +6,7 @@ all looks together.
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import gammaln, ndtri, stdtrit
+from scipy.special import ndtri, stdtrit
 
 from server.report.clustered import Estimate
 
@@ -45,26 +43,6 @@ def always_valid_interval(estimate: Estimate, deviation: float, alpha: float = 0
     ratio = deviation**2 / variance
     half = math.sqrt(variance * (1 + 1 / ratio) * (math.log1p(ratio) - 2 * math.log(alpha)))
     return estimate.value - half, estimate.value + half
-
-
-def sequential_ratio_p_value(arms: NDArray[np.intp], probabilities: NDArray[np.float64]) -> float:
-    """Tests, after every assignment, whether arms are drawn with the probabilities that they should have.
-
-    The likelihood ratio of "probabilities drawn uniformly from all there are" to the given ones is a ratio of
-    gamma functions of the counts; the p value is 1 over the greatest it ever was.
-    Source: Lindon and Malek, "Anytime-Valid Inference for Multinomial Count Data", NeurIPS 2022.
-
-    Args:
-        arms: The arm of each assignment in order of time, (n,).
-        probabilities: What each arm's probability should be, (n_arms,).
-    """
-    if not len(arms):
-        return 1.0
-    counts = np.cumsum(arms[:, None] == np.arange(len(probabilities)), axis=0)  # (n, n_arms)
-    n_arms, n = len(probabilities), np.arange(1, len(arms) + 1)
-    log_ratio = gammaln(n_arms) - gammaln(n_arms + n) + gammaln(1 + counts).sum(axis=1)
-    log_ratio -= counts @ np.log(probabilities)
-    return float(min(1.0, np.exp(-log_ratio.max())))
 
 
 def _widened(estimate: Estimate) -> float:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from server.backoff import backoff_s
 from server.errors import StorageUnavailableError, UnknownPredictionError
 from server.log import delivery as delivery_module
 from server.log.delivery import Delivery
@@ -194,9 +193,3 @@ def test_delivery_rests_while_more_comes_than_goes_the_less_the_more_waits(
 ) -> None:
     assert delivery_module._rest_s(0.02, waited, waiting) == pytest.approx(rest_s)
     assert delivery_module._rest_s(3600.0, waited, waiting) <= 1.0
-
-
-def test_the_wait_grows_to_a_bound_and_is_never_nothing() -> None:
-    delays = [backoff_s(failures, first_s=0.1, longest_s=2.0) for failures in (0, 3, 10, 5000)]
-    assert all(0 < delay <= 2.0 for delay in delays)
-    assert delays[0] < delays[1] < delays[2]

@@ -10,11 +10,11 @@ from sklearn.metrics import roc_auc_score
 
 from server.report import clustered
 from server.report.clustered import Estimate
+from server.report.sample_ratio import sequential_ratio_p_value
 from server.report.sequential import (
     MIN_CLUSTERS_PER_ARM,
     always_valid_interval,
     always_valid_p_value,
-    sequential_ratio_p_value,
 )
 
 Random = np.random.Generator
