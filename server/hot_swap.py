@@ -50,14 +50,7 @@ class HotSwap:
         service: PredictionService,
         swapped: Callable[[], None],
     ) -> None:
-        """Notes how the experiment's file is now.
-
-        Args:
-            loader: Loads what is new.
-            settings: What to load.
-            service: Whose models and experiment are replaced.
-            swapped: Called after they were.
-        """
+        """Notes how the experiment's file is now; `swapped` is called after each replacement."""
         self._loader = loader
         self._settings = settings
         self._service = service

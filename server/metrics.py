@@ -102,15 +102,7 @@ class MetricsPublisher:
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> tuple[Callable[[], None], str]:
-    """Answers scrapes over HTTP, from a thread of its own.
-
-    Args:
-        registry: What to show.
-        host: Address to listen on.
-        port: Port; 0 picks a free one.
-
-    Returns:
-        What ends it, and where it listens, as HOST:PORT.
+    """Answers scrapes over HTTP from a thread; returns what ends it, and where it listens, as HOST:PORT.
 
     Raises:
         StartError: When the port is taken.

@@ -140,15 +140,7 @@ class PredictionService:
         top_k: int = 0,
         listening_curve_at_s: Sequence[float] = (),
     ) -> Ranking:
-        """Ranks tracks for one listener; see `server.ranking.rank`.
-
-        Args:
-            model: Model to ask; empty for the default one.
-            track_ids: Tracks to rank; none for the whole catalogue.
-            favourite_genres: The listener's.
-            context: What else is known about the listener.
-            top_k: How many to return at most; 0 for all.
-            listening_curve_at_s: Seconds from a track's start at which to give its curve; none for no curves.
+        """Ranks tracks with a model, the default one when its name is empty; see `server.ranking.rank`.
 
         Raises:
             UnknownModelError: No model of that name is loaded.

@@ -1,4 +1,4 @@
-"""What the environment and the flags may say about the server; only this module reads the environment."""
+"""The server's settings, from flags, environment and `.env`; only this module reads the environment."""
 
 import json
 import os
@@ -88,16 +88,14 @@ class ServerSettings(DataSettings):
 
 def to_json(settings: ServerSettings) -> str:
     """Returns settings as one line for another process, the database's password included."""
-    values = settings.model_dump(mode="json", exclude={"mongodb_uri"})
-    if settings.mongodb_uri is not None:
-        values["mongodb_uri"] = settings.mongodb_uri.get_secret_value()
-    return json.dumps(
-        {settings.source_name(name): value for name, value in values.items() if value is not None}
-    )
+    uri = settings.mongodb_uri and settings.mongodb_uri.get_secret_value()
+    values = settings.model_dump(mode="json") | {"mongodb_uri": uri}
+    # Those that are None as well: else the other process would look for them in `.env`.
+    return json.dumps({settings.source_name(name): value for name, value in values.items()})
 
 
 def from_json(text: str) -> ServerSettings:
-    """Reads what `to_json` wrote."""
+    """Returns the settings that `to_json` wrote."""
     return ServerSettings(**json.loads(text))
 
 

@@ -40,13 +40,7 @@ class Worker:
     """
 
     def __init__(self, order: str, number: int, metrics_directory: Path | None) -> None:
-        """Starts the first process in the background.
-
-        Args:
-            order: The line that the worker reads.
-            number: Its number, for the log.
-            metrics_directory: Where it publishes its metrics, if it does.
-        """
+        """Starts the first process in the background, which reads the line `order`."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._order = order
         self._number = number

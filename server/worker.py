@@ -21,11 +21,7 @@ from server.stop_signals import run_until_stopped
 
 
 async def work(order: dict[str, str | int]) -> None:
-    """Serves until told to end.
-
-    Args:
-        order: What the supervisor wrote.
-    """
+    """Serves until told to end, as the supervisor's order has it."""
     settings = from_json(str(order["settings"]))
     place = Place(int(order["worker"]), int(order["workers"]))
     configure_logs(settings.log_level, worker=place.worker)

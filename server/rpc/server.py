@@ -56,14 +56,7 @@ class RpcServer:
         reflection.enable_server_reflection(names, self._server)
 
     async def start(self, host: str, port: int) -> str:
-        """Opens the port and reports healthy.
-
-        Args:
-            host: Address to listen on.
-            port: Port; 0 picks a free one.
-
-        Returns:
-            The address as HOST:PORT.
+        """Opens the port, 0 for a free one, and reports healthy; returns the address as HOST:PORT.
 
         Raises:
             StartError: When the port is taken or the address is not this machine's.
@@ -81,11 +74,7 @@ class RpcServer:
         return f"{shown}:{bound}"
 
     async def stop(self, grace_s: float) -> None:
-        """Reports unhealthy, then refuses new calls and lets those in flight finish.
-
-        Args:
-            grace_s: How long they may take, in seconds.
-        """
+        """Reports unhealthy, then refuses new calls and gives those in flight `grace_s` seconds to finish."""
         self._health.drain()
         await self._server.stop(grace_s)
         await asyncio.to_thread(self._servicer.close)

@@ -37,9 +37,13 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     @answers
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predicts one play."""
-        favourite_genres, known = validation.check_predict(request)
+        validation.check_predict(request)
         prediction = self._service.predict(
-            request.model, request.track_id, favourite_genres, known, request.version
+            request.model,
+            request.track_id,
+            tuple(request.favourite_genres[:]),  # to iterate over the field takes twice as long
+            convert.context_of(request),
+            request.version,
         )
         return convert.predict_response(prediction)
 
@@ -48,9 +52,12 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         self, request: pb.PredictRandomRequest, context: Context
     ) -> pb.PredictRandomResponse:
         """Predicts one play with a drawn model, and answers once that is logged."""
-        favourite_genres, known = validation.check_predict_random(request)
+        validation.check_predict_random(request)
         prediction = await self._service.predict_random(
-            request.track_id, favourite_genres, request.listener_id or None, known
+            request.track_id,
+            tuple(request.favourite_genres[:]),
+            request.listener_id or None,
+            convert.context_of(request),
         )
         return convert.predict_random_response(prediction)
 

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Sequence
 
-from models import ListenerContext
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1.limits import (
     MAX_CURVE_POINTS,
@@ -14,46 +13,27 @@ from playthrough.v1.limits import (
     MAX_TRACK_IDS,
 )
 from server.errors import InvalidRequestError
-from server.rpc.convert import context_of
 
 _PREDICTION_ID = re.compile(r"[0-9a-f]{24}")
 
 Violations = list[tuple[str, str]]
-Listener = tuple[tuple[str, ...], ListenerContext | None]
-"""Favourite genres, and what else is known, if anything."""
 
 
-def check_predict(request: pb.PredictRequest) -> Listener:
-    """Returns what a Predict request says of the listener.
-
-    Raises:
-        InvalidRequestError: When it breaks the contract.
-    """
-    favourite_genres = tuple(request.favourite_genres[:])  # to iterate over the field takes twice as long
-    if (
-        _is_plain(request, favourite_genres)
-        and len(request.model) <= MAX_STRING_LENGTH
-        and len(request.version) <= MAX_STRING_LENGTH
-    ):
-        return favourite_genres, None
+def check_predict(request: pb.PredictRequest) -> None:
+    """Raises InvalidRequestError when a Predict request breaks the contract."""
     violations: Violations = []
     _check_text(violations, "model", request.model)
     _check_text(violations, "version", request.version)
     _check_play(violations, request)
     _refuse_if_any(violations)
-    return favourite_genres, context_of(request)
 
 
-def check_predict_random(request: pb.PredictRandomRequest) -> Listener:
-    """Returns what a PredictRandom request says of the listener, as `check_predict`."""
-    favourite_genres = tuple(request.favourite_genres[:])
-    if _is_plain(request, favourite_genres) and len(request.listener_id) <= MAX_STRING_LENGTH:
-        return favourite_genres, None
+def check_predict_random(request: pb.PredictRandomRequest) -> None:
+    """Raises InvalidRequestError when a PredictRandom request breaks the contract."""
     violations: Violations = []
     _check_text(violations, "listener_id", request.listener_id)
     _check_play(violations, request)
     _refuse_if_any(violations)
-    return favourite_genres, context_of(request)
 
 
 def check_rank_tracks(request: pb.RankTracksRequest) -> None:
@@ -75,18 +55,6 @@ def check_record_outcome(request: pb.RecordOutcomeRequest) -> None:
         violations.append(("prediction_id", "must be an id that PredictRandom returned"))
     _check_not_negative(violations, "listened_ms", request.listened_ms)
     _refuse_if_any(violations)
-
-
-def _is_plain(
-    request: pb.PredictRequest | pb.PredictRandomRequest, favourite_genres: tuple[str, ...]
-) -> bool:
-    """Returns whether a play is valid and has no context, which holds for nearly all and is quickly seen."""
-    if len(favourite_genres) > MAX_FAVOURITE_GENRES or not 0 < len(request.track_id) <= MAX_STRING_LENGTH:
-        return False
-    for genre in favourite_genres:  # a generator would cost more than all the rest
-        if not 0 < len(genre) <= MAX_STRING_LENGTH:
-            return False
-    return not request.HasField("context")
 
 
 def _check_play(violations: Violations, request: pb.PredictRequest | pb.PredictRandomRequest) -> None:

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from server.cli import app
 from server.errors import StartError
-from server.settings import load_settings
+from server.settings import from_json, load_settings, to_json
 
 URI = "mongodb://user:secret@db/playthrough"
 
@@ -44,6 +44,13 @@ def test_an_empty_variable_hides_the_experiment_file_of_dot_env(
     assert load_settings().experiment_file == Path("e.toml")
     monkeypatch.setenv("PLAYTHROUGH_EXPERIMENT_FILE", "")
     assert load_settings().experiment_file is None
+    assert from_json(to_json(load_settings())) == load_settings()  # also in a worker
+
+
+def test_a_worker_gets_the_settings_of_its_parent(tmp_path: Path) -> None:
+    settings = load_settings(port=3, mongodb_uri=URI, data=Path("here"), metrics_port=0)
+    (tmp_path / ".env").write_text("PLAYTHROUGH_DEFAULT_MODEL=simple\nPLAYTHROUGH_PORT=4\n")
+    assert from_json(to_json(settings)) == settings
 
 
 @pytest.mark.parametrize("value", [None, "", "embedded"])

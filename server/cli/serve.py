@@ -1,0 +1,77 @@
+"""`python -m server [serve]`."""
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from server.cli.command import MongoUri, run_command
+from server.log_format import configure_logs
+from server.settings import load_settings
+from server.stop_signals import run_until_stopped
+
+
+def serve(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data set.", show_default="data/$DATA_VERSION")
+    ] = None,
+    lenient: Annotated[
+        bool | None, typer.Option("--lenient", help="Repair what needs no guess, and log what was done.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of the model registry.", show_default="models/registry")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", show_default="50051")] = None,
+    mongodb_uri: MongoUri = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve on the port.", show_default="1")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Port of the metrics for Prometheus; 0 picks a free one.", show_default="none"),
+    ] = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C (the default command).
+
+    Prints `listening on HOST:PORT` when ready.
+
+    Example: python -m server --data data/sample --models models/registry --port 0
+    """
+
+    def run() -> Coroutine[Any, Any, None]:
+        settings = load_settings(
+            data=data,
+            lenient=lenient,
+            models=models,
+            host=host,
+            port=port,
+            mongodb_uri=mongodb_uri,
+            workers=workers,
+            metrics_port=metrics_port,
+        )
+        configure_logs(settings.log_level)
+        # Imported here: the other commands need none of it, and it takes a second.
+        if settings.workers > 1:
+            from server.supervisor import supervising
+
+            return run_until_stopped(supervising(settings, _announce), _announce_address)
+        from server.app import keep_for_good, running
+
+        def ready(address: str) -> None:
+            keep_for_good()
+            _announce_address(address)
+
+        return run_until_stopped(running(settings, _announce), ready)
+
+    run_command(run)
+
+
+def _announce(line: str) -> None:
+    """Writes a line for people and for programs that wait for it."""
+    print(line, flush=True)
+
+
+def _announce_address(address: str) -> None:
+    _announce(f"listening on {address}")
