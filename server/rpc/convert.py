@@ -8,16 +8,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from models.context import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
+from playthrough.v1.limits import (
+    MAX_CURVE_POINTS,
+    MAX_FAVOURITE_GENRES,
+    MAX_RECENT_PLAYS,
+    MAX_STRING_LENGTH,
+    MAX_TRACK_IDS,
+)
 from server.answers import Prediction, Ranking
 from server.errors import InvalidRequestError
 from server.ports import LoadedModel
 from server.service import PredictionService
 
-MAX_TEXT_LENGTH = 200
-MAX_GENRES = 100
-MAX_TRACKS = 1000
-MAX_RECENT_PLAYS = 200
-MAX_CURVE_POINTS = 1000
 _PREDICTION_ID = re.compile(r"[0-9a-f]{24}")
 
 Violations = list[tuple[str, str]]
@@ -34,8 +36,8 @@ def check_predict(request: pb.PredictRequest) -> Listener:
     favourite_genres = tuple(request.favourite_genres[:])  # to iterate over the field takes twice as long
     if (
         _is_plain(request, favourite_genres)
-        and len(request.model) <= MAX_TEXT_LENGTH
-        and len(request.version) <= MAX_TEXT_LENGTH
+        and len(request.model) <= MAX_STRING_LENGTH
+        and len(request.version) <= MAX_STRING_LENGTH
     ):
         return favourite_genres, None
     violations: Violations = []
@@ -49,7 +51,7 @@ def check_predict(request: pb.PredictRequest) -> Listener:
 def check_predict_random(request: pb.PredictRandomRequest) -> Listener:
     """Does the same for a PredictRandom request."""
     favourite_genres = tuple(request.favourite_genres[:])
-    if _is_plain(request, favourite_genres) and len(request.listener_id) <= MAX_TEXT_LENGTH:
+    if _is_plain(request, favourite_genres) and len(request.listener_id) <= MAX_STRING_LENGTH:
         return favourite_genres, None
     violations: Violations = []
     _check_text(violations, "listener_id", request.listener_id)
@@ -62,8 +64,8 @@ def check_rank_tracks(request: pb.RankTracksRequest) -> None:
     """Raises InvalidRequestError when a RankTracks request breaks the contract."""
     violations: Violations = []
     _check_text(violations, "model", request.model)
-    _check_texts(violations, "track_ids", request.track_ids, MAX_TRACKS)
-    _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_GENRES)
+    _check_texts(violations, "track_ids", request.track_ids, MAX_TRACK_IDS)
+    _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_FAVOURITE_GENRES)
     _check_context(violations, request)
     _check_not_negative(violations, "top_k", request.top_k)
     _check_seconds(violations, "listening_curve_at_s", request.listening_curve_at_s)
@@ -172,17 +174,17 @@ def _is_plain(
     request: pb.PredictRequest | pb.PredictRandomRequest, favourite_genres: tuple[str, ...]
 ) -> bool:
     """Says at once that a play is fine, which nearly all are; what is wrong with one takes longer."""
-    if len(favourite_genres) > MAX_GENRES or not 0 < len(request.track_id) <= MAX_TEXT_LENGTH:
+    if len(favourite_genres) > MAX_FAVOURITE_GENRES or not 0 < len(request.track_id) <= MAX_STRING_LENGTH:
         return False
     for genre in favourite_genres:  # a generator would cost more than all the rest
-        if not 0 < len(genre) <= MAX_TEXT_LENGTH:
+        if not 0 < len(genre) <= MAX_STRING_LENGTH:
             return False
     return not request.HasField("context")
 
 
 def _check_play(violations: Violations, request: pb.PredictRequest | pb.PredictRandomRequest) -> None:
     _check_text(violations, "track_id", request.track_id, required=True)
-    _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_GENRES)
+    _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_FAVOURITE_GENRES)
     _check_context(violations, request)
 
 
@@ -200,8 +202,8 @@ def _check_context(
 def _check_text(violations: Violations, field: str, text: str, *, required: bool = False) -> None:
     if required and not text:
         violations.append((field, "is required"))
-    elif len(text) > MAX_TEXT_LENGTH:
-        violations.append((field, f"must have at most {MAX_TEXT_LENGTH} characters"))
+    elif len(text) > MAX_STRING_LENGTH:
+        violations.append((field, f"must have at most {MAX_STRING_LENGTH} characters"))
 
 
 def _check_texts(
@@ -211,7 +213,7 @@ def _check_texts(
         violations.append((field, f"must have at most {max_items:,} items"))
         return
     for index, text in enumerate(texts):
-        if not 0 < len(text) <= MAX_TEXT_LENGTH:  # the common case costs one comparison
+        if not 0 < len(text) <= MAX_STRING_LENGTH:  # the common case costs one comparison
             _check_text(violations, f"{field}[{index}]{suffix}", text, required=True)
 
 

@@ -137,6 +137,7 @@ class Model(_message.Message):
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     FAILURE_REASON_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests give, for example "advanced"."""
     version: _builtins.str
@@ -150,6 +151,10 @@ class Model(_message.Message):
     failure_reason: _builtins.str
     """Why the version could not be loaded, in a line. Empty unless it failed, as are the description, the required
     inputs and the metrics when it did.
+    """
+    digest: _builtins.str
+    """What the version's files contain: 16 hexadecimal digits of SHA-256 over them. Two models are the same one when
+    their names, versions and digests are. Empty when it failed.
     """
     @_builtins.property
     def required_inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -175,10 +180,11 @@ class Model(_message.Message):
         is_default: _builtins.bool = ...,
         state: Global___Model.State.ValueType = ...,
         failure_reason: _builtins.str = ...,
+        digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["loaded_at", b"loaded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "failure_reason", b"failure_reason", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "required_inputs", b"required_inputs", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "digest", b"digest", "failure_reason", b"failure_reason", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "required_inputs", b"required_inputs", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
