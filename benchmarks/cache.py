@@ -26,8 +26,8 @@ from cache_client.prefetch.score import ScoreWeights
 from cache_client.replay.skip_estimate import OffPolicyEstimate, estimate_skips
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.errors import CacheClientError
-from cache_client.server_process import running_server, server_command
 from cache_client.simulator import RecordedSession, SessionResult, World, recorded_sessions
+from cache_client.simulator.child_server import running_server, server_command
 from cache_client.simulator.metrics import bootstrap_ci95, figures, session_scores
 from cache_client.simulator.predictions import Predictions, predict_sessions
 from cache_client.simulator.simulation import replay_all

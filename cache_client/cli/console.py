@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cache_client.rpc.errors import CacheClientError, UsageError
+from cache_client.laboratory_errors import UsageError
+from cache_client.rpc.errors import CacheClientError
 from cache_client.settings import CacheClientSettings
 from data.errors import DataError
 from data.settings import SettingsError

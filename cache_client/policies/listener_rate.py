@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cache_client.prefetch.advisor import advise
-from cache_client.prefetch.heard import listener_rate
+from cache_client.prefetch.listener import listener_rate
 from cache_client.prefetch.plan import Plan, PrefetchRequest, UpcomingTrack
 from cache_client.prefetch.score import ScoreWeights
 

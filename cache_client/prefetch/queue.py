@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cache_client.prefetch.heard import fitted_to_listener, listener_record
+from cache_client.prefetch.listener import fitted_to_listener, listener_record
 from cache_client.prefetch.plan import CurvePoint, TrackPrediction
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.messages import ListenerContext

@@ -1,6 +1,5 @@
 """What following the ranking would do to the skip rate, estimated from what listeners did without it."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_client.rpc.client import MAX_TRACK_IDS, PredictionClient
+from cache_client.rpc.client import PredictionClient
 from cache_client.simulator import RecordedSession
+from cache_client.simulator.concurrency import map_concurrently
 from cache_client.simulator.metrics import Interval, bootstrap_ci95
+from playthrough.v1.limits import MAX_TRACK_IDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,12 @@ async def estimate_skips(
     Raises:
         ServerError: A call failed.
     """
-    limit = asyncio.Semaphore(concurrency)
 
     async def counted(session: RecordedSession) -> tuple[float, float, int]:
-        async with limit:
-            found = await _upper_half(client, session, model)
-        advance(1)
-        return found
+        return await _upper_half(client, session, model)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(counted(session)) for session in sessions]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
-    counts = np.array([task.result() for task in tasks if task.result()[2] > 0])  # (n_sessions, 3)
+    found = await map_concurrently(counted, sessions, concurrency, advance)
+    counts = np.array([it for it in found if it[2] > 0])  # (n_sessions, 3)
     return _estimate(counts) if len(counts) and counts[:, 1].sum() > 0 else None
 
 

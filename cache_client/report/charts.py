@@ -6,9 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from cache_client.report.sweeps import Sweep
-from cache_client.report.timeline import Bar
 from cache_client.simulator.metrics import PolicyFigures
-from data.pages.chart import CALM, INK, MAIN, MUTED, NORMAL, TALL, WARM, as_svg, lay_out, new_chart
+from data.pages.chart import CALM, INK, MAIN, MUTED, NORMAL, WARM, as_svg, lay_out, new_chart
 
 _COLOUR_OF = {"advisor": MAIN, "oracle": CALM, "next-n-full": WARM}
 _LINES = {
@@ -99,25 +98,5 @@ def sweep_svg(sweep: Sweep, name: str, title: str) -> str:
         axes.set_xlabel(sweep.name)
         axes.set_ylabel("score a session")
         axes.legend(fontsize=7, ncols=2)
-        lay_out(figure)
-        return as_svg(figure, title)
-
-
-def timeline_svg(bars: Sequence[Bar], name: str, title: str) -> str:
-    """Returns the chart of a session: heard, waited for, and fetched for nothing, over its minutes."""
-    with new_chart(name, TALL) as (figure, axes):
-        for place, bar in enumerate(bars):
-            heard_from_s = bar.from_s + bar.waited_s
-            axes.barh(place, (bar.until_s - heard_from_s) / 60, left=heard_from_s / 60, color=MAIN)
-            axes.barh(place, bar.waited_s / 60, left=bar.from_s / 60, color=INK)
-            axes.barh(place, bar.unheard_s / 60, left=bar.until_s / 60, color=WARM)
-        for colour, label in ((MAIN, "heard"), (INK, "waited for"), (WARM, "fetched, never heard")):
-            axes.barh(0, 0, color=colour, label=label)
-        axes.invert_yaxis()
-        axes.set_yticks([])
-        axes.grid(axis="x")
-        axes.set_xlabel("minutes")
-        axes.set_ylabel("tracks, in queue order")
-        axes.legend(fontsize=7, loc="upper right")
         lay_out(figure)
         return as_svg(figure, title)

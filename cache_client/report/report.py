@@ -3,21 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from cache_client.laboratory_errors import UsageError
 from cache_client.policies import Policy
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.replay.skip_estimate import OffPolicyEstimate
-from cache_client.report.charts import pareto_svg, sweep_svg, timeline_svg
+from cache_client.report.charts import pareto_svg, sweep_svg
 from cache_client.report.sweeps import AXES, sweep
-from cache_client.report.timeline import timeline
-from cache_client.rpc.errors import UsageError
 from cache_client.simulator import RecordedSession, SimulationReport, World
 from cache_client.simulator.predictions import Predictions
 from data.pages.page import Chart, Fact, Page, Section, Table, render
 
 _SWEPT_SESSIONS = 40
 """Sweeps replay the first sessions only: their shape shows, and a report stays a matter of seconds."""
-
-_TIMELINE_PLAYS = 25
 
 
 def write_report(
@@ -52,8 +49,6 @@ def write_report(
         charts.append(_swept(name, sessions, policies, predictions, report.world, weights))
         advance(1)
     sections.append(Section("When the world changes", charts, "Mean score of a session; higher is better."))
-    sections.append(Section("One session", _timelines(sessions, policies, predictions, report.world)))
-    advance(1)
     page = Page(
         "What pre-caching buys",
         _lead(report),
@@ -69,7 +64,7 @@ def write_report(
 
 def n_steps() -> int:
     """Returns how many parts `write_report` counts."""
-    return len(AXES) + 2
+    return len(AXES) + 1
 
 
 def _lead(report: SimulationReport) -> str:
@@ -130,23 +125,3 @@ def _swept(
     sentence = f"{min(len(sessions), _SWEPT_SESSIONS)} sessions, all else as above."
     anchor = name.split(",")[0]
     return Chart(anchor, title, sentence, sweep_svg(found, anchor, title), table)
-
-
-def _timelines(
-    sessions: Sequence[RecordedSession],
-    policies: Mapping[str, Policy],
-    predictions: Predictions,
-    world: World,
-) -> list[Chart]:
-    """Returns the same session under up to two policies: of those that fit a picture, the most skipped."""
-    fitting = [place for place, it in enumerate(sessions) if len(it.plays) <= _TIMELINE_PLAYS] or [0]
-    place = max(fitting, key=lambda place: sum(play.skipped for play in sessions[place].plays))
-    charts = []
-    for name in [it for it in ("advisor", "next-n-full") if it in policies] or list(policies)[:1]:
-        bars = timeline(sessions[place], policies[name], predictions.by_session[place], world)
-        unheard_s = sum(bar.unheard_s for bar in bars)
-        title = f"Session {sessions[place].session_id} under {name}"
-        sentence = f"{len(sessions[place].plays)} plays; {unheard_s:,.0f} s of audio fetched and never heard."
-        anchor = f"timeline-{name}"
-        charts.append(Chart(anchor, title, sentence, timeline_svg(bars, anchor, title)))
-    return charts

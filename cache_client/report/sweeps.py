@@ -3,14 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cache_client.policies import Policy
+from cache_client.policies import DEFAULT_POLICIES, Policy
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.simulator import RecordedSession, SessionPredictions, World
 from cache_client.simulator.metrics import figures
 from cache_client.simulator.simulation import replay_all
-
-SHOWN = ("none", "next-1-prefix", "next-n-full", "listener-rate", "advisor", "oracle")
-"""The policies that sweeps draw; the others only crowd the picture."""
 
 Change = Callable[[World, float], World]
 
@@ -62,14 +59,14 @@ def sweep(
     Args:
         name: The axis.
         sessions: At least one.
-        policies: By name; those of `SHOWN` take part.
+        policies: By name; those of `DEFAULT_POLICIES` take part, since more crowd the picture.
         predictions: For each session, what the server says at each play.
         world: What stays as it is.
         weights: Prices of a wait and of a wasted byte.
     """
     change, all_values = AXES[name]
     values = tuple(value for value in all_values if name != "horizon, tracks" or value <= world.horizon)
-    shown = {policy: it for policy, it in policies.items() if policy in SHOWN} or dict(policies)
+    shown = {policy: it for policy, it in policies.items() if policy in DEFAULT_POLICIES} or dict(policies)
     scores: dict[str, list[float]] = {policy: [] for policy in shown}
     for value in values:
         results = replay_all(sessions, shown, predictions, change(world, value))

@@ -4,9 +4,7 @@ import pandas as pd
 
 from cache_client.rpc.messages import ListenerContext, RecentPlay
 from data.before_play import known_plays
-
-MAX_RECENT_PLAYS = 200
-"""How many recent plays the contract takes."""
+from playthrough.v1.limits import MAX_RECENT_PLAYS
 
 
 class RecordedContexts:

@@ -8,7 +8,7 @@ from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.plan import AheadStep, Plan
 from cache_client.simulator.cache import CachedTrack
 from cache_client.simulator.link import Link
-from cache_client.simulator.prefetching import Prefetching
+from cache_client.simulator.transfers import Transfers
 
 _SAME_BYTES = 0.5
 """Amounts closer than this are the same: no event lies between two halves of a byte."""
@@ -77,13 +77,13 @@ class Player:
         """Takes the distance that holds from here on."""
         self._ahead_bytes = max(self._steps.popleft().ahead_s * self._audio, self._chunk_bytes)
 
-    def play(self, listened_bytes: float, ready_s: float, prefetching: Prefetching) -> None:
+    def play(self, listened_bytes: float, ready_s: float, transfers: Transfers) -> None:
         """Plays until the listener leaves.
 
         Args:
             listened_bytes: How much of the track the listener hears.
             ready_s: When the stream's first missing byte can be there.
-            prefetching: The fetch plan, which gets what the stream leaves of the link.
+            transfers: The fetch plan, which gets what the stream leaves of the link.
         """
         while not self._sounding or self._heard_bytes < listened_bytes:
             bytes_per_s = self._link.bytes_per_s(self.now_s)
@@ -92,7 +92,7 @@ class Player:
             change_s = self._link.change_s(self.now_s) - self.now_s
             if change_s < wait_s:
                 wait_s, event = change_s, _Event.LINK
-            self._pass(wait_s, rate, bytes_per_s, prefetching)
+            self._pass(wait_s, rate, bytes_per_s, transfers)
             self._apply(event, listened_bytes, ready_s)
         self._entry.heard_bytes = max(self._entry.heard_bytes, self._heard_bytes)
 
@@ -130,9 +130,9 @@ class Player:
             wait_s, event = ready_s - self.now_s, _Event.READY
         return wait_s, event
 
-    def _pass(self, wait_s: float, rate: float, bytes_per_s: float, prefetching: Prefetching) -> None:
+    def _pass(self, wait_s: float, rate: float, bytes_per_s: float, transfers: Transfers) -> None:
         """Lets so many seconds go by."""
-        prefetching.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
+        transfers.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
         self.now_s += wait_s
         self._entry.downloaded_bytes += rate * wait_s
         self.downloaded_bytes += rate * wait_s

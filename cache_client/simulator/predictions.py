@@ -1,20 +1,20 @@
 """Predictions for recorded sessions, asked for once and shared by all policies."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cache_client.prefetch.queue import predict_queue
 from cache_client.rpc.client import PredictionClient
 from cache_client.simulator import RecordedSession, SessionPredictions
+from cache_client.simulator.concurrency import map_concurrently
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What the server says about sessions' tracks.
+    """The server's predictions for sessions' tracks.
 
     Attributes:
-        by_session: For each session, what it says at each play, by track id.
+        by_session: For each session, its predictions at each play, by track id.
         unknown_track_ids: Tracks that the server does not know.
         model: The model that answered; empty when nothing was asked.
         version: Its version.
@@ -50,32 +50,19 @@ async def predict_sessions(
     Raises:
         ServerError: A call failed; the rest is not awaited.
     """
-    limit = asyncio.Semaphore(concurrency)
     unknown: set[str] = set()
     answered_by = ("", "")
 
     async def predict(session: RecordedSession) -> SessionPredictions:
         nonlocal answered_by
-        said = []
-        async with limit:
-            for position, context in enumerate(session.contexts):
-                found = await predict_queue(
-                    client,
-                    session.visible_track_ids(position, horizon),
-                    session.favourite_genres,
-                    context,
-                    model=model,
-                )
-                said.append(found.tracks)
-                unknown.update(found.unknown_track_ids)
-                answered_by = found.model, found.version
-        advance(1)
-        return said
+        by_play = []
+        for position, context in enumerate(session.contexts):
+            track_ids = session.visible_track_ids(position, horizon)
+            found = await predict_queue(client, track_ids, session.favourite_genres, context, model=model)
+            by_play.append(found.tracks)
+            unknown.update(found.unknown_track_ids)
+            answered_by = found.model, found.version
+        return by_play
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(predict(session)) for session in sessions]
-    except ExceptionGroup as failed:
-        # The first failure says it all; the group has cancelled the rest.
-        raise failed.exceptions[0] from failed
-    return Predictions([task.result() for task in tasks], frozenset(unknown), *answered_by)
+    by_session = await map_concurrently(predict, sessions, concurrency, advance)
+    return Predictions(by_session, frozenset(unknown), *answered_by)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cache_client.prefetch.heard import listener_record
+from cache_client.laboratory_errors import UsageError
+from cache_client.prefetch.listener import listener_record
 from cache_client.prefetch.plan import ListenerRecord
-from cache_client.rpc.errors import UsageError
 from cache_client.rpc.messages import ListenerContext
 from cache_client.simulator.contexts import RecordedContexts
 from data import Catalogue
@@ -59,7 +59,6 @@ class RecordedSession:
         continuation: Tracks that the listener might have had next: the queue does not end where the recording
             does, so that looking too deep costs.
         contexts: What was known at each play, for a server to be asked with.
-        started_s: When the session began, in seconds since 1970.
     """
 
     session_id: int
@@ -68,7 +67,6 @@ class RecordedSession:
     plays: tuple[RecordedPlay, ...]
     continuation: tuple[Track, ...]
     contexts: tuple[ListenerContext, ...] = ()
-    started_s: float = 0.0
 
     def visible_track_ids(self, position: int, horizon: int) -> list[str]:
         """Returns the track of a play and what follows it as far as policies see, each once."""
@@ -130,7 +128,6 @@ def recorded_sessions(
                 tuple(_recorded_plays(group, tracks)),
                 tuple(tracks[track_id] for track_id in draw.choices(drawn_from, k=continuation)),
                 contexts,
-                group["started_at"].iloc[0].timestamp(),
             )
         )
     return sessions

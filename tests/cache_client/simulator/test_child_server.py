@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cache_client.laboratory_errors import ServerStartError
 from cache_client.rpc.client import PredictionClient
-from cache_client.rpc.errors import ServerStartError
-from cache_client.server_process import running_server, server_command
+from cache_client.simulator.child_server import running_server, server_command
 
 
 def python(code: str) -> list[str]:
@@ -52,6 +52,7 @@ async def test_a_child_that_is_never_ready_is_not_waited_for() -> None:
 def test_the_servers_command_takes_a_free_port_and_leaves_the_configured_database_alone() -> None:
     command = server_command(Path("d"), Path("m"))
     assert command[1:] == [
-        "-m", "server", "--data", "d", "--models", "m", "--port", "0", "--mongodb-uri", "embedded"
+        "-m", "server", "--data", f"{Path.cwd()}/d", "--models", f"{Path.cwd()}/m", "--port", "0",
+        "--mongodb-uri", "embedded",
     ]  # fmt: skip
     assert server_command(Path("d"), Path("m"), lenient=True) == [*command, "--lenient"]

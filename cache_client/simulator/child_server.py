@@ -1,4 +1,4 @@
-"""A prediction server of one's own, as a child process, for as long as it is needed."""
+"""A prediction server as a child process, for as long as a simulation needs it."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from cache_client.rpc.errors import ServerStartError
+from cache_client.laboratory_errors import ServerStartError
 from cache_client.settings import child_environment
 
 _READY = "listening on "
@@ -18,15 +18,9 @@ _STOP_TIMEOUT_S = 10.0
 
 def server_command(data_directory: Path, models_directory: Path, *, lenient: bool = False) -> list[str]:
     """Returns the command of a server on a free port, which repairs its data set when that is `lenient`."""
-    command = [
-        sys.executable,
-        "-m",
-        "server",
-        "--data",
-        str(data_directory),
-        "--models",
-        str(models_directory),
-    ]
+    command = [sys.executable, "-m", "server"]
+    # Absolute, since the child runs in a folder of its own.
+    command += ["--data", str(data_directory.absolute()), "--models", str(models_directory.absolute())]
     # Ranking logs nothing, so the child gets a database of its own rather than the configured one.
     command += ["--port", "0", "--mongodb-uri", "embedded"]
     return [*command, "--lenient"] if lenient else command
@@ -36,7 +30,7 @@ def server_command(data_directory: Path, models_directory: Path, *, lenient: boo
 async def running_server(command: Sequence[str], start_timeout_s: float) -> AsyncIterator[str]:
     """Starts a server, yields where it listens, and ends it.
 
-    What the server writes goes to a temporary folder that is deleted with it.
+    It runs in a temporary folder that is deleted with it, where it writes and finds no `.env`.
 
     Args:
         command: Prints `listening on HOST:PORT` when ready, and ends on SIGTERM.
@@ -47,7 +41,9 @@ async def running_server(command: Sequence[str], start_timeout_s: float) -> Asyn
     """
     with tempfile.TemporaryDirectory(prefix="playthrough-") as var_directory, tempfile.TemporaryFile() as log:
         environment = child_environment(Path(var_directory))
-        server = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=log, env=environment)
+        server = await asyncio.create_subprocess_exec(
+            *command, stdout=PIPE, stderr=log, env=environment, cwd=var_directory
+        )
         try:
             yield await _address(server, log, start_timeout_s)
         finally:

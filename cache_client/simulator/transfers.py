@@ -23,7 +23,7 @@ class _Transfer:
     ready_s: float | None = None
 
 
-class Prefetching:
+class Transfers:
     """Works off a plan in order, one range at a time, asking for the next one while one flows."""
 
     def __init__(self, cache: ClientCache, ready_s: Callable[[str, float], float]) -> None:
