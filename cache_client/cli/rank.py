@@ -83,7 +83,7 @@ def _table(ranking: Ranking, title: str, names: Mapping[str, str] | None) -> Tab
     table.add_column("track_id", no_wrap=True)
     if names is not None:
         table.add_column("name")
-    table.add_column("play_through_probability", justify="right")
+    table.add_column("play-through\nprobability", justify="right")
     table.add_column("expected")
     for place, track in enumerate(ranking.tracks, start=1):
         named = [] if names is None else [escape(names.get(track.track_id, ""))]

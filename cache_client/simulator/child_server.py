@@ -14,6 +14,9 @@ from cache_client.settings import child_environment
 
 _READY = "listening on "
 _STOP_TIMEOUT_S = 10.0
+_HURRIED_STOP_S = 0.2
+"""After a failure or Ctrl-C nobody waits for the child: what it writes is deleted anyway, and on Linux its
+own database ends with it."""
 
 
 def server_command(data_directory: Path, models_directory: Path, *, lenient: bool = False) -> list[str]:
@@ -39,15 +42,19 @@ async def running_server(command: Sequence[str], start_timeout_s: float) -> Asyn
     Raises:
         ServerStartError: It ended, or was not ready in time; with the last line that it wrote.
     """
-    with tempfile.TemporaryDirectory(prefix="playthrough-") as var_directory, tempfile.TemporaryFile() as log:
+    # A killed child's database may still write while its folder is deleted.
+    folder = tempfile.TemporaryDirectory(prefix="playthrough-", ignore_cleanup_errors=True)
+    with folder as var_directory, tempfile.TemporaryFile() as log:
         environment = child_environment(Path(var_directory))
         server = await asyncio.create_subprocess_exec(
             *command, stdout=PIPE, stderr=log, env=environment, cwd=var_directory
         )
+        patience_s = _HURRIED_STOP_S
         try:
             yield await _address(server, log, start_timeout_s)
+            patience_s = _STOP_TIMEOUT_S
         finally:
-            await _stop(server)
+            await _stop(server, patience_s)
 
 
 async def _address(server: Process, log: IO[bytes], timeout_s: float) -> str:
@@ -69,12 +76,12 @@ async def _address(server: Process, log: IO[bytes], timeout_s: float) -> str:
     raise ServerStartError(f"the server did not start: {last_line}")
 
 
-async def _stop(server: Process) -> None:
-    """Ends the server: first politely, then for certain."""
+async def _stop(server: Process, patience_s: float) -> None:
+    """Ends the server: by SIGTERM, and by SIGKILL when that takes too long."""
     with suppress(ProcessLookupError):
         server.terminate()
     try:
-        async with asyncio.timeout(_STOP_TIMEOUT_S):
+        async with asyncio.timeout(patience_s):
             # Reads what is left, so that a full pipe cannot keep the server from ending.
             await server.communicate()
     except TimeoutError:

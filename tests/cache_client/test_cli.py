@@ -1,9 +1,11 @@
 """The commands as a person runs them: what they print, what they write, how they fail."""
 
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from cache_client.cli import app
 from cache_client.policies import DEFAULT_POLICIES
-from data import generate
+from data import generate, read_dataset
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +111,26 @@ def test_simulate_finds_the_advisor_ahead_of_next_n_with_fewer_wasted_bytes(serv
     assert advisor["startup_delay_p95_ms"] <= next_n["startup_delay_p95_ms"]
 
 
+def test_simulate_warns_of_a_model_that_has_seen_what_it_replays(
+    server: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def running(command: list[str], timeout_s: float) -> AsyncIterator[str]:
+        yield server
+
+    monkeypatch.setattr("cache_client.simulator.child_server.running_server", running)
+    manifest = tmp_path / "simple" / "1" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    split = {"kind": "random", "test_share": 0.2}
+    manifest.write_text(json.dumps({"split": split, "data_digest": read_dataset(data).digest}))
+    warned = run("simulate", "--data", data, "--models", tmp_path)
+    assert warned.exit_code == 0
+    assert warned.stderr.startswith("warning: simple 1 was trained on a random split of these plays")
+    assert len(warned.stderr.splitlines()) == 1
+    manifest.write_text(manifest.read_text().replace("random", "temporal"))
+    assert run("simulate", "--data", data, "--models", tmp_path).stderr == ""
+
+
 def test_simulate_shows_a_table_and_the_comparison(server: str, data: Path) -> None:
     done = run("simulate", "--data", data, "--server", server)
     assert done.exit_code == 0
@@ -168,6 +190,17 @@ def test_place_shows_which_tracks_move_where(data: Path) -> None:
         assert words in shown
     assert moves[2]["track_id"] not in shown
     assert all(move["track_id"] in run("place", *flags, "--top-k", 0).stdout for move in moves)
+
+
+def test_place_repairs_when_told_to(data: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(data, broken)
+    with (broken / "tracks.jsonl").open("a") as tracks:
+        tracks.write("{\n")
+    assert_one_line(run("place", "--data", broken), "tracks.jsonl")
+    repaired = run("place", "--data", broken, "--lenient")
+    assert repaired.exit_code == 0
+    assert "dropped" in repaired.stderr
 
 
 def test_place_refuses_a_budget_that_buys_nothing(data: Path) -> None:

@@ -1,6 +1,7 @@
 """A child server: where it listens, and that it ends."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -47,6 +48,39 @@ async def test_a_child_that_is_never_ready_is_not_waited_for() -> None:
     with pytest.raises(ServerStartError, match=r"not ready after 0\.1 s"):
         async with running_server(python("import time; time.sleep(60)"), 0.1):
             pass
+
+
+async def test_a_child_serves_what_its_flags_say_and_not_what_the_environment_or_a_dot_env_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("PLAYTHROUGH_EXPERIMENT_FILE=experiment.toml\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLAYTHROUGH_DEFAULT_MODEL", "advanced")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://production/playthrough")
+    code = (
+        "import time; from server.settings import ServerSettings as S; it = S.load();"
+        "print('listening on', it.default_model, it.experiment_file, it.mongodb_uri, flush=True);"
+        "time.sleep(60)"
+    )
+    async with running_server(python(code), 30.0) as read:
+        assert read == "None None None"
+
+
+async def test_after_a_failure_nobody_waits_for_a_child_that_does_not_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cache_client.simulator.child_server._STOP_TIMEOUT_S", 3_600.0)
+    code = (
+        "import os, signal, time;"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('listening on', os.getpid(), flush=True);"
+        "time.sleep(3_600)"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        async with running_server(python(code), 30.0) as process_id:
+            raise KeyboardInterrupt
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process_id), 0)
 
 
 def test_the_servers_command_takes_a_free_port_and_leaves_the_configured_database_alone() -> None:
