@@ -7,13 +7,13 @@ class ServerStartError(CacheClientError):
     """A server that was to be started for a simulation did not come up."""
 
 
-class UnknownPolicyError(CacheClientError):
-    """There is no prefetch policy of that name."""
-
-
 class PlanError(CacheClientError):
     """A prefetch policy broke its contract."""
 
 
 class UsageError(CacheClientError):
     """Flags contradict each other, or what they name is not there."""
+
+
+class UnknownPolicyError(UsageError):
+    """There is no prefetch policy of that name."""

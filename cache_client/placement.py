@@ -39,7 +39,7 @@ class TrackDemand(NamedTuple):
         minutes: Its length.
         storage_class: Where it is now; None when unknown.
         plays_per_day: Expected plays a day.
-        play_through: Share of a play that is heard, in [0, 1]: what the wait's listener stays for.
+        play_through: Share of a play that is heard, in [0, 1].
     """
 
     track_id: str
@@ -58,12 +58,7 @@ class TrackDemand(NamedTuple):
 
 
 def demands(catalogue: Catalogue, plays: pd.DataFrame) -> list[TrackDemand]:
-    """Returns each track's expected plays a day and the share heard of them.
-
-    Args:
-        catalogue: The tracks with their storage.
-        plays: What `data.plays` returned.
-    """
+    """Returns each track's expected plays a day and the share heard of them."""
     tracks = catalogue.tracks
     span_days = 1.0
     if len(plays):
@@ -88,14 +83,7 @@ def demands(catalogue: Catalogue, plays: pd.DataFrame) -> list[TrackDemand]:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Storage classes for all tracks.
-
-    Attributes:
-        classes: For each track, in order.
-        cost_per_day: What they cost.
-        wait_s_per_day: Expected seconds of storage latency that listeners wait in a day, each play by the
-            share of it that is heard.
-    """
+    """Storage classes for all tracks, in order, with their cost and the wait that listeners expect a day."""
 
     classes: tuple[str, ...]
     cost_per_day: float
@@ -103,12 +91,7 @@ class Placement:
 
 
 def place(tracks: Sequence[TrackDemand], budget_per_day: float, latency_s: Mapping[str, float]) -> Placement:
-    """Returns the placement that saves most for a budget.
-
-    Args:
-        tracks: All tracks.
-        budget_per_day: What may be spent a day.
-        latency_s: Time to the first byte by storage class, in seconds.
+    """Returns the placement that saves most for a budget; latencies are to the first byte, by storage class.
 
     Raises:
         UsageError: Not even the cheapest class for every track is within the budget.
@@ -164,15 +147,7 @@ def measured(
 
 
 class Move(NamedTuple):
-    """A track that another placement puts into another class.
-
-    Attributes:
-        track_id: The track.
-        from_class: Where it is.
-        to_class: Where it should be.
-        plays_per_day: Expected plays a day.
-        saved_s_per_day: Expected wait that the move saves a day, in seconds; below zero for a slower class.
-    """
+    """A track that another placement puts into another class; a slower one saves less than nothing."""
 
     track_id: str
     from_class: str
@@ -194,14 +169,7 @@ def moves(
 
 
 class _Step(NamedTuple):
-    """A move of a track to a faster class.
-
-    Attributes:
-        storage_class: Where to.
-        cost: What it costs more a day.
-        saved_s: Expected seconds saved a day.
-        worth: The same per unit of cost.
-    """
+    """A track's move to a faster class: its cost and the wait that it saves, both a day, and their ratio."""
 
     storage_class: str
     cost: float

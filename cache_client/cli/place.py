@@ -16,12 +16,12 @@ from rich.table import Table
 from cache_client.cli.console import (
     STANDARD_OUTPUT,
     check_writable,
-    load_settings,
     one_line_errors,
     write_json,
 )
 from cache_client.cli.options import Data, FastMs, JsonFile, Lenient, MediumMs, SlowMs
 from cache_client.laboratory_errors import UsageError
+from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
     from cache_client.placement import Move, Placement, TrackDemand
@@ -50,7 +50,7 @@ def place(
         from data import plays, print_repairs, read_dataset
 
         check_writable(csv_file, json_file)
-        dataset = read_dataset(data or load_settings().data_directory, lenient=lenient)
+        dataset = read_dataset(data or CacheClientSettings.load().data_directory, lenient=lenient)
         print_repairs(dataset.repairs)
         tracks = demands(dataset.catalogue, plays(dataset))
         latency_s = {"FAST": fast_ms / 1000, "MEDIUM": medium_ms / 1000, "SLOW": slow_ms / 1000}
@@ -104,13 +104,12 @@ def _show_moves(moved: "Sequence[Move]", shown: int, names: Mapping[str, str]) -
 
 
 def _write_csv(file: Path, tracks: "Sequence[TrackDemand]", recommended: "Placement") -> None:
+    rows = [["track_id", "storage_class", "recommended_class", "plays_per_day", "daily_cost"]]
+    for it, name in zip(tracks, recommended.classes, strict=True):
+        figures = [f"{it.plays_per_day:.4f}", f"{it.cost(name):.6f}"]
+        rows.append([it.track_id, it.storage_class or "", name, *figures])
     try:
         with file.open("w", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out)
-            writer.writerow(["track_id", "storage_class", "recommended_class", "plays_per_day", "daily_cost"])
-            for track, name in zip(tracks, recommended.classes, strict=True):
-                cost = f"{track.cost(name):.6f}"
-                now = track.storage_class or ""
-                writer.writerow([track.track_id, now, name, f"{track.plays_per_day:.4f}", cost])
+            csv.writer(out).writerows(rows)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, write_json
+from cache_client.cli.console import STANDARD_OUTPUT, one_line_errors, write_json
 from cache_client.cli.options import FavouriteGenres, JsonFile, Model, Server
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.messages import Ranking
+from cache_client.settings import CacheClientSettings
 
 _TOP_OF_CATALOGUE = 20
 
@@ -46,7 +47,7 @@ def ask(
     server: str | None, model: str, track_ids: Sequence[str], favourite_genres: Sequence[str], top_k: int
 ) -> Ranking:
     """Returns a server's ranking; the settings name the server where no flag does."""
-    settings = load_settings()
+    settings = CacheClientSettings.load()
 
     async def call() -> Ranking:
         async with PredictionClient(server or settings.server, deadline_s=settings.deadline_s) as client:
@@ -58,14 +59,7 @@ def ask(
 def write(
     ranking: Ranking, title: str, json_file: Path | None, names: Mapping[str, str] | None = None
 ) -> None:
-    """Prints a ranking as a table and writes it as JSON.
-
-    Args:
-        ranking: The ranking, asked for without curves.
-        title: What it is the ranking of.
-        json_file: Where the JSON goes; standard output takes the table's place.
-        names: Names to show, by track id.
-    """
+    """Prints a ranking, asked for without curves, as a table with names by track id; writes it as JSON."""
     if json_file != STANDARD_OUTPUT:
         console = Console()
         console.print(_table(ranking, title, names))

@@ -2,16 +2,14 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cache_client.cli.console import (
     STANDARD_OUTPUT,
     check_writable,
-    load_settings,
     one_line_errors,
     progress_bar,
     write_json,
@@ -29,7 +27,7 @@ from cache_client.cli.options import (
     number,
 )
 from cache_client.laboratory_errors import UsageError
-from cache_client.policies import DEFAULT_POLICIES, POLICIES, Policy, PolicyOptions, policies_named
+from cache_client.policies import DEFAULT_POLICIES, POLICIES, PolicyOptions, policies_named
 from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.settings import CacheClientSettings
@@ -38,17 +36,6 @@ if TYPE_CHECKING:
     from cache_client.replay.skip_estimate import OffPolicyEstimate
     from cache_client.simulator import RecordedSession
     from cache_client.simulator.predictions import Predictions
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where predictions come from: a server that runs (`target`), or models for one of our own (`models`)."""
-
-    data: Path
-    lenient: bool
-    target: str
-    models: Path | None
-    model: str
 
 
 def simulate(
@@ -115,22 +102,26 @@ def simulate(
         if models is not None and not models.is_dir():
             raise UsageError(f"no such folder: {models}")
         check_writable(json_file, html)
-        settings = load_settings()
+        settings = CacheClientSettings.load(server=server, data=data)
         weights = ScoreWeights(wait_weight, waste_weight)
         policies = policies_named(policy or [], PolicyOptions(next_n, weights, seed))
-        source = _Source(data or settings.data_directory, lenient, server or settings.server, models, model)
         # Needed from here on only, and slow to import.
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
         from cache_client.simulator import simulate as run
+        from cache_client.simulator.child_server import server_command
+        from cache_client.simulator.predictions import Predictions
         from data import plays, print_repairs, read_dataset
 
-        dataset = read_dataset(source.data, lenient=lenient)
+        dataset = read_dataset(settings.data_directory, lenient=lenient)
         print_repairs(dataset.repairs)
         sessions = recorded_sessions(
             plays(dataset), dataset.catalogue, holdout=holdout, continuation=horizon, seed=seed
         )
-        predictions, estimate = asyncio.run(_ask(policies, sessions, source, settings, horizon))
+        own_server = server_command(settings.data_directory, models, lenient=lenient) if models else None
+        predictions, estimate = Predictions([() for _ in sessions]), None
+        if any(it.needs_predictions for it in policies.values()):
+            predictions, estimate = asyncio.run(_ask(sessions, horizon, model, settings, own_server))
         if models is not None:
             _warn_of_overlap(models, predictions, dataset.digest, holdout)
         world = World(delivery, round(cache_mb * 1e6), horizon, seed)
@@ -157,38 +148,27 @@ def _warn_of_overlap(models: Path, predictions: "Predictions", data_digest: str,
 
 
 async def _ask(
-    policies: dict[str, Policy],
     sessions: "list[RecordedSession]",
-    source: _Source,
-    settings: CacheClientSettings,
     horizon: int,
+    model: str,
+    settings: CacheClientSettings,
+    own_server: list[str] | None,
 ) -> "tuple[Predictions, OffPolicyEstimate | None]":
-    """Asks a server, when any policy reads predictions; without one, no server is needed."""
+    """Asks the server of the settings, or one that is started by a command."""
     from cache_client.replay.skip_estimate import estimate_skips
     from cache_client.rpc.client import PredictionClient
-    from cache_client.simulator.child_server import running_server, server_command
-    from cache_client.simulator.predictions import Predictions, predict_sessions
+    from cache_client.simulator.child_server import running_server
+    from cache_client.simulator.predictions import predict_sessions
 
-    if not any(policy.needs_predictions for policy in policies.values()):
-        return Predictions([() for _ in sessions]), None
     async with AsyncExitStack() as stack:
-        target = source.target
-        if source.models is not None:
-            command = server_command(source.data, source.models, lenient=source.lenient)
-            target = await stack.enter_async_context(running_server(command, settings.server_start_timeout_s))
+        target = settings.server
+        if own_server is not None:
+            child = running_server(own_server, settings.server_start_timeout_s)
+            target = await stack.enter_async_context(child)
         client = await stack.enter_async_context(
             PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
         )
-        with progress_bar("predicting", 2 * len(sessions)) as advance:
-            predictions = await predict_sessions(
-                client,
-                sessions,
-                horizon=horizon,
-                model=source.model,
-                concurrency=settings.concurrency,
-                advance=advance,
-            )
-            estimate = await estimate_skips(
-                client, sessions, model=source.model, concurrency=settings.concurrency, advance=advance
-            )
-        return predictions, estimate
+        advance = stack.enter_context(progress_bar("predicting", 2 * len(sessions)))
+        options: Any = {"model": model, "concurrency": settings.concurrency, "advance": advance}
+        predictions = await predict_sessions(client, sessions, horizon=horizon, **options)
+        return predictions, await estimate_skips(client, sessions, **options)

@@ -24,13 +24,12 @@ class PolicyOptions:
 
 
 class Policy(Protocol):
-    """Decides at the start of a play what to fetch while it lasts.
+    """Decides at the start of a play what to fetch while it lasts."""
 
-    Attributes:
-        needs_predictions: Whether `plan` reads `play_through_probability`.
-    """
-
-    needs_predictions: bool
+    @property
+    def needs_predictions(self) -> bool:
+        """Returns whether `plan` reads a server's predictions."""
+        ...
 
     def plan(self, request: PrefetchRequest) -> Plan:
         """Returns what to fetch, in order, and how far to stream the playing track ahead.

@@ -1,4 +1,4 @@
-"""What a listener's own past says: their play-through rate, and predictions fitted to it."""
+"""A listener's own past: their play-through rate, and predictions fitted to it."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ PLAY_THROUGH_RATE = 0.66
 """Probability assumed where nothing is known: the data's rate."""
 
 PRIOR_PLAYS = 5.0
-"""How many plays of a listener weigh as much as what a model says of them. On sessions before the reported
+"""How many plays of a listener weigh as much as a model's predictions. On sessions before the reported
 ones 5 and 50 score alike."""
 
 _FLOOR = 0.005
@@ -33,7 +33,7 @@ def fitted_to_listener(
 ) -> dict[str, TrackPrediction]:
     """Returns a queue's predictions shifted, in log-odds, to the listener's own level.
 
-    What the model says of one track against another is kept; the level comes from what the listener has done.
+    How the model sets one track against another is kept; the level comes from what the listener has done.
     On sessions before the reported ones that is worth a little for every model, the one that reads the
     listener's recent plays included.
     """

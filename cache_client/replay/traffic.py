@@ -17,14 +17,7 @@ from cache_client.simulator.trace import held_out
 
 @dataclass(slots=True)
 class TrafficReport:
-    """What came of the traffic.
-
-    Attributes:
-        plays: How many plays were sent.
-        unknown_tracks: Of those, plays of tracks that the server does not know.
-        n: Predictions with outcomes by (model, version).
-        right: Of those, the ones that were right about the skip.
-    """
+    """Counts of plays sent, of tracks unknown to the server, and by (model, version) of right predictions."""
 
     plays: int = 0
     unknown_tracks: int = 0
@@ -47,7 +40,7 @@ async def replay_traffic(
 
     Args:
         client: The prediction server.
-        plays: What `data.plays` returned: all of them, since earlier ones tell what was known of a listener.
+        plays: All of `data.plays`: earlier ones were known of a listener.
         holdout: Share of the plays, by time, whose sessions are sent.
         limit: How many plays to send at most, the earliest; None for all.
         concurrency: How many listeners may be under way at once.

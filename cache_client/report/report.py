@@ -27,17 +27,7 @@ def write_report(
     estimate: OffPolicyEstimate | None,
     advance: Callable[[int], None] = lambda charts: None,
 ) -> None:
-    """Writes the page.
-
-    Args:
-        file: Where to.
-        sessions: What was replayed.
-        policies: By name.
-        predictions: What the server said.
-        weights: Prices of a wait and of a wasted byte.
-        report: What the simulation found.
-        estimate: What following the ranking would do to skips, where a server was asked.
-        advance: Called after each of the `n_steps()` parts, for a progress bar.
+    """Writes the page; advances a progress bar by each of its `n_steps()` parts.
 
     Raises:
         UsageError: The file cannot be written.
@@ -93,11 +83,10 @@ def _facts(
 
 def _pareto(report: SimulationReport) -> Chart:
     title = "Wait of a play against wasted bytes"
-    waited_s = {name: found.waited_s_per_play for name, found in report.policies.items()}
     rows = [
         [
             name,
-            f"{waited_s[name] * 1000:,.0f}",
+            f"{found.waited_s_per_play * 1000:,.0f}",
             f"{found.startup_delay_p95_ms:,.0f}",
             f"{found.wasted_bytes / 1e6:,.1f}",
             f"{found.score:.2f}",
@@ -105,7 +94,7 @@ def _pareto(report: SimulationReport) -> Chart:
         for name, found in report.policies.items()
     ]
     columns = ["policy", "wait a play, ms", "p95 start, ms", "wasted, MB", "score a session"]
-    svg = pareto_svg(report.policies, waited_s, title)
+    svg = pareto_svg(report.policies, title)
     return Chart("pareto", title, "Down and left is better.", svg, Table(columns, rows))
 
 
@@ -118,10 +107,9 @@ def _swept(
     weights: ScoreWeights,
 ) -> Chart:
     part = slice(_SWEPT_SESSIONS)
-    found = sweep(name, sessions[part], policies, predictions.by_session[part], world, weights)
-    title = f"Score by {name}"
-    rows = [[policy, *(f"{score:.2f}" for score in scores)] for policy, scores in found.scores.items()]
-    table = Table(["policy", *(f"{value:g}" for value in found.values)], rows)
+    values, found = sweep(name, sessions[part], policies, predictions.by_session[part], world, weights)
+    title, anchor = f"Score by {name}", name.split(",")[0]
+    rows = [[policy, *(f"{score:.2f}" for score in scores)] for policy, scores in found.items()]
+    table = Table(["policy", *(f"{value:g}" for value in values)], rows)
     sentence = f"{min(len(sessions), _SWEPT_SESSIONS)} sessions, all else as above."
-    anchor = name.split(",")[0]
-    return Chart(anchor, title, sentence, sweep_svg(found, anchor, title), table)
+    return Chart(anchor, title, sentence, sweep_svg(name, values, found, title), table)

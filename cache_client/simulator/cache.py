@@ -60,12 +60,7 @@ class ClientCache:
     def make_room(self, wanted_bytes: float, playing: str, upcoming: Sequence[str]) -> None:
         """Evicts until so many bytes fit: least recently used tracks first, then what is needed last.
 
-        The playing track stays: one larger than the cache streams through it.
-
-        Args:
-            wanted_bytes: Bytes to come.
-            playing: The track that plays.
-            upcoming: The queue, next first.
+        The playing track stays: one larger than the cache streams through it. The queue is next first.
         """
         excess_bytes = wanted_bytes - self._capacity_bytes
         excess_bytes += sum(track.downloaded_bytes for track in self._tracks.values())

@@ -58,7 +58,7 @@ async def running_server(command: Sequence[str], start_timeout_s: float) -> Asyn
 
 
 async def _address(server: Process, log: IO[bytes], timeout_s: float) -> str:
-    """Returns where the server listens, once it says so."""
+    """Returns where the server listens, once it prints that."""
     assert server.stdout is not None
     try:
         async with asyncio.timeout(timeout_s):

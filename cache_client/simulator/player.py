@@ -42,15 +42,7 @@ class Player:
     def __init__(
         self, entry: CachedTrack, size_bytes: int, delivery: Delivery, link: Link, asked_s: float
     ) -> None:
-        """Takes the track at the moment when it is asked for.
-
-        Args:
-            entry: What the cache holds of the track; grows with the stream.
-            size_bytes: The track's size.
-            delivery: Link and player.
-            link: The link in this session's time.
-            asked_s: That moment.
-        """
+        """Starts at the moment when the track is asked for; its cache entry grows with the stream."""
         self._entry, self._link = entry, link
         self._size_bytes = float(size_bytes)
         self._audio = delivery.audio_bytes_per_s
@@ -66,7 +58,7 @@ class Player:
         self.startup_delay_s = self.stall_s = self.downloaded_bytes = 0.0
 
     def follow(self, plan: Plan) -> None:
-        """Takes from a plan how far to stream."""
+        """Sets how far to stream, as a plan has it."""
         if plan.ahead is not None:
             self._steps = deque(plan.ahead)
             self._step()
@@ -74,7 +66,7 @@ class Player:
             self._stream_bytes = min(max(float(plan.stream_bytes), self._needed_bytes), self._size_bytes)
 
     def _step(self) -> None:
-        """Takes the distance that holds from here on."""
+        """Sets the distance that holds from here on."""
         self._ahead_bytes = max(self._steps.popleft().ahead_s * self._audio, self._chunk_bytes)
 
     def play(self, listened_bytes: float, ready_s: float, transfers: Transfers) -> None:
@@ -131,7 +123,7 @@ class Player:
         return wait_s, event
 
     def _pass(self, wait_s: float, rate: float, bytes_per_s: float, transfers: Transfers) -> None:
-        """Lets so many seconds go by."""
+        """Advances the time."""
         transfers.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
         self.now_s += wait_s
         self._entry.downloaded_bytes += rate * wait_s

@@ -11,14 +11,7 @@ from cache_client.simulator.concurrency import map_concurrently
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """The server's predictions for sessions' tracks.
-
-    Attributes:
-        by_session: For each session, its predictions at each play, by track id.
-        unknown_track_ids: Tracks that the server does not know.
-        model: The model that answered; empty when nothing was asked.
-        version: Its version.
-    """
+    """A server's predictions by session, play and track id; the model is empty when nothing was asked."""
 
     by_session: list[SessionPredictions]
     unknown_track_ids: frozenset[str] = frozenset()
@@ -45,7 +38,7 @@ async def predict_sessions(
         horizon: How many upcoming tracks are visible at a play.
         model: The model to ask; empty for the default one.
         concurrency: How many sessions may be under way at once.
-        advance: Called after each session, for a progress bar.
+        advance: Called with 1 after each session.
 
     Raises:
         ServerError: A call failed; the rest is not awaited.

@@ -15,7 +15,7 @@ from cache_client.simulator.trace import RecordedPlay, RecordedSession, Track
 from cache_client.simulator.transfers import Transfers
 
 SessionPredictions = Sequence[Mapping[str, TrackPrediction]]
-"""What the server says at each play of a session, by track id; empty when it was not asked."""
+"""The server's predictions at each play of a session, by track id; empty when it was not asked."""
 
 UNKNOWN = TrackPrediction(PLAY_THROUGH_RATE)
 
@@ -73,20 +73,8 @@ class _SessionReplay:
     """Replays one recorded session under one policy."""
 
     def __init__(
-        self,
-        session: RecordedSession,
-        policy: Policy,
-        predictions: SessionPredictions,
-        world: World,
+        self, session: RecordedSession, policy: Policy, predictions: SessionPredictions, world: World
     ) -> None:
-        """Sets the session's beginning up.
-
-        Args:
-            session: What the listener did.
-            policy: Decides what to fetch ahead.
-            predictions: What the server says at each play.
-            world: Link, storage, cache and horizon.
-        """
         if isinstance(policy, Oracle):
             policy = policy.knowing([FuturePlay(p.track.track_id, p.listened_s) for p in session.plays])
         self._session, self._policy, self._world = session, policy, world
@@ -112,7 +100,7 @@ class _SessionReplay:
         return self._result
 
     def _pause(self, pause_s: float) -> None:
-        """Lets a pause go by. An advertisement's own bytes are not simulated: the link is the plan's."""
+        """Passes a pause. An advertisement's own bytes are not simulated: the link is the plan's."""
         end_s = self._now_s + pause_s
         while self._now_s < end_s:
             until_s = min(end_s, self._link.change_s(self._now_s))
@@ -155,9 +143,9 @@ class _SessionReplay:
 
     def _visible(self, position: int) -> list[UpcomingTrack]:
         """Returns the playing track and, each once, what follows it as far as policies see."""
-        said = self._predictions[position] if self._predictions else {}
+        predicted = self._predictions[position] if self._predictions else {}
         tracks = self._tracks[position : position + 1 + self._world.horizon]
-        return [self._upcoming(track, said) for track in dict.fromkeys(tracks)]
+        return [self._upcoming(track, predicted) for track in dict.fromkeys(tracks)]
 
     def _plan(self, position: int, playing: UpcomingTrack, queue: Sequence[UpcomingTrack]) -> Plan:
         """Asks the policy, holds it to its contract, and makes room for what it wants."""
@@ -176,11 +164,11 @@ class _SessionReplay:
         self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, upcoming)
         return plan
 
-    def _upcoming(self, track: Track, said: Mapping[str, TrackPrediction]) -> UpcomingTrack:
+    def _upcoming(self, track: Track, predicted: Mapping[str, TrackPrediction]) -> UpcomingTrack:
         size_bytes = self._world.delivery.size_bytes(track.duration_s)
         cached_bytes = min(int(self._cache.cached_bytes(track.track_id)), size_bytes)
         known = (track.track_id, track.duration_s, size_bytes, track.storage_class, cached_bytes)
-        return UpcomingTrack(*known, *said.get(track.track_id, UNKNOWN), track.popularity)
+        return UpcomingTrack(*known, *predicted.get(track.track_id, UNKNOWN), track.popularity)
 
 
 def replay_session(

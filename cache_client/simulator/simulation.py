@@ -43,24 +43,8 @@ def simulate(
     weights: ScoreWeights,
     advance: Callable[[int], None] = lambda replays: None,
 ) -> SimulationReport:
-    """Replays every session under every policy.
-
-    Args:
-        sessions: At least one.
-        policies: By name.
-        predictions: For each session, what the server says at each play.
-        world: Link, storage, cache and horizon.
-        weights: Prices of a wait and of a wasted byte.
-        advance: Called with the number of sessions replayed since, for a progress bar.
-    """
+    """Returns how the policies compare on at least one session; arguments as of `replay_all`."""
     results = replay_all(sessions, policies, predictions, world, advance)
-    return report(sessions, results, world, weights)
-
-
-def report(
-    sessions: Sequence[RecordedSession], results: Results, world: World, weights: ScoreWeights
-) -> SimulationReport:
-    """Returns the figures of a simulation's results."""
     found = {name: figures(of_policy, weights) for name, of_policy in results.items()}
     pairs = [(name, BASELINE) for name in results if BASELINE in results and name not in (BASELINE, "none")]
     rivals = [name for name in results if name not in ("advisor", "oracle")]
@@ -83,10 +67,18 @@ def replay_all(
     world: World,
     advance: Callable[[int], None] = lambda replays: None,
 ) -> Results:
-    """Returns each policy's results in the sessions' order."""
+    """Returns each policy's results in the sessions' order.
+
+    Args:
+        sessions: What listeners did.
+        policies: By name.
+        predictions: For each session, the server's at each play.
+        world: Link, storage, cache and horizon.
+        advance: Called with 1 after each replay of a session, for a progress bar.
+    """
     results: Results = {name: [] for name in policies}
-    for session, said in zip(sessions, predictions, strict=True):
+    for session, predicted in zip(sessions, predictions, strict=True):
         for name, policy in policies.items():
-            results[name].append(replay_session(session, policy, said, world))
+            results[name].append(replay_session(session, policy, predicted, world))
             advance(1)
     return results

@@ -16,14 +16,7 @@ from data import Catalogue
 
 
 class Track(NamedTuple):
-    """A track as the simulator needs it.
-
-    Attributes:
-        track_id: The track.
-        duration_s: Its length in seconds.
-        storage_class: FAST, MEDIUM or SLOW; None when unknown.
-        popularity: The catalogue's, 0 to 100.
-    """
+    """A track; its storage class may be unknown, its popularity is the catalogue's, 0 to 100."""
 
     track_id: str
     duration_s: float
@@ -103,7 +96,7 @@ def recorded_sessions(
     """Returns the held-out sessions in order of their start.
 
     Args:
-        plays: What `data.plays` returned: all of them, since they tell what was known of a listener.
+        plays: All of `data.plays`: earlier ones were known of a listener.
         catalogue: The tracks with their storage.
         holdout: Share of the plays, by time, whose sessions are replayed.
         continuation: How many tracks to put behind each session's last one.
