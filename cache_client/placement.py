@@ -32,21 +32,13 @@ _ROUNDING = 1e-9
 
 
 class TrackDemand(NamedTuple):
-    """A track and how it is wanted.
-
-    Attributes:
-        track_id: The track.
-        minutes: Its length.
-        storage_class: Where it is now; None when unknown.
-        plays_per_day: Expected plays a day.
-        play_through: Share of a play that is heard, in [0, 1].
-    """
+    """A track and how it is wanted."""
 
     track_id: str
     minutes: float
-    storage_class: str | None
-    plays_per_day: float
-    play_through: float = 1.0
+    storage_class: str | None  # where it is now; None when unknown
+    plays_per_day: float  # expected
+    play_through: float = 1.0  # share of a play that is heard, in [0, 1]
 
     def cost(self, storage_class: str) -> float:
         """Returns what a class costs a day for this track."""

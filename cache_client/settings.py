@@ -8,8 +8,8 @@ from pydantic import Field
 
 from data.settings import DataSettings
 
-_PUBLISHED_VARIABLES = {"DATA_VERSION", "MONGODB_URI"}
-"""Settings whose names are older than the prefix."""
+_SETTINGS = ("PLAYTHROUGH_", "DATA_VERSION", "MONGODB_URI")
+"""How variables begin that a server reads."""
 
 
 class CacheClientSettings(DataSettings):
@@ -40,10 +40,6 @@ def child_environment(var_directory: Path) -> dict[str, str]:
     Args:
         var_directory: Where the child may write.
     """
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PLAYTHROUGH_") and name not in _PUBLISHED_VARIABLES
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
     modules = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
     return kept | {"PLAYTHROUGH_VAR_DIR": str(var_directory), "PYTHONPATH": modules}

@@ -41,7 +41,7 @@ def to_json(
 def show_report(
     report: SimulationReport, predictions: Predictions, estimate: OffPolicyEstimate | None
 ) -> None:
-    """Prints the policies side by side, and what sets them apart."""
+    """Prints the policies side by side, and how the advisor compares."""
     console = Console()
     link = report.world.delivery
     table = Table(

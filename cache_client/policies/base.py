@@ -10,17 +10,11 @@ from cache_client.prefetch.score import ScoreWeights
 
 @dataclass(frozen=True, slots=True)
 class PolicyOptions:
-    """What policies can be told.
+    """What policies can be given."""
 
-    Attributes:
-        next_n: How many whole tracks `random`, `next-n-full`, `popularity` and `rank` fetch.
-        weights: What a wait and a wasted byte cost, for policies that weigh them.
-        seed: Of `random`.
-    """
-
-    next_n: int = 3
-    weights: ScoreWeights = field(default_factory=ScoreWeights)
-    seed: int = 42
+    next_n: int = 3  # whole tracks that `random`, `next-n-full`, `popularity` and `rank` fetch
+    weights: ScoreWeights = field(default_factory=ScoreWeights)  # for policies that weigh
+    seed: int = 42  # of `random`
 
 
 class Policy(Protocol):

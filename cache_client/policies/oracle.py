@@ -11,15 +11,10 @@ from cache_client.prefetch.plan import AheadStep, Plan, PrefetchRequest
 
 
 class FuturePlay(NamedTuple):
-    """A play as only hindsight knows it.
-
-    Attributes:
-        track_id: The track.
-        heard_s: How much of it is heard, in seconds.
-    """
+    """A play as only hindsight knows it."""
 
     track_id: str
-    heard_s: float
+    heard_s: float  # how much of the track is heard
 
 
 class Oracle:

@@ -16,21 +16,13 @@ from playthrough.v1.limits import MAX_TRACK_IDS
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyEstimate:
-    """Skips among the tracks ranked in the upper half, against the recorded order.
+    """Skips among the tracks ranked in the upper half, against the recorded order."""
 
-    Attributes:
-        sessions: Sessions of two tracks or more, which have an upper half.
-        recorded_skip_rate: Share skipped that any half of those sessions' tracks has in expectation.
-        ranked_skip_rate: Share skipped in the upper half.
-        reduction: 1 - ranked / recorded: the relative fall of the skip rate.
-        reduction_ci95: Bootstrap interval over sessions.
-    """
-
-    sessions: int
-    recorded_skip_rate: float
-    ranked_skip_rate: float
-    reduction: float
-    reduction_ci95: Interval
+    sessions: int  # of two tracks or more, which have an upper half
+    recorded_skip_rate: float  # share skipped that any half of their tracks has in expectation
+    ranked_skip_rate: float  # share skipped in the upper half
+    reduction: float  # 1 - ranked / recorded: the relative fall of the skip rate
+    reduction_ci95: Interval  # bootstrap over sessions
 
 
 async def estimate_skips(
@@ -59,11 +51,9 @@ async def estimate_skips(
     Raises:
         ServerError: A call failed.
     """
-
-    async def counted(session: RecordedSession) -> tuple[float, float, int]:
-        return await _upper_half(client, session, model)
-
-    found = await map_concurrently(counted, sessions, concurrency, advance)
+    found = await map_concurrently(
+        lambda session: _upper_half(client, session, model), sessions, concurrency, advance
+    )
     counts = np.array([it for it in found if it[2] > 0])  # (n_sessions, 3)
     return _estimate(counts) if len(counts) and counts[:, 1].sum() > 0 else None
 

@@ -31,7 +31,8 @@ def pareto_svg(policies: Mapping[str, PolicyFigures], title: str) -> str:
     }
     with new_chart("pareto", NORMAL) as (figure, axes):
         front = pareto_front([point for name, point in points.items() if name != "oracle"])
-        axes.plot(*zip(*front, strict=True), "--", color=MUTED, linewidth=1, label="front without hindsight")
+        xs, ys = [x for x, _ in front], [y for _, y in front]
+        axes.plot(xs, ys, "--", color=MUTED, linewidth=1, label="front without hindsight")
         for name, point in points.items():
             marker, colour = _LINES.get(name, "o")[0], _COLOUR_OF.get(name, MUTED)
             axes.plot(*point, marker, color=colour, label=name, markersize=6, fillstyle="none")

@@ -58,9 +58,10 @@ def n_steps() -> int:
 
 
 def _lead(report: SimulationReport) -> str:
-    best = max(
-        (name for name in report.policies if name != "oracle"), key=lambda name: report.policies[name].score
-    )
+    real = [name for name in report.policies if name != "oracle"]
+    if not real:
+        return "The oracle alone: no policy can do better."
+    best = max(real, key=lambda name: report.policies[name].score)
     return f"Of the policies that do not know the future, {best} has the highest score."
 
 

@@ -58,9 +58,9 @@ class ClientCache:
         return max(0, int(self._capacity_bytes - reserved_bytes - held_bytes))
 
     def make_room(self, wanted_bytes: float, playing: str, upcoming: Sequence[str]) -> None:
-        """Evicts until so many bytes fit: least recently used tracks first, then what is needed last.
+        """Evicts until so many bytes fit: least recently used tracks first, then the queue from its end.
 
-        The playing track stays: one larger than the cache streams through it. The queue is next first.
+        The playing track stays: one larger than the cache streams through it.
         """
         excess_bytes = wanted_bytes - self._capacity_bytes
         excess_bytes += sum(track.downloaded_bytes for track in self._tracks.values())

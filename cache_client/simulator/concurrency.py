@@ -14,10 +14,10 @@ async def map_concurrently(
     concurrency: int,
     advance: Callable[[int], None] = lambda done: None,
 ) -> list[Result]:
-    """Returns what a call returns for each item, in the items' order.
+    """Returns what a call returns for each item, in the items' order; the first failure ends the others.
 
     Args:
-        call: What to await for an item. The first one that fails ends the others, and its error is raised.
+        call: What to await for an item.
         items: The items.
         concurrency: How many calls may be under way at once.
         advance: Called with 1 after each item, for a progress bar.

@@ -70,12 +70,9 @@ class Player:
         self._ahead_bytes = max(self._steps.popleft().ahead_s * self._audio, self._chunk_bytes)
 
     def play(self, listened_bytes: float, ready_s: float, transfers: Transfers) -> None:
-        """Plays until the listener leaves.
+        """Plays as much as the listener hears; transfers get what the stream leaves of the link.
 
-        Args:
-            listened_bytes: How much of the track the listener hears.
-            ready_s: When the stream's first missing byte can be there.
-            transfers: The fetch plan, which gets what the stream leaves of the link.
+        The stream's first missing byte can be there at `ready_s`.
         """
         while not self._sounding or self._heard_bytes < listened_bytes:
             bytes_per_s = self._link.bytes_per_s(self.now_s)

@@ -34,7 +34,7 @@ async def predict_sessions(
 
     Args:
         client: The prediction server.
-        sessions: The sessions.
+        sessions: What listeners did.
         horizon: How many upcoming tracks are visible at a play.
         model: The model to ask; empty for the default one.
         concurrency: How many sessions may be under way at once.

@@ -22,46 +22,27 @@ UNKNOWN = TrackPrediction(PLAY_THROUGH_RATE)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What all policies are compared in.
-
-    Attributes:
-        delivery: Link, storage and player.
-        cache_bytes: Capacity of the client's cache; every session starts with an empty one.
-        horizon: How many upcoming tracks a policy sees.
-        seed: Of the link's dropouts, together with the session's id.
-    """
+    """What all policies are compared in."""
 
     delivery: Delivery = field(default_factory=Delivery)
-    cache_bytes: int = 64_000_000
-    horizon: int = 10
-    seed: int = 42
+    cache_bytes: int = 64_000_000  # of the client's cache; every session starts with an empty one
+    horizon: int = 10  # upcoming tracks that a policy sees
+    seed: int = 42  # of the link's dropouts, together with the session's id
 
 
 @dataclass(slots=True)
 class SessionResult:
-    """What happened in a session.
+    """What happened in a session."""
 
-    Attributes:
-        startup_delays_s: From asking to first sound, one a play, in order.
-        stall_s: Silence after a start.
-        heard_s: Sound heard.
-        hits: Plays whose first chunk was in the cache when they were asked for.
-        heard_bytes: Bytes heard, a repeated track each time.
-        hit_bytes: Of those, bytes in the cache when their play was asked for.
-        downloaded_bytes: All that came over the link.
-        used_bytes: Of those, bytes heard at least once.
-        wasted_bytes: Of those, bytes never heard.
-    """
-
-    startup_delays_s: list[float] = field(default_factory=list)
-    stall_s: float = 0.0
+    startup_delays_s: list[float] = field(default_factory=list)  # asking to first sound, one a play, in order
+    stall_s: float = 0.0  # silence after a start
     heard_s: float = 0.0
-    hits: int = 0
-    heard_bytes: float = 0.0
-    hit_bytes: float = 0.0
-    downloaded_bytes: float = 0.0
-    used_bytes: float = 0.0
-    wasted_bytes: float = 0.0
+    hits: int = 0  # plays whose first chunk was in the cache when they were asked for
+    heard_bytes: float = 0.0  # a repeated track each time
+    hit_bytes: float = 0.0  # of those, in the cache when their play was asked for
+    downloaded_bytes: float = 0.0  # all that came over the link
+    used_bytes: float = 0.0  # of those, heard at least once
+    wasted_bytes: float = 0.0  # of those, never heard
 
     @property
     def waited_s(self) -> float:

@@ -17,22 +17,13 @@ Results = dict[str, list[SessionResult]]
 
 @dataclass(frozen=True, slots=True)
 class SimulationReport:
-    """What a simulation found.
+    """What a simulation found."""
 
-    Attributes:
-        sessions: How many sessions were replayed.
-        plays: How many plays they hold.
-        world: Link, storage, cache and horizon.
-        policies: Figures by policy.
-        comparisons: Each policy but `none` against `next-n-full`, where that took part; and `advisor` against
-            the best of the others.
-    """
-
-    sessions: int
-    plays: int
+    sessions: int  # how many were replayed
+    plays: int  # how many they hold
     world: World
     policies: dict[str, PolicyFigures]
-    comparisons: list[Comparison]
+    comparisons: list[Comparison]  # all but `none` with `next-n-full`; `advisor` with the best of the others
 
 
 def simulate(

@@ -25,41 +25,27 @@ class Track(NamedTuple):
 
 
 class RecordedPlay(NamedTuple):
-    """What a listener did.
-
-    Attributes:
-        track: The track played.
-        listened_s: How much of it was heard, in seconds; the whole track unless it was skipped.
-        pause_s: Time between its end and the next play (an advertisement, mostly), in seconds.
-        skipped: Whether the listener skipped it, as recorded: a SKIP at a track's very end is one too.
-    """
+    """What a listener did."""
 
     track: Track
-    listened_s: float
-    pause_s: float
-    skipped: bool
+    listened_s: float  # the whole track unless it was skipped
+    pause_s: float  # between its end and the next play: an advertisement, mostly
+    skipped: bool  # as recorded: a SKIP at a track's very end is one too
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSession:
     """One session, and what stood in the queue after its end.
 
-    Attributes:
-        session_id: The session.
-        favourite_genres: The listener's.
-        listener: How many plays of the listener had ended when the session began, and how.
-        plays: The plays in order.
-        continuation: Tracks that the listener might have had next: the queue does not end where the recording
-            does, so that looking too deep costs.
-        contexts: What was known at each play, for a server to be asked with.
+    The queue does not end where the recording does (`continuation`), so that looking too deep costs.
     """
 
     session_id: int
     favourite_genres: tuple[str, ...]
-    listener: ListenerRecord
+    listener: ListenerRecord  # of plays that had ended when the session began
     plays: tuple[RecordedPlay, ...]
     continuation: tuple[Track, ...]
-    contexts: tuple[ListenerContext, ...] = ()
+    contexts: tuple[ListenerContext, ...] = ()  # known at each play, for a server to be asked with
 
     def visible_track_ids(self, position: int, horizon: int) -> list[str]:
         """Returns the track of a play and what follows it as far as policies see, each once."""

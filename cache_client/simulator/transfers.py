@@ -21,12 +21,7 @@ class Transfers:
     """Works off a plan in order, one range at a time, asking for the next one while one flows."""
 
     def __init__(self, cache: ClientCache, ready_s: Callable[[str, float], float]) -> None:
-        """Starts with nothing to do.
-
-        Args:
-            cache: Where the bytes go.
-            ready_s: Returns when the first byte of a track can be there that is asked for at some moment.
-        """
+        """Starts empty; `ready_s` returns when a track's first byte, asked for at a moment, is there."""
         self._cache = cache
         self._ready_s = ready_s
         self._transfers: deque[_Transfer] = deque()

@@ -24,9 +24,9 @@ SESSIONS = [
 ]
 
 
-def write(file: Path) -> list[int]:
+def write(file: Path, *names: str) -> list[int]:
     world, weights = World(horizon=3), ScoreWeights()
-    policies = policies_named([], PolicyOptions())
+    policies = policies_named(names, PolicyOptions())
     said = Predictions([() for _ in SESSIONS])
     report = simulate(SESSIONS, policies, said.by_session, world, weights)
     steps: list[int] = []
@@ -61,6 +61,12 @@ def test_the_numbers_behind_the_figures_are_in_the_page(tmp_path: Path) -> None:
         "docs/cache.md",
     ):
         assert words in text
+
+
+def test_the_oracle_alone_has_a_page_too(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    write(page, "oracle")
+    assert "The oracle alone" in page.read_text()
 
 
 def test_the_front_holds_what_no_other_point_beats_in_both() -> None:
