@@ -1,13 +1,12 @@
-"""What the advisor buys: the claims about the cache, measured on sessions that no model has seen.
-
-Train on the first 80 % of the plays first: python -m trainer --data DATA --models MODELS --split temporal
-"""
+"""What the advisor buys: the claims about the cache, measured on sessions that no model has seen."""
 
 import asyncio
 import json
+import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -15,19 +14,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 
-from benchmarks.replay.goals import DEFAULT_MBIT, goals
-from benchmarks.replay.tables import figures_table, goals_table
+from cache_client import CacheClientError, Delivery, PredictionClient, ScoreWeights
 from cache_client.policies import PolicyOptions, policies_named
-from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.score import ScoreWeights
-from cache_client.replay.skip_estimate import OffPolicyEstimate, estimate_skips
-from cache_client.rpc.client import PredictionClient
-from cache_client.rpc.errors import CacheClientError
-from cache_client.server_process import running_server, server_command
+from cache_client.replay.skip_estimate import estimate_skips
 from cache_client.simulator import RecordedSession, SessionResult, World, recorded_sessions
+from cache_client.simulator.child_server import running_server, server_command
 from cache_client.simulator.metrics import bootstrap_ci95, figures, session_scores
 from cache_client.simulator.predictions import Predictions, predict_sessions
 from cache_client.simulator.simulation import replay_all
@@ -36,21 +32,15 @@ from data import DataError, generate, plays, read_dataset
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 BANDWIDTHS_MBIT = (0.5, 1.0, 2.0, 5.0, 20.0)
+DEFAULT_MBIT = 2.0
+RIVALS = ("listener-rate", "next-1-prefix", "next-n-full")
 WEIGHTS = ScoreWeights()
-CLOSE = ["none", "next-1-prefix", "next-n-full", "listener-rate", "advisor", "oracle"]
-"""The policies that take part away from the default bandwidth: the others are far behind everywhere."""
+TIMED_PLAYS = 100_000
+
+Found = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Held:
-    """Held-out sessions and what the server said of them."""
-
-    sessions: list[RecordedSession]
-    predictions: Predictions
-    skips: OffPolicyEstimate | None
-
-
-@app.command(epilog="Example: python benchmarks/cache.py --data ../shared/data/v2 --models var/bench/models")
+@app.command(epilog="Example: python -m benchmarks.cache --data ../shared/data/v2 --models var/bench/models")
 def cache(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
     models: Annotated[
@@ -59,126 +49,168 @@ def cache(
     ] = None,
     model: Annotated[str, typer.Option(help="Model to ask; empty for the default one.")] = "contextual",
     draws: Annotated[int, typer.Option(min=1, help="Draws of the link's dropouts to average over.")] = 8,
-    sample: Annotated[bool, typer.Option(help="Also measure a generated sample with another seed.")] = True,
-    million: Annotated[bool, typer.Option(help="Also time a million simulated plays.")] = True,
+    only: Annotated[
+        str | None, typer.Option(help="One part: data, sample (generated with another seed) or speed.")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON.")
     ] = None,
 ) -> None:
     """Prints the figures that the README claims of the cache, with their intervals."""
-    console = Console()
-    try:
-        with TemporaryDirectory() as folder:
-            found = {str(data): measure(data, models or trained(data, Path(folder) / "m"), model, draws)}
-            if sample:
-                other = Path(folder) / "sample"
-                generate(other, seed=7)
-                found["generated, seed 7"] = measure(other, trained(other, Path(folder) / "s"), model, draws)
-            if million:
-                found["a million plays"] = time_a_million(data)
-    except (CacheClientError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
-    for name, figures_ in found.items():
-        console.print(figures_table(name, figures_))
-    kept = list(goals(found))
-    console.print(goals_table(kept))
-    if json_file is not None:
-        found["goals"] = {goal.promise: {"found": goal.found, "met": goal.met} for goal in kept}
-        json_file.write_text(json.dumps(found, indent=2) + "\n")
+    console, found = Console(), {}
+    with TemporaryDirectory() as folder:
+        parts: dict[str, Callable[[], Found]] = {
+            "data": lambda: measure(data, models or trained(data, Path(folder) / "models"), model, draws),
+            "sample": lambda: measure_sample(Path(folder), model, draws),
+            "speed": lambda: time_replays(data),
+        }
+        if only is not None and only not in parts:
+            raise typer.BadParameter(f"there are: {', '.join(parts)}", param_hint="--only")
+        for part in [only] if only else parts:
+            try:
+                found[part] = parts[part]()
+            except (CacheClientError, DataError) as error:
+                print(f"error: {error}", file=sys.stderr)
+                raise typer.Exit(1) from error
+            if "links" in found[part]:
+                console.print(links_table(part, found[part]))
+            if json_file is not None:
+                json_file.write_text(json.dumps(found, indent=2) + "\n")
+    for promise, measured, met in goals(found):
+        console.print(f"{'met    ' if met else 'NOT MET'} {promise}: {measured}", highlight=False)
 
 
 def trained(data: Path, models: Path) -> Path:
     """Trains every model on the first 80 % of the plays; returns the registry."""
-    import subprocess
-
     command = [sys.executable, "-m", "trainer", "--data", str(data), "--models", str(models)]
     subprocess.run([*command, "--split", "temporal"], check=True, stdout=subprocess.DEVNULL)
     return models
 
 
-async def ask(data: Path, models: Path, model: str, sessions: list[RecordedSession]) -> Held:
-    """Asks a server of its own for all sessions."""
-    async with (
-        running_server(server_command(data, models), 120.0) as target,
-        PredictionClient(target, deadline_s=30.0) as client,
-    ):
-        predictions = await predict_sessions(client, sessions, horizon=10, model=model)
-        return Held(sessions, predictions, await estimate_skips(client, sessions, model=model))
+def measure_sample(folder: Path, model: str, draws: int) -> Found:
+    """Returns the figures on a generated data set."""
+    sample = folder / "sample"
+    generate(sample, seed=7)
+    return measure(sample, trained(sample, folder / "sample-models"), model, draws)
 
 
-def measure(data: Path, models: Path, model: str, draws: int) -> dict[str, Any]:
-    """Returns the claims' figures on one data set."""
+def measure(data: Path, models: Path, model: str, draws: int) -> Found:
+    """Returns the claims' figures on one data set, by bandwidth."""
     dataset = read_dataset(data)
     sessions = recorded_sessions(plays(dataset), dataset.catalogue, holdout=0.2, continuation=10, seed=42)
-    held = asyncio.run(ask(data, models, model, sessions))
-    found: dict[str, Any] = {"sessions": len(sessions), "plays": sum(len(it.plays) for it in sessions)}
-    for mbit in track(BANDWIDTHS_MBIT, f"{data}", console=Console(stderr=True)):
-        found[f"at {mbit:g} Mbit/s"] = _at(held, mbit, draws)
-    if held.skips is not None:
-        low, high = held.skips.reduction_ci95
-        found["fewer skips by the ranking, %"] = [100 * it for it in (held.skips.reduction, low, high)]
-    return found
+
+    async def ask() -> tuple[Predictions, list[float] | None]:
+        async with (
+            running_server(server_command(data, models), 120.0) as target,
+            PredictionClient(target, deadline_s=30.0) as client,
+        ):
+            predictions = await predict_sessions(client, sessions, horizon=10, model=model)
+            skips = await estimate_skips(client, sessions, model=model)
+        fewer = None if skips is None else [100 * it for it in (skips.reduction, *skips.reduction_ci95)]
+        return predictions, fewer
+
+    predictions, fewer_skips = asyncio.run(ask())
+    progress = track(BANDWIDTHS_MBIT, f"{data}", console=Console(stderr=True))
+    return {
+        "sessions": len(sessions),
+        "plays": sum(len(it.plays) for it in sessions),
+        "links": {f"{mbit:g}": _at(sessions, predictions, mbit, draws) for mbit in progress},
+        "fewer skips by the ranking, %": fewer_skips,
+    }
 
 
-def _at(held: Held, mbit: float, draws: int) -> dict[str, Any]:
+def _at(sessions: list[RecordedSession], predictions: Predictions, mbit: float, draws: int) -> Found:
     """Returns the figures at one bandwidth, over several draws of its dropouts."""
-    delivery = Delivery(bandwidth_bit_per_s=mbit * 1e6)
-    policies = policies_named([] if mbit == DEFAULT_MBIT else CLOSE, PolicyOptions())
+    policies = policies_named([], PolicyOptions())
     results: dict[str, list[list[SessionResult]]] = {name: [] for name in policies}
     for seed in range(draws):
-        world = World(delivery, seed=42 + seed)
-        for name, of_policy in replay_all(
-            held.sessions, policies, held.predictions.by_session, world
-        ).items():
-            results[name].append(of_policy)
-    scores = {
+        world = World(Delivery(bandwidth_bit_per_s=mbit * 1e6), seed=42 + seed)
+        for name, found in replay_all(sessions, policies, predictions.by_session, world).items():
+            results[name].append(found)
+    scores: dict[str, NDArray[np.float64]] = {
         name: np.mean([session_scores(it, WEIGHTS) for it in found], axis=0)
         for name, found in results.items()
     }
     pooled = {
         name: figures([it for draw in found for it in draw], WEIGHTS) for name, found in results.items()
     }
-    gain = _mean(scores["oracle"] - scores["none"])
-    full = pooled["next-n-full"]
-    found: dict[str, Any] = {
-        "advisor's share of the oracle's gain, %": 100 * _mean(scores["advisor"] - scores["none"]) / gain,
-        "wasted bytes against next-n-full, %": 100 * (pooled["advisor"].wasted_bytes / full.wasted_bytes - 1),
-        "p95 start, ms": pooled["advisor"].startup_delay_p95_ms,
+    gain = {name: float((it - scores["none"]).mean()) for name, it in scores.items()}
+    advisor, full = pooled["advisor"], pooled["next-n-full"]
+    return {
+        "share of the oracle's gain, %": 100 * gain["advisor"] / gain["oracle"],
+        "share of listener-rate, %": 100 * gain["listener-rate"] / gain["oracle"],
+        "wasted bytes against next-n-full, %": 100 * (advisor.wasted_bytes / full.wasted_bytes - 1),
+        "p95 start, ms": advisor.startup_delay_p95_ms,
         "p95 start of next-n-full, ms": full.startup_delay_p95_ms,
+        "score over": {
+            rival: [float(lead.mean()), *bootstrap_ci95((lead,), np.mean)]
+            for rival in RIVALS
+            for lead in [scores["advisor"] - scores[rival]]
+        },
+        "scores": {name: float(it.mean()) for name, it in scores.items()},
     }
-    rivals = [name for name in policies if name not in ("none", "advisor", "oracle")]
-    for rival in sorted(rivals, key=lambda name: -scores[name].mean()):
-        found[f"score over {rival}"] = _with_ci95(scores["advisor"] - scores[rival])
-    found["scores"] = {name: _mean(it) for name, it in scores.items()}
-    return found
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean())
-
-
-def _with_ci95(values: NDArray[np.float64]) -> list[float]:
-    return [_mean(values), *bootstrap_ci95((values,), np.mean)]
-
-
-def time_a_million(data: Path) -> dict[str, Any]:
-    """Times a million plays under the advisor, on all cores, with the sessions of the data set repeated."""
+def time_replays(data: Path) -> Found:
+    """Times plays under the advisor, in one process, with the sessions of the data set repeated."""
     dataset = read_dataset(data)
     once = recorded_sessions(plays(dataset), dataset.catalogue, holdout=1.0, continuation=10, seed=42)
-    repeats = -(-1_000_000 // sum(len(it.plays) for it in once))
+    repeats = -(-TIMED_PLAYS // sum(len(it.plays) for it in once))
     sessions = [
-        replace(it, session_id=it.session_id * repeats + copy, contexts=())
-        for copy in range(repeats)
-        for it in once
+        replace(it, session_id=it.session_id * repeats + copy) for copy in range(repeats) for it in once
     ]
-    policies = policies_named(["advisor"], PolicyOptions())
     started_s = time.perf_counter()
-    replay_all(sessions, policies, [()] * len(sessions), World())
-    return {
-        "simulated plays": sum(len(it.plays) for it in sessions),
-        "seconds": time.perf_counter() - started_s,
-    }
+    replay_all(sessions, policies_named(["advisor"], PolicyOptions()), [()] * len(sessions), World())
+    seconds, n = time.perf_counter() - started_s, sum(len(it.plays) for it in sessions)
+    return {"plays": n, "seconds": seconds, "seconds a million": seconds / n * 1e6}
+
+
+def links_table(name: str, found: Found) -> Table:
+    """Returns a data set's figures, one row a bandwidth."""
+    title = (
+        f"{name}: {found['sessions']:,} sessions, {found['plays']:,} plays; the advisor's score over rivals"
+    )
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("Mbit/s", "share of\ngain", *(f"over\n{it}" for it in RIVALS), "wasted", "p95\nms"):
+        table.add_column(heading, justify="right")
+    for mbit, link in found["links"].items():
+        leads = [_interval(link["score over"][rival]) for rival in RIVALS]
+        share, wasted = link["share of the oracle's gain, %"], link["wasted bytes against next-n-full, %"]
+        table.add_row(mbit, f"{share:.1f} %", *leads, f"{wasted:+.1f} %", f"{link['p95 start, ms']:.0f}")
+    return table
+
+
+def goals(found: Mapping[str, Found]) -> Iterator[tuple[str, str, bool]]:
+    """Yields (promise, what was measured, whether that keeps it) for the parts that ran.
+
+    The promises for the given data are at 2 Mbit/s, those of signs for all data and bandwidths.
+    """
+    if "data" in found:
+        link = found["data"]["links"][f"{DEFAULT_MBIT:g}"]
+        share = link["share of the oracle's gain, %"]
+        yield "advisor has 90 % of the oracle's gain", f"{share:.1f} %", share >= 90.0
+        rival, lead = min(link["score over"].items(), key=lambda it: it[1][0])
+        yield f"advisor is ahead of the next best ({rival})", _interval(lead), lead[1] > 0
+        wasted = link["wasted bytes against next-n-full, %"]
+        yield "30 % fewer bytes wasted than by next-n-full", f"{wasted:+.1f} %", wasted <= -30.0
+        p95, full = link["p95 start, ms"], link["p95 start of next-n-full, ms"]
+        yield "p95 start no worse than its, and 265 ms at most", f"{p95:.0f} ms", p95 <= min(full, 265.0)
+        if skips := found["data"]["fewer skips by the ranking, %"]:
+            yield "5 % fewer skips by the ranking", _interval(skips), skips[0] >= 5.0 and skips[1] > 0
+    links = [link for part in found.values() for link in part.get("links", {}).values()]
+    if links:
+        least = min(lead[0] for link in links for lead in link["score over"].values())
+        yield "advisor is ahead everywhere", f"{least:+.2f} at least", least > 0
+        more = max(link["wasted bytes against next-n-full, %"] for link in links)
+        yield "fewer bytes wasted than by next-n-full everywhere", f"{more:+.1f} % at most", more < 0
+    if "speed" in found:
+        seconds = found["speed"]["seconds a million"]
+        yield "a million plays in 10 minutes", f"{seconds:.0f} s", seconds < 600.0
+
+
+def _interval(values: list[float]) -> str:
+    middle, low, high = values
+    return f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 if __name__ == "__main__":

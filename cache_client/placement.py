@@ -1,18 +1,21 @@
 """Which storage class each track should have, for a budget a day: the shortest expected wait that it buys.
 
 A track's wait a day is its expected plays, each by the share of it that is heard, times its class's latency;
-its cost a day is what its class charges for its minutes. Moves to a faster class are bought by seconds spared
+its cost a day is what its class charges for its minutes. Moves to a faster class are bought by seconds saved
 per unit of cost, best first, along each track's lower hull of (cost, wait): the greedy solution of a
 multiple-choice knapsack, at most one track's step short of the best one.
 """
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cache_client.rpc.errors import UsageError
+import pandas as pd
+
+from cache_client.laboratory_errors import UsageError
+from data import Catalogue
 
 CLASSES = ("SLOW", "MEDIUM", "FAST")
 """From the cheapest to the fastest."""
@@ -20,68 +23,80 @@ CLASSES = ("SLOW", "MEDIUM", "FAST")
 COST_PER_MINUTE = {"SLOW": 0.003, "MEDIUM": 0.006, "FAST": 0.030}
 """What a class costs a day for a minute of track (v2's `daily_cost`)."""
 
-_CENT = 1e-9
+PRIOR_PLAYS = 0.25
+"""Every track counts as played so often more, spread by popularity: what was never played may yet be. The
+total stays what was recorded."""
+
+_ROUNDING = 1e-9
 """Sums of costs closer than this are the same."""
 
 
 class TrackDemand(NamedTuple):
-    """A track and how it is wanted.
-
-    Attributes:
-        track_id: The track.
-        minutes: Its length.
-        storage_class: Where it is now; None when unknown.
-        plays_per_day: Expected plays a day.
-        play_through: Share of a play that is heard, in [0, 1]: what the wait's listener stays for.
-    """
+    """A track and how it is wanted."""
 
     track_id: str
     minutes: float
-    storage_class: str | None
-    plays_per_day: float
-    play_through: float = 1.0
+    storage_class: str | None  # where it is now; None when unknown
+    plays_per_day: float  # expected
+    play_through: float = 1.0  # share of a play that is heard, in [0, 1]
 
     def cost(self, storage_class: str) -> float:
         """Returns what a class costs a day for this track."""
         return COST_PER_MINUTE[storage_class] * self.minutes
 
+    def wait_s(self, storage_class: str, latency_s: Mapping[str, float]) -> float:
+        """Returns the expected wait a day in a class, in seconds."""
+        return self.plays_per_day * self.play_through * latency_s[storage_class]
+
+
+def demands(catalogue: Catalogue, plays: pd.DataFrame) -> list[TrackDemand]:
+    """Returns each track's expected plays a day and the share heard of them."""
+    tracks = catalogue.tracks
+    span_days = 1.0
+    if len(plays):
+        span = plays["started_at"].iloc[-1] - plays["started_at"].iloc[0]
+        span_days = max(1.0, span.total_seconds() / 86_400)
+    counted = plays.groupby("track_id").size()
+    share = (plays["listened_s"] / plays["duration_s"]).clip(0.0, 1.0)
+    mean_share = float(share.mean()) if len(plays) else 1.0
+    heard = share.groupby(plays["track_id"]).sum()
+    popularity = tracks["popularity"].astype(float)
+    prior = PRIOR_PLAYS * (popularity + 1.0) / (popularity.mean() + 1.0)
+    per_day = len(plays) / (len(plays) + float(prior.sum())) / span_days
+    found = []
+    columns = (tracks["id"], tracks["duration_ms"], tracks["storage_class"], prior)
+    for track_id, duration_ms, storage_class, expected in zip(*columns, strict=True):
+        n = float(counted.get(track_id, 0.0)) + float(expected)
+        heard_share = (float(heard.get(track_id, 0.0)) + float(expected) * mean_share) / n
+        known = storage_class if isinstance(storage_class, str) else None
+        found.append(TrackDemand(track_id, float(duration_ms) / 60_000, known, n * per_day, heard_share))
+    return found
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Storage classes for all tracks.
-
-    Attributes:
-        classes: For each track, in order.
-        cost_per_day: What they cost.
-        wait_s_per_day: Expected seconds of storage latency that listeners wait in a day, each play by the
-            share of it that is heard.
-    """
+    """Storage classes for all tracks, in order, with their cost and the wait that listeners expect a day."""
 
     classes: tuple[str, ...]
     cost_per_day: float
     wait_s_per_day: float
 
 
-def place(tracks: Sequence[TrackDemand], budget_per_day: float, latency_s: dict[str, float]) -> Placement:
-    """Returns the placement that spares most for a budget.
-
-    Args:
-        tracks: All tracks.
-        budget_per_day: What may be spent a day.
-        latency_s: Time to the first byte by storage class, in seconds.
+def place(tracks: Sequence[TrackDemand], budget_per_day: float, latency_s: Mapping[str, float]) -> Placement:
+    """Returns the placement that saves most for a budget; latencies are to the first byte, by storage class.
 
     Raises:
         UsageError: Not even the cheapest class for every track is within the budget.
     """
     left = budget_per_day - sum(track.cost("SLOW") for track in tracks)
-    if left < -_CENT:
+    if left < -_ROUNDING:
         least = budget_per_day - left
         raise UsageError(f"a budget of {budget_per_day:g} a day is below {least:.2f}, all tracks in SLOW")
-    # Greedy alone may spend a small budget on small things: the one move that spares most is tried first too.
+    # Greedy alone may spend a small budget on small things: the one move that saves most is tried first too.
     affordable = [
-        (step.spared_s, at)
+        (step.saved_s, at)
         for at, it in enumerate(tracks)
-        if (step := next(_steps(it, latency_s), None)) and step.cost <= left + _CENT
+        if (step := next(_steps(it, latency_s), None)) and step.cost <= left + _ROUNDING
     ]
     starts = [None, max(affordable)[1] if affordable else None]
     found = [measured(tracks, _greedy(tracks, left, latency_s, start), latency_s) for start in starts]
@@ -89,7 +104,7 @@ def place(tracks: Sequence[TrackDemand], budget_per_day: float, latency_s: dict[
 
 
 def _greedy(
-    tracks: Sequence[TrackDemand], left: float, latency_s: dict[str, float], start: int | None
+    tracks: Sequence[TrackDemand], left: float, latency_s: Mapping[str, float], start: int | None
 ) -> list[str]:
     """Returns classes bought by worth, after the first move of one track (none: of no track)."""
     classes = ["SLOW"] * len(tracks)
@@ -102,7 +117,7 @@ def _greedy(
     heapq.heapify(heap)
     while heap:
         _, at, step = heapq.heappop(heap)
-        if step.cost > left + _CENT:
+        if step.cost > left + _ROUNDING:
             continue
         left -= step.cost
         classes[at] = step.storage_class
@@ -111,33 +126,50 @@ def _greedy(
     return classes
 
 
-def measured(tracks: Sequence[TrackDemand], classes: Sequence[str], latency_s: dict[str, float]) -> Placement:
+def measured(
+    tracks: Sequence[TrackDemand], classes: Sequence[str], latency_s: Mapping[str, float]
+) -> Placement:
     """Returns a given placement with its cost and wait."""
     pairs = list(zip(tracks, classes, strict=True))
     return Placement(
         tuple(classes),
         sum(track.cost(it) for track, it in pairs),
-        sum(track.plays_per_day * track.play_through * latency_s[it] for track, it in pairs),
+        sum(track.wait_s(it, latency_s) for track, it in pairs),
     )
 
 
-class _Step(NamedTuple):
-    """A move of a track to a faster class.
+class Move(NamedTuple):
+    """A track that another placement puts into another class; a slower one saves less than nothing."""
 
-    Attributes:
-        storage_class: Where to.
-        cost: What it costs more a day.
-        spared_s: Expected seconds spared a day.
-        worth: The same per unit of cost.
-    """
+    track_id: str
+    from_class: str
+    to_class: str
+    plays_per_day: float
+    saved_s_per_day: float
+
+
+def moves(
+    tracks: Sequence[TrackDemand], before: Placement, after: Placement, latency_s: Mapping[str, float]
+) -> list[Move]:
+    """Returns the tracks that change their class, the one that saves most first."""
+    found = []
+    for track, here, there in zip(tracks, before.classes, after.classes, strict=True):
+        if here != there:
+            saved_s = track.wait_s(here, latency_s) - track.wait_s(there, latency_s)
+            found.append(Move(track.track_id, here, there, track.plays_per_day, saved_s))
+    return sorted(found, key=lambda move: -move.saved_s_per_day)
+
+
+class _Step(NamedTuple):
+    """A track's move to a faster class: its cost and the wait that it saves, both a day, and their ratio."""
 
     storage_class: str
     cost: float
-    spared_s: float
+    saved_s: float
     worth: float
 
 
-def _steps(track: TrackDemand, latency_s: dict[str, float]) -> Iterator[_Step]:
+def _steps(track: TrackDemand, latency_s: Mapping[str, float]) -> Iterator[_Step]:
     """Yields the moves along the track's lower hull, each worth less than the one before."""
     at = 0
     while at + 1 < len(CLASSES):
@@ -149,7 +181,7 @@ def _steps(track: TrackDemand, latency_s: dict[str, float]) -> Iterator[_Step]:
         at = CLASSES.index(best.storage_class)
 
 
-def _step(track: TrackDemand, here: str, there: str, latency_s: dict[str, float]) -> _Step:
+def _step(track: TrackDemand, here: str, there: str, latency_s: Mapping[str, float]) -> _Step:
     cost = track.cost(there) - track.cost(here)
-    spared_s = track.plays_per_day * track.play_through * (latency_s[here] - latency_s[there])
-    return _Step(there, cost, spared_s, spared_s / cost if cost > 0 else 0.0)
+    saved_s = track.wait_s(here, latency_s) - track.wait_s(there, latency_s)
+    return _Step(there, cost, saved_s, saved_s / cost if cost > 0 else 0.0)

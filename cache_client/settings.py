@@ -1,11 +1,15 @@
 """What the environment may say about this room."""
 
 import os
+import sys
 from pathlib import Path
 
 from pydantic import Field
 
 from data.settings import DataSettings
+
+_SETTINGS = ("PLAYTHROUGH_", "DATA_VERSION", "MONGODB_URI")
+"""How variables begin that a server reads."""
 
 
 class CacheClientSettings(DataSettings):
@@ -28,5 +32,14 @@ class CacheClientSettings(DataSettings):
 
 
 def child_environment(var_directory: Path) -> dict[str, str]:
-    """Returns this process's environment for a child server that writes to a folder of its own."""
-    return os.environ | {"PLAYTHROUGH_VAR_DIR": str(var_directory)}
+    """Returns the environment of a child server that serves what its flags say, and nothing else.
+
+    None of a server's settings is handed on, such as an experiment's file or a default model. Modules are
+    found wherever this process finds them, from any working directory.
+
+    Args:
+        var_directory: Where the child may write.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+    modules = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
+    return kept | {"PLAYTHROUGH_VAR_DIR": str(var_directory), "PYTHONPATH": modules}

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cache_client.rpc.errors import CacheClientError, UsageError
-from cache_client.settings import CacheClientSettings
+from cache_client.laboratory_errors import UsageError
+from cache_client.rpc.errors import CacheClientError
 from data.errors import DataError
 from data.settings import SettingsError
 
@@ -23,21 +23,9 @@ def one_line_errors() -> Iterator[None]:
     """Ends the command with the error's one line on stderr and exit code 1."""
     try:
         yield
-    except (CacheClientError, DataError) as error:
+    except (CacheClientError, DataError, SettingsError) as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from None
-
-
-def load_settings() -> CacheClientSettings:
-    """Returns the settings.
-
-    Raises:
-        UsageError: A variable holds what its setting cannot take.
-    """
-    try:
-        return CacheClientSettings.load()
-    except SettingsError as error:
-        raise UsageError(str(error)) from None
 
 
 @contextmanager

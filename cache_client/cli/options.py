@@ -18,13 +18,19 @@ def _finite(value: float) -> float:
     return value
 
 
+FastMs = Annotated[float, number("First byte from FAST storage, ms.", 0.0)]
+MediumMs = Annotated[float, number("First byte from MEDIUM storage, ms.", 0.0)]
+SlowMs = Annotated[float, number("First byte from SLOW storage, ms.", 0.0)]
 Data = Annotated[Path | None, typer.Option(help="Folder of the data set.", show_default="data/$DATA_VERSION")]
 Lenient = Annotated[
     bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
 ]
 Server = Annotated[
     str | None,
-    typer.Option(help="The server, HOST:PORT. [PLAYTHROUGH_SERVER]", show_default="127.0.0.1:50051"),
+    typer.Option(help="The server, HOST or HOST:PORT. [PLAYTHROUGH_SERVER]", show_default="127.0.0.1:50051"),
+]
+FavouriteGenres = Annotated[
+    list[str] | None, typer.Option(help="A favourite genre of the listener; repeat for more.")
 ]
 Model = Annotated[str, typer.Option(help="Model to ask; the server's default one when not given.")]
 JsonFile = Annotated[

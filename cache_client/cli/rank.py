@@ -1,18 +1,21 @@
 """`python -m cache_client rank`."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, write_json
-from cache_client.cli.options import JsonFile, Model, Server
+from cache_client.cli.console import STANDARD_OUTPUT, one_line_errors, write_json
+from cache_client.cli.options import FavouriteGenres, JsonFile, Model, Server
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.messages import Ranking
+from cache_client.settings import CacheClientSettings
 
 _TOP_OF_CATALOGUE = 20
 
@@ -22,9 +25,7 @@ def rank(
         list[str] | None,
         typer.Argument(metavar="[TRACK_ID]…", help="The upcoming tracks; none for the catalogue's best."),
     ] = None,
-    favourite_genre: Annotated[
-        list[str] | None, typer.Option(help="A favourite genre of the listener; repeat for more.")
-    ] = None,
+    favourite_genre: FavouriteGenres = None,
     server: Server = None,
     model: Model = "",
     top_k: Annotated[
@@ -37,42 +38,50 @@ def rank(
 ) -> None:
     """Rank upcoming tracks, best to pre-cache first."""
     with one_line_errors():
-        settings = load_settings()
         shown = top_k if top_k is not None else (0 if track_ids else _TOP_OF_CATALOGUE)
-
-        async def ask() -> Ranking:
-            target = server or settings.server
-            async with PredictionClient(
-                target, deadline_s=settings.deadline_s, connections=settings.connections
-            ) as client:
-                return await client.rank_tracks(
-                    track_ids or [], favourite_genre or [], model=model, top_k=shown
-                )
-
-        ranking = asyncio.run(ask())
-        if json_file != STANDARD_OUTPUT:
-            _show(ranking)
-        write_json(ranking_to_json(ranking), json_file)
+        ranking = ask(server, model, track_ids or [], favourite_genre or [], shown)
+        write(ranking, "Best to pre-cache first", json_file)
 
 
-def ranking_to_json(ranking: Ranking) -> dict[str, Any]:
-    """Returns a ranking as JSON; no curve was asked for."""
+def ask(
+    server: str | None, model: str, track_ids: Sequence[str], favourite_genres: Sequence[str], top_k: int
+) -> Ranking:
+    """Returns a server's ranking; the settings name the server where no flag does."""
+    settings = CacheClientSettings.load()
+
+    async def call() -> Ranking:
+        async with PredictionClient(server or settings.server, deadline_s=settings.deadline_s) as client:
+            return await client.rank_tracks(track_ids, favourite_genres, model=model, top_k=top_k)
+
+    return asyncio.run(call())
+
+
+def write(
+    ranking: Ranking, title: str, json_file: Path | None, names: Mapping[str, str] | None = None
+) -> None:
+    """Prints a ranking, asked for without curves, as a table with names by track id; writes it as JSON."""
+    if json_file != STANDARD_OUTPUT:
+        console = Console()
+        console.print(_table(ranking, title, names))
+        if ranking.unknown_track_ids:
+            console.print(f"unknown to the server: {', '.join(ranking.unknown_track_ids)}", markup=False)
     tracks = [asdict(track) for track in ranking.tracks]
     for track in tracks:
         del track["listening_curve"]
-    return asdict(ranking) | {"tracks": tracks}
+    write_json(asdict(ranking) | {"tracks": tracks}, json_file)
 
 
-def _show(ranking: Ranking) -> None:
-    console = Console()
-    table = Table(title=f"Best to pre-cache first ({ranking.model} {ranking.version})")
+def _table(ranking: Ranking, title: str, names: Mapping[str, str] | None) -> Table:
+    table = Table(title=f"{title} ({ranking.model} {ranking.version})")
     table.add_column("rank", justify="right")
     table.add_column("track_id", no_wrap=True)
-    table.add_column("play_through_probability", justify="right")
-    table.add_column("skipped")
+    if names is not None:
+        table.add_column("name")
+    table.add_column("play-through\nprobability", justify="right")
+    table.add_column("expected")
     for place, track in enumerate(ranking.tracks, start=1):
-        skipped = "yes" if track.skipped else "no"
-        table.add_row(str(place), escape(track.track_id), f"{track.play_through_probability:.3f}", skipped)
-    console.print(table)
-    if ranking.unknown_track_ids:
-        console.print(f"unknown to the server: {', '.join(ranking.unknown_track_ids)}", markup=False)
+        named = [] if names is None else [escape(names.get(track.track_id, ""))]
+        expected = "skip" if track.skipped else "heard out"
+        probability = f"{track.play_through_probability:.3f}"
+        table.add_row(str(place), escape(track.track_id), *named, probability, expected)
+    return table

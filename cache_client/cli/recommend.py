@@ -1,26 +1,17 @@
 """`python -m cache_client recommend`."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from cache_client.cli.console import STANDARD_OUTPUT, load_settings, one_line_errors, write_json
-from cache_client.cli.options import JsonFile, Model, Server
-from cache_client.cli.rank import ranking_to_json
-from cache_client.rpc.client import PredictionClient
-from cache_client.rpc.messages import Ranking
-from data import Catalogue, read_catalogue
+from cache_client.cli.console import one_line_errors
+from cache_client.cli.options import FavouriteGenres, JsonFile, Model, Server
+from cache_client.cli.rank import ask, write
 
 
 def recommend(
-    favourite_genre: Annotated[
-        list[str] | None, typer.Option(help="A favourite genre of the listener; repeat for more.")
-    ] = None,
+    favourite_genre: FavouriteGenres = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of a data set, to show names with the ids.")
     ] = None,
@@ -31,30 +22,11 @@ def recommend(
 ) -> None:
     """List the catalogue's tracks that this listener is least likely to skip."""
     with one_line_errors():
-        settings = load_settings()
-        catalogue = read_catalogue(data) if data is not None else None
+        names = None
+        if data is not None:
+            from data import read_catalogue
 
-        async def ask() -> Ranking:
-            target = server or settings.server
-            async with PredictionClient(target, deadline_s=settings.deadline_s) as client:
-                return await client.rank_tracks([], favourite_genre or [], model=model, top_k=top_k)
-
-        ranking = asyncio.run(ask())
-        if json_file != STANDARD_OUTPUT:
-            _show(ranking, catalogue)
-        write_json(ranking_to_json(ranking), json_file)
-
-
-def _show(ranking: Ranking, catalogue: Catalogue | None) -> None:
-    table = Table(title=f"Least likely to be skipped ({ranking.model} {ranking.version})")
-    table.add_column("track_id", no_wrap=True)
-    if catalogue is not None:
-        table.add_column("name")
-    table.add_column("skip_probability", justify="right")
-    for track in ranking.tracks:
-        cells = [escape(track.track_id)]
-        if catalogue is not None:
-            row = catalogue.row_of.get(track.track_id)
-            cells.append(escape(str(catalogue.tracks["name"].iloc[row])) if row is not None else "")
-        table.add_row(*cells, f"{1.0 - track.play_through_probability:.3f}")
-    Console().print(table)
+            tracks = read_catalogue(data).tracks
+            names = dict(zip(tracks["id"], tracks["name"], strict=True))
+        ranking = ask(server, model, [], favourite_genre or [], top_k)
+        write(ranking, "Least likely to be skipped", json_file, names)

@@ -1,7 +1,6 @@
 """`python -m cache_client replay`."""
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,6 @@ from rich.table import Table
 from cache_client.cli.console import (
     STANDARD_OUTPUT,
     check_writable,
-    load_settings,
     one_line_errors,
     progress_bar,
     write_json,
@@ -21,6 +19,8 @@ from cache_client.rpc.client import PredictionClient
 from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cache_client.replay.traffic import TrafficReport
 
 
@@ -37,29 +37,32 @@ def replay(
     Every prediction lands in the server's experiment log, for `python -m server report` to judge.
     """
     with one_line_errors():
+        from data import plays, print_repairs, read_dataset
+
         check_writable(json_file)
-        settings = load_settings()
-        target = server or settings.server
-        directory = data or settings.data_directory
-        report = asyncio.run(_send(settings, directory, lenient, target, holdout, limit))
+        settings = CacheClientSettings.load(server=server, data=data)
+        dataset = read_dataset(settings.data_directory, lenient=lenient)
+        print_repairs(dataset.repairs)
+        report = asyncio.run(_send(settings, plays(dataset), holdout, limit))
+        models = [
+            {"model": model, "version": version, "n": n, "accuracy": report.right[model, version] / n}
+            for (model, version), n in sorted(report.n.items())
+        ]
         if json_file != STANDARD_OUTPUT:
-            _show(report)
-        write_json(_to_json(report), json_file)
+            _show(report, models)
+        counts = {"plays": report.plays, "unknown_tracks": report.unknown_tracks}
+        write_json({**counts, "models": models}, json_file)
 
 
 async def _send(
-    settings: CacheClientSettings, data: Path, lenient: bool, target: str, holdout: float, limit: int | None
+    settings: CacheClientSettings, recorded: "pd.DataFrame", holdout: float, limit: int | None
 ) -> "TrafficReport":
     from cache_client.replay.traffic import replay_traffic
     from cache_client.simulator import held_out
-    from data import plays, print_repairs, read_dataset
 
-    dataset = read_dataset(data, lenient=lenient)
-    print_repairs(dataset.repairs)
-    recorded = plays(dataset)
-    total = min(len(held_out(recorded, holdout)), limit or len(recorded))
+    total = len(held_out(recorded, holdout)[:limit])
     async with PredictionClient(
-        target, deadline_s=settings.deadline_s, connections=settings.connections
+        settings.server, deadline_s=settings.deadline_s, connections=settings.connections
     ) as client:
         with progress_bar("plays", total) as advance:
             return await replay_traffic(
@@ -72,21 +75,13 @@ async def _send(
             )
 
 
-def _to_json(report: "TrafficReport") -> dict[str, Any]:
-    models = [
-        {"model": model, "version": version, "n": n, "accuracy": report.right[model, version] / n}
-        for (model, version), n in sorted(report.n.items())
-    ]
-    return {"plays": report.plays, "unknown_tracks": report.unknown_tracks, "models": models}
-
-
-def _show(report: "TrafficReport") -> None:
+def _show(report: "TrafficReport", models: list[dict[str, Any]]) -> None:
     console = Console()
     console.print(f"{report.plays:,} plays sent, {report.unknown_tracks:,} of tracks unknown to the server")
     table = Table()
     table.add_column("model")
     for heading in ("version", "n", "accuracy"):
         table.add_column(heading, justify="right")
-    for row in _to_json(report)["models"]:
+    for row in models:
         table.add_row(row["model"], row["version"], f"{row['n']:,}", f"{row['accuracy']:.3f}")
     console.print(table)

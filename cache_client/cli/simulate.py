@@ -2,43 +2,40 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cache_client.cli.console import (
     STANDARD_OUTPUT,
     check_writable,
-    load_settings,
     one_line_errors,
     progress_bar,
     write_json,
 )
-from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Model, Server, number
-from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_named
+from cache_client.cli.options import (
+    Data,
+    FastMs,
+    Holdout,
+    JsonFile,
+    Lenient,
+    MediumMs,
+    Model,
+    Server,
+    SlowMs,
+    number,
+)
+from cache_client.laboratory_errors import UsageError
+from cache_client.policies import DEFAULT_POLICIES, POLICIES, PolicyOptions, policies_named
 from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.score import ScoreWeights
-from cache_client.rpc.errors import UsageError
 from cache_client.settings import CacheClientSettings
-from cache_client.simulator.cache import Eviction
 
 if TYPE_CHECKING:
     from cache_client.replay.skip_estimate import OffPolicyEstimate
     from cache_client.simulator import RecordedSession
     from cache_client.simulator.predictions import Predictions
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where predictions come from: a server that runs (`target`), or models for one of our own (`models`)."""
-
-    data: Path
-    lenient: bool
-    target: str
-    models: Path | None
-    model: str
 
 
 def simulate(
@@ -50,21 +47,23 @@ def simulate(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"A policy: {', '.join(POLICIES)}. Repeat for more.", show_default="all"),
+        typer.Option(
+            help=f"A policy: {', '.join(POLICIES)}. Repeat for more.",
+            show_default=", ".join(DEFAULT_POLICIES),
+        ),
     ] = None,
     model: Model = "",
     json_file: JsonFile = None,
     html: Annotated[Path | None, typer.Option(help="Also write a report with pictures there.")] = None,
-    edge: Annotated[bool, typer.Option("--edge", help="One cache that all listeners share.")] = False,
     holdout: Holdout = 0.2,
     horizon: Annotated[int, typer.Option(min=1, max=900, help="Upcoming tracks that a policy sees.")] = 10,
     next_n: Annotated[int, typer.Option(min=1, help="Whole tracks that a policy fetches.")] = 3,
     bandwidth_mbit: Annotated[float, number("Link, Mbit/s.", 0.01)] = 2.0,
     rtt_ms: Annotated[float, number("Round trip, ms.", 0.0)] = 50.0,
     bit_rate_kbit: Annotated[float, number("Audio, kbit/s: 96, 160, 320.", 1.0)] = 160.0,
-    fast_ms: Annotated[float, number("First byte from FAST storage, ms.", 0.0)] = 5.0,
-    medium_ms: Annotated[float, number("First byte from MEDIUM storage, ms.", 0.0)] = 50.0,
-    slow_ms: Annotated[float, number("First byte from SLOW storage, ms.", 0.0)] = 500.0,
+    fast_ms: FastMs = 5.0,
+    medium_ms: MediumMs = 50.0,
+    slow_ms: SlowMs = 500.0,
     chunk_s: Annotated[float, number("Audio in a chunk; a play starts with one, s.", 0.1)] = 2.0,
     buffer_ahead_s: Annotated[
         float, number("The player streams so far ahead where no plan says otherwise, s.", 0.0)
@@ -74,15 +73,11 @@ def simulate(
     ] = 6.0,
     dropout_s: Annotated[float, number("How long such a moment lasts on average, s.", 0.0)] = 1.5,
     cache_mb: Annotated[float, number("The cache, MB (10⁶ bytes).", 0.0)] = 64.0,
-    eviction: Annotated[Eviction, typer.Option(help="What leaves a full cache first.")] = Eviction.LRU,
     wait_weight: Annotated[float, number("Score: price of a second waited.", 0.0)] = 1.85,
     waste_weight: Annotated[float, number("Score: price of a Mbit never heard.", 0.0)] = 0.5,
     seed: Annotated[
         int, typer.Option(help="Seed of the dropouts, and of the tracks behind a session's end.")
     ] = 42,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="How many processes.", show_default="as the work is worth")
-    ] = None,
     lenient: Lenient = False,
 ) -> None:
     """Replay recorded sessions over a simulated link, and compare prefetch policies.
@@ -107,26 +102,31 @@ def simulate(
         if models is not None and not models.is_dir():
             raise UsageError(f"no such folder: {models}")
         check_writable(json_file, html)
-        settings = load_settings()
+        settings = CacheClientSettings.load(server=server, data=data)
         weights = ScoreWeights(wait_weight, waste_weight)
         policies = policies_named(policy or [], PolicyOptions(next_n, weights, seed))
-        source = _Source(data or settings.data_directory, lenient, server or settings.server, models, model)
         # Needed from here on only, and slow to import.
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
         from cache_client.simulator import simulate as run
+        from cache_client.simulator.child_server import server_command
+        from cache_client.simulator.predictions import Predictions
         from data import plays, print_repairs, read_dataset
 
-        dataset = read_dataset(source.data, lenient=lenient)
+        dataset = read_dataset(settings.data_directory, lenient=lenient)
         print_repairs(dataset.repairs)
         sessions = recorded_sessions(
             plays(dataset), dataset.catalogue, holdout=holdout, continuation=horizon, seed=seed
         )
-        predictions, estimate = asyncio.run(_ask(policies, sessions, source, settings, horizon))
-        world = World(delivery, round(cache_mb * 1e6), horizon, eviction, seed)
+        own_server = server_command(settings.data_directory, models, lenient=lenient) if models else None
+        predictions, estimate = Predictions([() for _ in sessions]), None
+        if any(it.needs_predictions for it in policies.values()):
+            predictions, estimate = asyncio.run(_ask(sessions, horizon, model, settings, own_server))
+        if models is not None:
+            _warn_of_overlap(models, predictions, dataset.digest, holdout)
+        world = World(delivery, round(cache_mb * 1e6), horizon, seed)
         with progress_bar("simulating", len(sessions) * len(policies)) as advance:
-            said = predictions.by_session
-            report = run(sessions, policies, said, world, weights, advance, jobs=jobs, edge=edge)
+            report = run(sessions, policies, predictions.by_session, world, weights, advance)
         if json_file != STANDARD_OUTPUT:
             show_report(report, predictions, estimate)
         write_json(to_json(report, predictions, weights, holdout, estimate), json_file)
@@ -137,39 +137,38 @@ def simulate(
                 write_report(html, sessions, policies, predictions, weights, report, estimate, advance)
 
 
+def _warn_of_overlap(models: Path, predictions: "Predictions", data_digest: str, holdout: float) -> None:
+    """Warns on stderr when the model that answered has seen what is replayed."""
+    from cache_client.simulator.training_overlap import training_overlap
+
+    manifest_file = models / predictions.model / predictions.version / "manifest.json"
+    if seen := training_overlap(manifest_file, data_digest, holdout):
+        advice = "train with --split temporal, and replay no more than its test part"
+        typer.echo(f"warning: {predictions.model} {predictions.version} was {seen}; {advice}", err=True)
+
+
 async def _ask(
-    policies: dict[str, Policy],
     sessions: "list[RecordedSession]",
-    source: _Source,
-    settings: CacheClientSettings,
     horizon: int,
+    model: str,
+    settings: CacheClientSettings,
+    own_server: list[str] | None,
 ) -> "tuple[Predictions, OffPolicyEstimate | None]":
-    """Asks a server, when any policy reads predictions; without one, no server is needed."""
+    """Asks the server of the settings, or one that is started by a command."""
     from cache_client.replay.skip_estimate import estimate_skips
     from cache_client.rpc.client import PredictionClient
-    from cache_client.server_process import running_server, server_command
-    from cache_client.simulator.predictions import Predictions, predict_sessions
+    from cache_client.simulator.child_server import running_server
+    from cache_client.simulator.predictions import predict_sessions
 
-    if not any(policy.needs_predictions for policy in policies.values()):
-        return Predictions([() for _ in sessions]), None
     async with AsyncExitStack() as stack:
-        target = source.target
-        if source.models is not None:
-            command = server_command(source.data, source.models, lenient=source.lenient)
-            target = await stack.enter_async_context(running_server(command, settings.server_start_timeout_s))
+        target = settings.server
+        if own_server is not None:
+            child = running_server(own_server, settings.server_start_timeout_s)
+            target = await stack.enter_async_context(child)
         client = await stack.enter_async_context(
             PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
         )
-        with progress_bar("predicting", 2 * len(sessions)) as advance:
-            predictions = await predict_sessions(
-                client,
-                sessions,
-                horizon=horizon,
-                model=source.model,
-                concurrency=settings.concurrency,
-                advance=advance,
-            )
-            estimate = await estimate_skips(
-                client, sessions, model=source.model, concurrency=settings.concurrency, advance=advance
-            )
-        return predictions, estimate
+        advance = stack.enter_context(progress_bar("predicting", 2 * len(sessions)))
+        options: Any = {"model": model, "concurrency": settings.concurrency, "advance": advance}
+        predictions = await predict_sessions(client, sessions, horizon=horizon, **options)
+        return predictions, await estimate_skips(client, sessions, **options)

@@ -41,7 +41,7 @@ def to_json(
 def show_report(
     report: SimulationReport, predictions: Predictions, estimate: OffPolicyEstimate | None
 ) -> None:
-    """Prints the policies side by side, and what sets them apart."""
+    """Prints the policies side by side, and how the advisor compares."""
     console = Console()
     link = report.world.delivery
     table = Table(
@@ -56,6 +56,7 @@ def show_report(
     for name, figures in report.policies.items():
         table.add_row(name, *(cell(asdict(figures)) for _, cell in _COLUMNS))
     console.print(table)
+    console.print(_LEGEND)
     if predictions.model:
         unknown = len(predictions.unknown_track_ids)
         known = f"; {unknown:,} tracks unknown to it" if unknown else ""
@@ -86,11 +87,16 @@ def _mb(size_bytes: float) -> str:
     return f"{size_bytes / 1e6:+,.2f}"
 
 
+_LEGEND = (
+    "start: wait for the first sound of plays that follow another; in cache: plays whose first chunk was "
+    "there when asked for; down: all that was fetched; wasted: fetched and never heard"
+)
+
 _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
     ("start p50\nms", lambda f: f"{f['startup_delay_p50_ms']:,.0f}"),
     ("p95\nms", lambda f: f"{f['startup_delay_p95_ms']:,.0f}"),
     ("stalls\nms/h", lambda f: f"{f['stall_ms_per_hour']:,.0f}"),
-    ("hits", lambda f: f"{f['hit_ratio']:.0%}"),
+    ("in\ncache", lambda f: f"{f['hit_ratio']:.0%}"),
     ("down\nMB", lambda f: f"{f['downloaded_bytes'] / 1e6:,.0f}"),
     ("wasted\nMB", lambda f: f"{f['wasted_bytes'] / 1e6:,.0f}"),
     ("wasted\nshare", lambda f: f"{f['wasted_ratio']:.1%}"),

@@ -10,27 +10,20 @@ from cache_client.prefetch.score import ScoreWeights
 
 @dataclass(frozen=True, slots=True)
 class PolicyOptions:
-    """What policies can be told.
+    """What policies can be given."""
 
-    Attributes:
-        next_n: How many whole tracks `random`, `next-n-full`, `popularity` and `rank` fetch.
-        weights: What a wait and a wasted byte cost, for policies that weigh them.
-        seed: Of `random`.
-    """
-
-    next_n: int = 3
-    weights: ScoreWeights = field(default_factory=ScoreWeights)
-    seed: int = 42
+    next_n: int = 3  # whole tracks that `random`, `next-n-full`, `popularity` and `rank` fetch
+    weights: ScoreWeights = field(default_factory=ScoreWeights)  # for policies that weigh
+    seed: int = 42  # of `random`
 
 
 class Policy(Protocol):
-    """Decides at the start of a play what to fetch while it lasts.
+    """Decides at the start of a play what to fetch while it lasts."""
 
-    Attributes:
-        needs_predictions: Whether `plan` reads `play_through_probability`.
-    """
-
-    needs_predictions: bool
+    @property
+    def needs_predictions(self) -> bool:
+        """Returns whether `plan` reads a server's predictions."""
+        ...
 
     def plan(self, request: PrefetchRequest) -> Plan:
         """Returns what to fetch, in order, and how far to stream the playing track ahead.

@@ -1,8 +1,6 @@
 """Hindsight: fetches exactly what will be heard, in the order in which it is needed.
 
-Over a client's own cache, with room for what the queue shows and a link that carries the audio, no policy
-does better. At a shared edge it is no bound: it knows its own listener's future, not what others' plans
-displace.
+With room in the cache for what the queue shows and a link that carries the audio, no policy does better.
 """
 
 from collections.abc import Sequence
@@ -13,15 +11,10 @@ from cache_client.prefetch.plan import AheadStep, Plan, PrefetchRequest
 
 
 class FuturePlay(NamedTuple):
-    """A play as only hindsight knows it.
-
-    Attributes:
-        track_id: The track.
-        heard_s: How much of it is heard, in seconds.
-    """
+    """A play as only hindsight knows it."""
 
     track_id: str
-    heard_s: float
+    heard_s: float  # how much of the track is heard
 
 
 class Oracle:
@@ -30,7 +23,7 @@ class Oracle:
     needs_predictions = False
 
     def __init__(self, future: Sequence[FuturePlay] = ()) -> None:
-        """Takes the session's plays, the first one included."""
+        """Knows the session's plays, the first one included."""
         self._future = future
 
     def knowing(self, future: Sequence[FuturePlay]) -> Policy:

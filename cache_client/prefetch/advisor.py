@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.heard import heard_probability
+from cache_client.prefetch.listening_curve import heard_probability
 from cache_client.prefetch.plan import AheadStep, Fetch, Plan, PrefetchRequest, UpcomingTrack
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.prefetch.stream_ahead import stream_ahead
@@ -41,13 +41,7 @@ SESSION_END_PROBABILITY = 0.055
 
 
 class _Outlook(NamedTuple):
-    """An upcoming track and what its place in the queue means.
-
-    Attributes:
-        track: The track.
-        reached: P(the session gets to it).
-        too_late: P(it is needed before a later plan could have fetched its first chunks).
-    """
+    """An upcoming track, P(reached) and P(needed before a later plan could have fetched its first chunks)."""
 
     track: UpcomingTrack
     reached: float
@@ -55,13 +49,7 @@ class _Outlook(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """A candidate: some bytes of a track.
-
-    Attributes:
-        first_byte: Where they begin.
-        size_bytes: How many they are.
-        worth_per_byte: (gain - cost) per byte.
-    """
+    """A candidate: some bytes of a track, and (gain - cost) per byte."""
 
     first_byte: int
     size_bytes: int

@@ -20,11 +20,11 @@ class CurvePoint(NamedTuple):
 
 
 class TrackPrediction(NamedTuple):
-    """What the server says of a track.
+    """A server's prediction for a track.
 
     Attributes:
         play_through_probability: Probability in [0, 1] that the listener hears it out.
-        listening_curve: How that comes about over the track's seconds; empty when the server does not say.
+        listening_curve: How that comes about over the track's seconds; empty without one.
     """
 
     play_through_probability: float
@@ -110,7 +110,7 @@ class Plan(NamedTuple):
         fetches: Ranges of upcoming tracks, in the order in which to fetch them; the playing track's own
             stream has the link's first claim.
         ahead: How far the player streams the playing track ahead of what is heard, the first step from the
-            track's beginning; at least a chunk, whatever the plan says. None for the player's own habit.
+            track's beginning; at least a chunk, whatever is planned. None for the player's own habit.
         stream_bytes: How many of the playing track's first bytes to stream at all; the player goes on when
             the listener does. None for all.
     """

@@ -1,10 +1,10 @@
-"""What the server says of a queue, in one call, as the advisor wants it."""
+"""The server's predictions for a queue, in one call, as the advisor takes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cache_client.prefetch.heard import fitted_to_listener, listener_record
+from cache_client.prefetch.listener import fitted_to_listener, listener_record
 from cache_client.prefetch.plan import CurvePoint, TrackPrediction
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.messages import ListenerContext
@@ -15,14 +15,7 @@ CURVE_AT_S = (10.0, 30.0, 60.0, 90.0, 120.0, 160.0, 200.0, 240.0, 300.0)
 
 @dataclass(frozen=True, slots=True)
 class QueuePredictions:
-    """What the server says of a queue.
-
-    Attributes:
-        tracks: Its predictions by track id.
-        unknown_track_ids: The tracks that it does not know.
-        model: The model that answered.
-        version: Its version.
-    """
+    """A server's predictions by track id, the tracks that it does not know, and the model that answered."""
 
     tracks: dict[str, TrackPrediction]
     unknown_track_ids: tuple[str, ...]

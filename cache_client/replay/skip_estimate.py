@@ -1,6 +1,5 @@
 """What following the ranking would do to the skip rate, estimated from what listeners did without it."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,28 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_client.rpc.client import MAX_TRACK_IDS, PredictionClient
+from cache_client.rpc.client import PredictionClient
 from cache_client.simulator import RecordedSession
+from cache_client.simulator.concurrency import map_concurrently
 from cache_client.simulator.metrics import Interval, bootstrap_ci95
+from playthrough.v1.limits import MAX_TRACK_IDS
 
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyEstimate:
-    """Skips among the tracks ranked in the upper half, against the recorded order.
+    """Skips among the tracks ranked in the upper half, against the recorded order."""
 
-    Attributes:
-        sessions: Sessions of two tracks or more, which have an upper half.
-        recorded_skip_rate: Share skipped that any half of those sessions' tracks has in expectation.
-        ranked_skip_rate: Share skipped in the upper half.
-        reduction: 1 - ranked / recorded: the relative fall of the skip rate.
-        reduction_ci95: Bootstrap interval over sessions.
-    """
-
-    sessions: int
-    recorded_skip_rate: float
-    ranked_skip_rate: float
-    reduction: float
-    reduction_ci95: Interval
+    sessions: int  # of two tracks or more, which have an upper half
+    recorded_skip_rate: float  # share skipped that any half of their tracks has in expectation
+    ranked_skip_rate: float  # share skipped in the upper half
+    reduction: float  # 1 - ranked / recorded: the relative fall of the skip rate
+    reduction_ci95: Interval  # bootstrap over sessions
 
 
 async def estimate_skips(
@@ -58,20 +51,10 @@ async def estimate_skips(
     Raises:
         ServerError: A call failed.
     """
-    limit = asyncio.Semaphore(concurrency)
-
-    async def counted(session: RecordedSession) -> tuple[float, float, int]:
-        async with limit:
-            found = await _upper_half(client, session, model)
-        advance(1)
-        return found
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(counted(session)) for session in sessions]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
-    counts = np.array([task.result() for task in tasks if task.result()[2] > 0])  # (n_sessions, 3)
+    found = await map_concurrently(
+        lambda session: _upper_half(client, session, model), sessions, concurrency, advance
+    )
+    counts = np.array([it for it in found if it[2] > 0])  # (n_sessions, 3)
     return _estimate(counts) if len(counts) and counts[:, 1].sum() > 0 else None
 
 

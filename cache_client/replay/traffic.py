@@ -1,6 +1,5 @@
 """Recorded plays as live traffic: predict each before it starts, then report what happened."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,22 +8,16 @@ from typing import Any
 import pandas as pd
 
 from cache_client.rpc.client import PredictionClient
-from cache_client.rpc.errors import NotFound
+from cache_client.rpc.errors import NotFoundError
 from cache_client.rpc.messages import ListenerContext
+from cache_client.simulator.concurrency import map_concurrently
 from cache_client.simulator.contexts import RecordedContexts
 from cache_client.simulator.trace import held_out
 
 
 @dataclass(slots=True)
 class TrafficReport:
-    """What came of the traffic.
-
-    Attributes:
-        plays: How many plays were sent.
-        unknown_tracks: Of those, plays of tracks that the server does not know.
-        n: Predictions with outcomes by (model, version).
-        right: Of those, the ones that were right about the skip.
-    """
+    """Counts of plays sent, of tracks unknown to the server, and by (model, version) of right predictions."""
 
     plays: int = 0
     unknown_tracks: int = 0
@@ -47,7 +40,7 @@ async def replay_traffic(
 
     Args:
         client: The prediction server.
-        plays: What `data.plays` returned: all of them, since earlier ones tell what was known of a listener.
+        plays: All of `data.plays`: earlier ones were known of a listener.
         holdout: Share of the plays, by time, whose sessions are sent.
         limit: How many plays to send at most, the earliest; None for all.
         concurrency: How many listeners may be under way at once.
@@ -59,21 +52,15 @@ async def replay_traffic(
     """
     contexts = RecordedContexts(plays)
     report = TrafficReport()
-    slots = asyncio.Semaphore(concurrency)
 
     async def send_listener(group: pd.DataFrame) -> None:
-        async with slots:
-            for row, play in zip(group.index, group.itertuples(index=False), strict=True):
-                await _send(client, play, contexts.at(row), report)
-                advance(1)
+        for row, play in zip(group.index, group.itertuples(index=False), strict=True):
+            await _send(client, play, contexts.at(row), report)
+            advance(1)
 
     sent = held_out(plays, holdout)[:limit]
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for _, group in sent.groupby("listener_id", sort=False):
-                tasks.create_task(send_listener(group))
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
+    groups = [group for _, group in sent.groupby("listener_id", sort=False)]
+    await map_concurrently(send_listener, groups, concurrency)
     return report
 
 
@@ -87,7 +74,7 @@ async def _send(client: PredictionClient, play: Any, context: ListenerContext, r
             listener_id=str(play.listener_id),
             context=context,
         )
-    except NotFound:
+    except NotFoundError:
         report.unknown_tracks += 1
         return
     skipped = bool(play.skipped)

@@ -3,21 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from cache_client.laboratory_errors import UsageError
 from cache_client.policies import Policy
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.replay.skip_estimate import OffPolicyEstimate
-from cache_client.report.charts import pareto_svg, sweep_svg, timeline_svg
+from cache_client.report.charts import pareto_svg, sweep_svg
 from cache_client.report.sweeps import AXES, sweep
-from cache_client.report.timeline import timeline
-from cache_client.rpc.errors import UsageError
 from cache_client.simulator import RecordedSession, SimulationReport, World
 from cache_client.simulator.predictions import Predictions
 from data.pages.page import Chart, Fact, Page, Section, Table, render
 
 _SWEPT_SESSIONS = 40
 """Sweeps replay the first sessions only: their shape shows, and a report stays a matter of seconds."""
-
-_TIMELINE_PLAYS = 25
 
 
 def write_report(
@@ -30,17 +27,7 @@ def write_report(
     estimate: OffPolicyEstimate | None,
     advance: Callable[[int], None] = lambda charts: None,
 ) -> None:
-    """Writes the page.
-
-    Args:
-        file: Where to.
-        sessions: What was replayed.
-        policies: By name.
-        predictions: What the server said.
-        weights: Prices of a wait and of a wasted byte.
-        report: What the simulation found.
-        estimate: What following the ranking would do to skips, where a server was asked.
-        advance: Called after each of the `n_steps()` parts, for a progress bar.
+    """Writes the page; advances a progress bar by each of its `n_steps()` parts.
 
     Raises:
         UsageError: The file cannot be written.
@@ -52,8 +39,6 @@ def write_report(
         charts.append(_swept(name, sessions, policies, predictions, report.world, weights))
         advance(1)
     sections.append(Section("When the world changes", charts, "Mean score of a session; higher is better."))
-    sections.append(Section("One session", _timelines(sessions, policies, predictions, report.world)))
-    advance(1)
     page = Page(
         "What pre-caching buys",
         _lead(report),
@@ -69,13 +54,14 @@ def write_report(
 
 def n_steps() -> int:
     """Returns how many parts `write_report` counts."""
-    return len(AXES) + 2
+    return len(AXES) + 1
 
 
 def _lead(report: SimulationReport) -> str:
-    best = max(
-        (name for name in report.policies if name != "oracle"), key=lambda name: report.policies[name].score
-    )
+    real = [name for name in report.policies if name != "oracle"]
+    if not real:
+        return "The oracle alone: no policy can do better."
+    best = max(real, key=lambda name: report.policies[name].score)
     return f"Of the policies that do not know the future, {best} has the highest score."
 
 
@@ -98,11 +84,10 @@ def _facts(
 
 def _pareto(report: SimulationReport) -> Chart:
     title = "Wait of a play against wasted bytes"
-    waited_s = {name: found.waited_s_per_play for name, found in report.policies.items()}
     rows = [
         [
             name,
-            f"{waited_s[name] * 1000:,.0f}",
+            f"{found.waited_s_per_play * 1000:,.0f}",
             f"{found.startup_delay_p95_ms:,.0f}",
             f"{found.wasted_bytes / 1e6:,.1f}",
             f"{found.score:.2f}",
@@ -110,7 +95,7 @@ def _pareto(report: SimulationReport) -> Chart:
         for name, found in report.policies.items()
     ]
     columns = ["policy", "wait a play, ms", "p95 start, ms", "wasted, MB", "score a session"]
-    svg = pareto_svg(report.policies, waited_s, title)
+    svg = pareto_svg(report.policies, title)
     return Chart("pareto", title, "Down and left is better.", svg, Table(columns, rows))
 
 
@@ -123,30 +108,9 @@ def _swept(
     weights: ScoreWeights,
 ) -> Chart:
     part = slice(_SWEPT_SESSIONS)
-    found = sweep(name, sessions[part], policies, predictions.by_session[part], world, weights)
-    title = f"Score by {name}"
-    rows = [[policy, *(f"{score:.2f}" for score in scores)] for policy, scores in found.scores.items()]
-    table = Table(["policy", *(f"{value:g}" for value in found.values)], rows)
+    values, found = sweep(name, sessions[part], policies, predictions.by_session[part], world, weights)
+    title, anchor = f"Score by {name}", name.split(",")[0]
+    rows = [[policy, *(f"{score:.2f}" for score in scores)] for policy, scores in found.items()]
+    table = Table(["policy", *(f"{value:g}" for value in values)], rows)
     sentence = f"{min(len(sessions), _SWEPT_SESSIONS)} sessions, all else as above."
-    anchor = name.split(",")[0]
-    return Chart(anchor, title, sentence, sweep_svg(found, anchor, title), table)
-
-
-def _timelines(
-    sessions: Sequence[RecordedSession],
-    policies: Mapping[str, Policy],
-    predictions: Predictions,
-    world: World,
-) -> list[Chart]:
-    """Returns the same session under up to two policies: of those that fit a picture, the most skipped."""
-    fitting = [place for place, it in enumerate(sessions) if len(it.plays) <= _TIMELINE_PLAYS] or [0]
-    place = max(fitting, key=lambda place: sum(play.skipped for play in sessions[place].plays))
-    charts = []
-    for name in [it for it in ("advisor", "next-n-full") if it in policies] or list(policies)[:1]:
-        bars = timeline(sessions[place], policies[name], predictions.by_session[place], world)
-        unheard_s = sum(bar.unheard_s for bar in bars)
-        title = f"Session {sessions[place].session_id} under {name}"
-        sentence = f"{len(sessions[place].plays)} plays; {unheard_s:,.0f} s of audio fetched and never heard."
-        anchor = f"timeline-{name}"
-        charts.append(Chart(anchor, title, sentence, timeline_svg(bars, anchor, title)))
-    return charts
+    return Chart(anchor, title, sentence, sweep_svg(name, values, found, title), table)

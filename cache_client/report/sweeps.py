@@ -1,33 +1,15 @@
 """How policies fare when one thing about the world changes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from cache_client.policies import Policy
+from cache_client.policies import DEFAULT_POLICIES, Policy
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.simulator import RecordedSession, SessionPredictions, World
 from cache_client.simulator.metrics import figures
 from cache_client.simulator.simulation import replay_all
 
-SHOWN = ("none", "next-1-prefix", "next-n-full", "listener-rate", "advisor", "oracle")
-"""The policies that sweeps draw; the others only crowd the picture."""
-
 Change = Callable[[World, float], World]
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Scores along one axis.
-
-    Attributes:
-        name: What changes, with its unit.
-        values: Where it was set to, rising.
-        scores: Mean score of a session at each value, by policy.
-    """
-
-    name: str
-    values: tuple[float, ...]
-    scores: dict[str, list[float]]
 
 
 def _bandwidth(world: World, mbit: float) -> World:
@@ -56,23 +38,18 @@ def sweep(
     predictions: Sequence[SessionPredictions],
     world: World,
     weights: ScoreWeights,
-) -> Sweep:
-    """Returns the scores along one of `AXES`.
+) -> tuple[tuple[float, ...], dict[str, list[float]]]:
+    """Returns the values of one of `AXES` and the mean scores there by policy, all else as in the world.
 
-    Args:
-        name: The axis.
-        sessions: At least one.
-        policies: By name; those of `SHOWN` take part.
-        predictions: For each session, what the server says at each play.
-        world: What stays as it is.
-        weights: Prices of a wait and of a wasted byte.
+    Of the policies those of `DEFAULT_POLICIES` take part, where any is among them: more crowd the picture.
     """
     change, all_values = AXES[name]
-    values = tuple(value for value in all_values if name != "horizon, tracks" or value <= world.horizon)
-    shown = {policy: it for policy, it in policies.items() if policy in SHOWN} or dict(policies)
+    # The queue and its predictions reach no further than they were asked for.
+    values = tuple(value for value in all_values if change is not _horizon or value <= world.horizon)
+    shown = {policy: it for policy, it in policies.items() if policy in DEFAULT_POLICIES} or dict(policies)
     scores: dict[str, list[float]] = {policy: [] for policy in shown}
     for value in values:
         results = replay_all(sessions, shown, predictions, change(world, value))
         for policy, found in results.items():
             scores[policy].append(figures(found, weights).score)
-    return Sweep(name, values, scores)
+    return values, scores

@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from cache_client.rpc.convert import (
-    context_to_wire,
-    logged_prediction_from_wire,
-    model_list_from_wire,
-    prediction_from_wire,
-    ranking_from_wire,
+    context_to_proto,
+    logged_prediction_from_proto,
+    model_list_from_proto,
+    prediction_from_proto,
+    ranking_from_proto,
+    string_list,
 )
 from cache_client.rpc.errors import ServerUnavailable
 from cache_client.rpc.messages import ListenerContext, LoggedPrediction, ModelList, Prediction, Ranking
 from cache_client.rpc.retry import RetryPolicy
 from cache_client.rpc.status import to_client_error
+from cache_client.rpc.target import with_port
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 if TYPE_CHECKING:
     from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceAsyncStub
-
-MAX_TRACK_IDS = 1_000
-"""How many tracks one `rank_tracks` call may name, by the contract."""
 
 Answer = TypeVar("Answer")
 
@@ -45,12 +44,12 @@ class PredictionClient:
         """Opens channels, each of which connects on its first call.
 
         Args:
-            target: Where the server listens, `HOST:PORT`.
+            target: Where the server listens, `HOST:PORT`; port 50051 where none is given.
             deadline_s: How long one call may take, retries included, in seconds.
             retry: How to repeat calls that find no server.
             connections: How many connections take turns: a connection stays with one of a server's workers.
         """
-        self._target = target
+        self._target = target = with_port(target)
         self._deadline_s = deadline_s
         self._closed = False
         config = (retry or RetryPolicy()).service_config()
@@ -59,7 +58,17 @@ class PredictionClient:
             ("grpc.use_local_subchannel_pool", 1),  # or all channels to one target share a connection
         ]
         self._channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections)]
-        self._stubs = cycle([PredictionServiceStub(channel) for channel in self._channels])
+        self._in_turn = cycle([(channel, PredictionServiceStub(channel)) for channel in self._channels])
+
+    @property
+    def target(self) -> str:
+        """Returns where the server listens, with its port."""
+        return self._target
+
+    @property
+    def is_connected(self) -> bool:
+        """Returns whether any of the connections stands; none does before the first call."""
+        return any(map(_is_ready, self._channels))
 
     async def __aenter__(self) -> Self:
         """Returns the client."""
@@ -84,7 +93,7 @@ class PredictionClient:
         """
         request = pb.ListModelsRequest()
         answer = await self._answer(lambda stub: stub.ListModels(request, timeout=self._deadline_s))
-        return model_list_from_wire(answer)
+        return model_list_from_proto(answer)
 
     async def predict(
         self,
@@ -92,6 +101,7 @@ class PredictionClient:
         favourite_genres: Sequence[str],
         *,
         model: str = "",
+        version: str = "",
         context: ListenerContext | None = None,
     ) -> Prediction:
         """Returns one model's prediction for one track; the server does not log it.
@@ -100,21 +110,23 @@ class PredictionClient:
             track_id: The track about to be played.
             favourite_genres: The listener's, at most 100.
             model: The model to ask; empty for the default one.
+            version: Its version; empty for the one that serves. `list_models` tells which are loaded.
             context: What else is known about the listener.
 
         Raises:
-            NotFound: Unknown model or track.
+            NotFoundError: Unknown model, version or track.
             InvalidRequest: The server refused the input.
             ServerError: The call failed otherwise.
         """
         request = pb.PredictRequest(
             model=model,
+            version=version,
             track_id=track_id,
-            favourite_genres=favourite_genres,
-            context=context_to_wire(context),
+            favourite_genres=string_list("favourite_genres", favourite_genres),
+            context=context_to_proto(context),
         )
         answer = await self._answer(lambda stub: stub.Predict(request, timeout=self._deadline_s))
-        return prediction_from_wire(track_id, answer)
+        return prediction_from_proto(track_id, answer)
 
     async def predict_random(
         self,
@@ -133,19 +145,19 @@ class PredictionClient:
             context: What else is known about the listener.
 
         Raises:
-            NotFound: Unknown track.
+            NotFoundError: Unknown track.
             InvalidRequest: The server refused the input.
             Overloaded: The server cannot log the prediction.
             ServerError: The call failed otherwise.
         """
         request = pb.PredictRandomRequest(
             track_id=track_id,
-            favourite_genres=favourite_genres,
+            favourite_genres=string_list("favourite_genres", favourite_genres),
             listener_id=listener_id,
-            context=context_to_wire(context),
+            context=context_to_proto(context),
         )
         answer = await self._answer(lambda stub: stub.PredictRandom(request, timeout=self._deadline_s))
-        return logged_prediction_from_wire(track_id, answer)
+        return logged_prediction_from_proto(track_id, answer)
 
     async def rank_tracks(
         self,
@@ -168,20 +180,20 @@ class PredictionClient:
             listening_curve_at_s: Seconds from a track's start at which to give its listening curve.
 
         Raises:
-            NotFound: Unknown model. (Unknown tracks come back in the ranking.)
+            NotFoundError: Unknown model. (Unknown tracks come back in the ranking.)
             InvalidRequest: The server refused the input.
             ServerError: The call failed otherwise.
         """
         request = pb.RankTracksRequest(
             model=model,
-            track_ids=track_ids,
-            favourite_genres=favourite_genres,
-            context=context_to_wire(context),
+            track_ids=string_list("track_ids", track_ids),
+            favourite_genres=string_list("favourite_genres", favourite_genres),
+            context=context_to_proto(context),
             top_k=top_k,
             listening_curve_at_s=listening_curve_at_s,
         )
         answer = await self._answer(lambda stub: stub.RankTracks(request, timeout=self._deadline_s))
-        return ranking_from_wire(answer)
+        return ranking_from_proto(answer)
 
     async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
         """Reports what happened to a logged prediction. Saying the same again does no harm.
@@ -192,7 +204,7 @@ class PredictionClient:
             listened_ms: How long the listener heard it, in milliseconds.
 
         Raises:
-            NotFound: Unknown prediction.
+            NotFoundError: Unknown prediction.
             OutcomeConflict: Another outcome was recorded first, and kept.
             ServerError: The call failed otherwise.
         """
@@ -203,10 +215,12 @@ class PredictionClient:
 
     async def _answer(self, call: Callable[["PredictionServiceAsyncStub"], Awaitable[Answer]]) -> Answer:
         """Makes a call and awaits it; every foreign error is turned into this room's here."""
+        channel, stub = next(self._in_turn)
         try:
-            return await call(next(self._stubs))
+            return await call(stub)
         except grpc.aio.AioRpcError as error:
-            raise to_client_error(error, self._target, self._deadline_s) from error
+            connected = _is_ready(channel)
+            raise to_client_error(error, self._target, self._deadline_s, connected=connected) from error
         except grpc.aio.UsageError as error:
             raise ServerUnavailable(f"the client of {self._target} is closed") from error
         except asyncio.CancelledError as error:
@@ -215,3 +229,7 @@ class PredictionClient:
                 # Not the caller was cancelled: gRPC cancels the calls of a channel that closes.
                 raise ServerUnavailable(f"the client of {self._target} is closed") from error
             raise
+
+
+def _is_ready(channel: grpc.aio.Channel) -> bool:
+    return channel.get_state() is grpc.ChannelConnectivity.READY

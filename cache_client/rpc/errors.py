@@ -1,21 +1,18 @@
-"""What can go wrong in this room, as one tree.
+"""What can go wrong in the client library, as one tree.
 
 ```
 CacheClientError                a one-line message for a person
-├── ServerError                 a call to the prediction server failed
-│   ├── ServerUnavailable       nobody answers there, or the server cannot just now (after retries)
-│   ├── DeadlineExceeded        no answer in time
-│   ├── NotFound                unknown model, track or prediction
-│   ├── InvalidRequest          the server refused the input; `violations` says which fields
-│   ├── Overloaded              over capacity; `retry_after_s` when the server said so
-│   ├── OutcomeConflict         another outcome was recorded first, and kept
-│   └── UnexpectedStatus        any other status; `code` names it
-├── ServerStartError            a server that was to be started for a simulation did not come up
-├── WorkerError             a process of a simulation died
-├── UnknownPolicyError          no prefetch policy of that name
-├── PlanError                   a prefetch policy broke its contract
-└── UsageError                  flags that contradict each other, or input that is not there
+└── ServerError                 a call brought no answer, or an error for an answer
+    ├── ServerUnavailable       no connection, a closed client, or a server that cannot now (after retries)
+    ├── DeadlineExceeded        connected, but no answer in time
+    ├── NotFoundError           unknown model, track or prediction
+    ├── InvalidRequest          the server refused the input; `violations` says which fields
+    ├── Overloaded              over capacity; `retry_after_s` when the server said so
+    ├── OutcomeConflict         another outcome was recorded first, and kept
+    └── UnexpectedStatus        any other status; `code` names it
 ```
+
+An argument of the wrong kind, such as one string for a list of genres, is a `TypeError` before any call.
 """
 
 from dataclasses import dataclass
@@ -26,19 +23,19 @@ class CacheClientError(Exception):
 
 
 class ServerError(CacheClientError):
-    """Says that a call to the prediction server failed."""
+    """A call to the prediction server failed: base of all that a call raises."""
 
 
 class ServerUnavailable(ServerError):
-    """Says that nobody answers at the target, that the server cannot just now, or a closed client."""
+    """Nobody answers at the target, the server cannot just now, or the client is closed."""
 
 
 class DeadlineExceeded(ServerError):
-    """Says that the server did not answer in time."""
+    """The server is connected, and did not answer in time."""
 
 
-class NotFound(ServerError):
-    """Says that the server does not know a model, a track or a prediction."""
+class NotFoundError(ServerError):
+    """The server does not know a model, a track or a prediction."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class FieldViolation:
 
 
 class InvalidRequest(ServerError):
-    """Says that the server refused the input.
+    """The server refused the input.
 
     Attributes:
         violations: The fields at fault; empty when the server named none.
@@ -75,7 +72,7 @@ class InvalidRequest(ServerError):
 
 
 class Overloaded(ServerError):
-    """Says that the server is over capacity.
+    """The server is over capacity.
 
     Attributes:
         retry_after_s: How long the server asks to wait, in seconds; None when it did not say.
@@ -88,11 +85,11 @@ class Overloaded(ServerError):
 
 
 class OutcomeConflict(ServerError):
-    """Says that another outcome was recorded for the prediction first."""
+    """Another outcome was recorded for the prediction first."""
 
 
 class UnexpectedStatus(ServerError):
-    """Says that a call ended with a status that the contract does not foresee.
+    """A call ended with a status that the contract does not foresee.
 
     Attributes:
         code: Name of the gRPC status code, for example `INTERNAL`.
@@ -102,23 +99,3 @@ class UnexpectedStatus(ServerError):
         """Keeps the code beside the message."""
         super().__init__(message)
         self.code = code
-
-
-class ServerStartError(CacheClientError):
-    """Says that a child server did not come up."""
-
-
-class WorkerError(CacheClientError):
-    """Says that a process of a simulation died."""
-
-
-class UnknownPolicyError(CacheClientError):
-    """Says that there is no prefetch policy of a name."""
-
-
-class PlanError(CacheClientError):
-    """Says that a prefetch policy broke its contract."""
-
-
-class UsageError(CacheClientError):
-    """Says that flags contradict each other, or that what they name is not there."""

@@ -102,7 +102,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that the server has loaded.
+    """A version of a model that the server has loaded, or has refused to load.
 
     Attributes:
         name: What requests call it.
@@ -110,8 +110,12 @@ class Model:
         description: What it is, in a sentence.
         required_inputs: Request fields that it reads.
         metrics: Figures measured on held-out plays, by name.
-        loaded_at: When the server loaded it (UTC).
+        loaded_at: When the server loaded it (UTC); None when it failed.
         is_default: Whether it answers requests that name no model.
+        state: `serving` answers for the model, `standby` only requests that name the version, `failed` could
+            not be loaded; `unspecified` from a server that names another one.
+        failure_reason: Why it could not be loaded, in a line; empty unless it failed.
+        digest: 16 hexadecimal digits of SHA-256 over its files: with name and version the model's identity.
     """
 
     name: str
@@ -119,8 +123,11 @@ class Model:
     description: str
     required_inputs: tuple[str, ...]
     metrics: Mapping[str, float]
-    loaded_at: datetime
+    loaded_at: datetime | None
     is_default: bool
+    state: str = "unspecified"
+    failure_reason: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +147,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """The loaded models and the running experiment.
+    """The models and the running experiment.
 
     Attributes:
-        models: The models, by name.
+        models: The models by name, each name's versions from new to old.
         experiment: Name of the experiment.
         arms: Its arms.
     """

@@ -14,7 +14,7 @@ class RetryPolicy:
     without an outcome, and `RecordOutcome` is idempotent.
 
     Attributes:
-        max_attempts: Attempts in all, the first included; gRPC allows 2 to 5.
+        max_attempts: Attempts in all, the first included, 1 to 5 (gRPC makes no more); 1 repeats nothing.
         initial_backoff_s: Longest wait before the second attempt, in seconds; gRPC draws within it.
         max_backoff_s: Longest wait before any attempt, in seconds.
         multiplier: How the wait grows from attempt to attempt.
@@ -25,8 +25,19 @@ class RetryPolicy:
     max_backoff_s: float = 1.0
     multiplier: float = 2.0
 
+    def __post_init__(self) -> None:
+        """Refuses a number of attempts that gRPC would.
+
+        Raises:
+            ValueError: It is not 1 to 5.
+        """
+        if not 1 <= self.max_attempts <= 5:
+            raise ValueError(f"max_attempts is {self.max_attempts}, not 1 to 5")
+
     def service_config(self) -> str:
         """Returns the channel's service config (JSON), with retry throttling."""
+        if self.max_attempts == 1:
+            return "{}"  # a retry policy of one attempt is none that gRPC accepts: every call would fail
         retry = {
             "maxAttempts": self.max_attempts,
             "initialBackoff": f"{self.initial_backoff_s}s",

@@ -11,7 +11,7 @@ from cache_client.rpc.errors import (
     DeadlineExceeded,
     FieldViolation,
     InvalidRequest,
-    NotFound,
+    NotFoundError,
     OutcomeConflict,
     Overloaded,
     ServerError,
@@ -22,35 +22,50 @@ from cache_client.rpc.errors import (
 Detail = TypeVar("Detail", bound=Message)
 
 _SIMPLE: dict[grpc.StatusCode, type[ServerError]] = {
-    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.ALREADY_EXISTS: OutcomeConflict,
 }
 
 
-def to_client_error(error: grpc.aio.AioRpcError, target: str, deadline_s: float) -> ServerError:
-    """Returns this room's error for a failed call.
+def to_client_error(
+    error: grpc.aio.AioRpcError, target: str, deadline_s: float, *, connected: bool = True
+) -> ServerError:
+    """Returns this room's error for a failed call, with a one-line message.
 
     Args:
         error: What grpc.aio raised.
         target: Where the call went, for the message.
         deadline_s: How long it was allowed to take, for the message.
-
-    Returns:
-        The error to raise, with a one-line message.
+        connected: Whether there was a connection when it failed.
     """
     code, message = error.code(), " ".join((error.details() or "no details").split())
     if code in _SIMPLE:
         return _SIMPLE[code](message)
     if code is grpc.StatusCode.UNAVAILABLE:
-        # Nobody there, or a server that drains or has lost its storage: its own message says which.
-        return ServerUnavailable(f"prediction server at {target} is unavailable: {message}")
+        # Nobody there, or a server that drains or has lost its storage: its own message says which. gRPC's
+        # message for nobody there is a chain of causes, the last of them in plain words.
+        reason = message.rpartition(": ")[2] if message.startswith("failed to connect") else message
+        return ServerUnavailable(f"prediction server at {target} is unavailable: {reason}")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceeded(f"prediction server at {target} did not answer within {deadline_s:g} s")
+        return no_answer(target, deadline_s, connected=connected)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return InvalidRequest(message, _violations(error))
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return Overloaded(message, _retry_after_s(error))
     return UnexpectedStatus(f"prediction server at {target} answered {code.name}: {message}", code.name)
+
+
+def no_answer(target: str, deadline_s: float, *, connected: bool) -> ServerError:
+    """Returns the error for a deadline that passed: a slow server's, or that of one that is not there.
+
+    A refused connection is tried again, so that a short deadline passes before gRPC reports the refusal.
+    """
+    if connected:
+        return DeadlineExceeded(f"prediction server at {target} did not answer within {deadline_s:g} s")
+    return ServerUnavailable(
+        f"prediction server at {target} is unavailable: no connection within {deadline_s:g} s, "
+        "refused or unreachable"
+    )
 
 
 def _violations(error: grpc.aio.AioRpcError) -> tuple[FieldViolation, ...]:

@@ -4,20 +4,14 @@ import pandas as pd
 
 from cache_client.rpc.messages import ListenerContext, RecentPlay
 from data.before_play import known_plays
-
-MAX_RECENT_PLAYS = 200
-"""How many recent plays the contract takes."""
+from playthrough.v1.limits import MAX_RECENT_PLAYS
 
 
 class RecordedContexts:
     """The contexts of recorded plays, made one at a time: each may hold 200 plays."""
 
     def __init__(self, plays: pd.DataFrame) -> None:
-        """Finds out what was known before each play.
-
-        Args:
-            plays: What `data.plays` returned, all of it: earlier plays tell what was known of a listener.
-        """
+        """Finds what was known before each play, from all of `data.plays`."""
         self._known = known_plays(plays)
         outcomes = plays[["track_id", "skipped"]].iloc[self._known.rows].itertuples(index=False)
         self._ended = [RecentPlay(track_id, bool(skipped)) for track_id, skipped in outcomes]

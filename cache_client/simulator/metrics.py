@@ -16,48 +16,27 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class PolicyFigures:
-    """How a policy did, over all sessions.
+    """How a policy did, over all sessions."""
 
-    Attributes:
-        startup_delay_p50_ms: Median wait for sound of the plays that follow another in their session.
-        startup_delay_p95_ms: Its 95th percentile.
-        first_play_delay_p50_ms: The median for sessions' first plays, which nothing can be fetched ahead for.
-        stall_ms_per_hour: Silence after the start, per hour heard.
-        waited_s_per_play: Mean wait of a play, first ones and stalls included, in seconds.
-        hit_ratio: Share of the plays (first ones too) whose first chunk was cached when they were asked for.
-        byte_hit_ratio: Share of the bytes heard that were.
-        downloaded_bytes: All bytes over the link.
-        wasted_bytes: Of those, the ones never heard.
-        wasted_ratio: wasted_bytes / downloaded_bytes.
-        score: Mean score of a session, see `ScoreWeights`.
-        score_ci95: Bootstrap interval of it over sessions.
-    """
-
-    startup_delay_p50_ms: float
+    startup_delay_p50_ms: float  # median wait for sound of the plays that follow another in their session
     startup_delay_p95_ms: float
-    first_play_delay_p50_ms: float
-    stall_ms_per_hour: float
-    waited_s_per_play: float
-    hit_ratio: float
-    byte_hit_ratio: float
-    downloaded_bytes: int
-    wasted_bytes: int
+    first_play_delay_p50_ms: float  # of sessions' first plays, which nothing can be fetched ahead for
+    stall_ms_per_hour: float  # silence after the start, per hour heard
+    waited_s_per_play: float  # mean, first plays and stalls included
+    hit_ratio: float  # share of the plays (first ones too) whose first chunk was cached when asked for
+    byte_hit_ratio: float  # share of the bytes heard that were
+    downloaded_bytes: int  # all bytes over the link
+    wasted_bytes: int  # of those, the ones never heard
     wasted_ratio: float
-    score: float
-    score_ci95: Interval
+    score: float  # mean of a session, see `ScoreWeights`
+    score_ci95: Interval  # bootstrap over sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two policies on the same sessions, as mean differences a session (`policy` minus `against`).
 
-    Attributes:
-        policy: The one.
-        against: The other.
-        score_difference: Above zero where `policy` is better.
-        score_difference_ci95: Paired bootstrap interval over sessions.
-        wasted_bytes_difference: Below zero where `policy` wastes less.
-        wasted_bytes_difference_ci95: Paired bootstrap interval over sessions.
+    Intervals are paired bootstraps over sessions.
     """
 
     policy: str

@@ -8,7 +8,7 @@ from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.plan import AheadStep, Plan
 from cache_client.simulator.cache import CachedTrack
 from cache_client.simulator.link import Link
-from cache_client.simulator.prefetching import Prefetching
+from cache_client.simulator.transfers import Transfers
 
 _SAME_BYTES = 0.5
 """Amounts closer than this are the same: no event lies between two halves of a byte."""
@@ -42,15 +42,7 @@ class Player:
     def __init__(
         self, entry: CachedTrack, size_bytes: int, delivery: Delivery, link: Link, asked_s: float
     ) -> None:
-        """Takes the track at the moment when it is asked for.
-
-        Args:
-            entry: What the cache holds of the track; grows with the stream.
-            size_bytes: The track's size.
-            delivery: Link and player.
-            link: The link in this session's time.
-            asked_s: That moment.
-        """
+        """Starts at the moment when the track is asked for; its cache entry grows with the stream."""
         self._entry, self._link = entry, link
         self._size_bytes = float(size_bytes)
         self._audio = delivery.audio_bytes_per_s
@@ -66,7 +58,7 @@ class Player:
         self.startup_delay_s = self.stall_s = self.downloaded_bytes = 0.0
 
     def follow(self, plan: Plan) -> None:
-        """Takes from a plan how far to stream."""
+        """Sets how far to stream, as a plan has it."""
         if plan.ahead is not None:
             self._steps = deque(plan.ahead)
             self._step()
@@ -74,16 +66,13 @@ class Player:
             self._stream_bytes = min(max(float(plan.stream_bytes), self._needed_bytes), self._size_bytes)
 
     def _step(self) -> None:
-        """Takes the distance that holds from here on."""
+        """Sets the distance that holds from here on."""
         self._ahead_bytes = max(self._steps.popleft().ahead_s * self._audio, self._chunk_bytes)
 
-    def play(self, listened_bytes: float, ready_s: float, prefetching: Prefetching) -> None:
-        """Plays until the listener leaves.
+    def play(self, listened_bytes: float, ready_s: float, transfers: Transfers) -> None:
+        """Plays as much as the listener hears; transfers get what the stream leaves of the link.
 
-        Args:
-            listened_bytes: How much of the track the listener hears.
-            ready_s: When the stream's first missing byte can be there.
-            prefetching: The fetch plan, which gets what the stream leaves of the link.
+        The stream's first missing byte can be there at `ready_s`.
         """
         while not self._sounding or self._heard_bytes < listened_bytes:
             bytes_per_s = self._link.bytes_per_s(self.now_s)
@@ -92,7 +81,7 @@ class Player:
             change_s = self._link.change_s(self.now_s) - self.now_s
             if change_s < wait_s:
                 wait_s, event = change_s, _Event.LINK
-            self._pass(wait_s, rate, bytes_per_s, prefetching)
+            self._pass(wait_s, rate, bytes_per_s, transfers)
             self._apply(event, listened_bytes, ready_s)
         self._entry.heard_bytes = max(self._entry.heard_bytes, self._heard_bytes)
 
@@ -130,9 +119,9 @@ class Player:
             wait_s, event = ready_s - self.now_s, _Event.READY
         return wait_s, event
 
-    def _pass(self, wait_s: float, rate: float, bytes_per_s: float, prefetching: Prefetching) -> None:
-        """Lets so many seconds go by."""
-        prefetching.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
+    def _pass(self, wait_s: float, rate: float, bytes_per_s: float, transfers: Transfers) -> None:
+        """Advances the time."""
+        transfers.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
         self.now_s += wait_s
         self._entry.downloaded_bytes += rate * wait_s
         self.downloaded_bytes += rate * wait_s

@@ -2,69 +2,47 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from cache_client.laboratory_errors import PlanError
 from cache_client.policies import FuturePlay, Oracle, Policy
 from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.heard import PLAY_THROUGH_RATE
+from cache_client.prefetch.listener import PLAY_THROUGH_RATE
 from cache_client.prefetch.plan import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
-from cache_client.rpc.errors import PlanError
-from cache_client.simulator.cache import ClientCache, Eviction
+from cache_client.simulator.cache import ClientCache
 from cache_client.simulator.link import Link
 from cache_client.simulator.player import Player
-from cache_client.simulator.prefetching import Prefetching
 from cache_client.simulator.trace import RecordedPlay, RecordedSession, Track
+from cache_client.simulator.transfers import Transfers
 
 SessionPredictions = Sequence[Mapping[str, TrackPrediction]]
-"""What the server says at each play of a session, by track id; empty when it was not asked."""
+"""The server's predictions at each play of a session, by track id; empty when it was not asked."""
 
 UNKNOWN = TrackPrediction(PLAY_THROUGH_RATE)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What all policies are compared in.
-
-    Attributes:
-        delivery: Link, storage and player.
-        cache_bytes: Capacity of the client's cache; every session starts with an empty one.
-        horizon: How many upcoming tracks a policy sees.
-        eviction: Which track leaves a full cache first.
-        seed: Of the link's dropouts, together with the session's id.
-    """
+    """What all policies are compared in."""
 
     delivery: Delivery = field(default_factory=Delivery)
-    cache_bytes: int = 64_000_000
-    horizon: int = 10
-    eviction: Eviction = Eviction.LRU
-    seed: int = 42
+    cache_bytes: int = 64_000_000  # of the client's cache; every session starts with an empty one
+    horizon: int = 10  # upcoming tracks that a policy sees
+    seed: int = 42  # of the link's dropouts, together with the session's id
 
 
 @dataclass(slots=True)
 class SessionResult:
-    """What happened in a session.
+    """What happened in a session."""
 
-    Attributes:
-        startup_delays_s: From asking to first sound, one a play, in order.
-        stall_s: Silence after a start.
-        heard_s: Sound heard.
-        hits: Plays whose first chunk was in the cache when they were asked for.
-        heard_bytes: Bytes heard, a repeated track each time.
-        hit_bytes: Of those, bytes in the cache when their play was asked for.
-        downloaded_bytes: All that came over the link.
-        used_bytes: Of those, bytes heard at least once.
-        wasted_bytes: Of those, bytes never heard.
-    """
-
-    startup_delays_s: list[float] = field(default_factory=list)
-    stall_s: float = 0.0
+    startup_delays_s: list[float] = field(default_factory=list)  # asking to first sound, one a play, in order
+    stall_s: float = 0.0  # silence after a start
     heard_s: float = 0.0
-    hits: int = 0
-    heard_bytes: float = 0.0
-    hit_bytes: float = 0.0
-    downloaded_bytes: float = 0.0
-    used_bytes: float = 0.0
-    wasted_bytes: float = 0.0
+    hits: int = 0  # plays whose first chunk was in the cache when they were asked for
+    heard_bytes: float = 0.0  # a repeated track each time
+    hit_bytes: float = 0.0  # of those, in the cache when their play was asked for
+    downloaded_bytes: float = 0.0  # all that came over the link
+    used_bytes: float = 0.0  # of those, heard at least once
+    wasted_bytes: float = 0.0  # of those, never heard
 
     @property
     def waited_s(self) -> float:
@@ -72,45 +50,21 @@ class SessionResult:
         return sum(self.startup_delays_s) + self.stall_s
 
 
-class Watch(Protocol):
-    """Is told of each play of a session when it has ended."""
-
-    def __call__(
-        self, position: int, asked_s: float, startup_delay_s: float, ended_s: float, cache: ClientCache
-    ) -> None:
-        """Takes the play's place, its moments in simulated seconds, and the cache as it then is."""
-        ...
-
-
-class SessionReplay:
+class _SessionReplay:
     """Replays one recorded session under one policy."""
 
     def __init__(
-        self,
-        session: RecordedSession,
-        policy: Policy,
-        predictions: SessionPredictions,
-        world: World,
-        watch: Watch | None = None,
+        self, session: RecordedSession, policy: Policy, predictions: SessionPredictions, world: World
     ) -> None:
-        """Sets the session's beginning up.
-
-        Args:
-            session: What the listener did.
-            policy: Decides what to fetch ahead.
-            predictions: What the server says at each play.
-            world: Link, storage, cache and horizon.
-            watch: Told of each play, for a picture of the session.
-        """
         if isinstance(policy, Oracle):
             policy = policy.knowing([FuturePlay(p.track.track_id, p.listened_s) for p in session.plays])
-        self._session, self._policy, self._world, self._watch = session, policy, world, watch
+        self._session, self._policy, self._world = session, policy, world
         self._tracks = [*(play.track for play in session.plays), *session.continuation]
         self._predictions = predictions
         self._storage_class_of = {track.track_id: track.storage_class for track in self._tracks}
-        self._cache = ClientCache(world.cache_bytes, world.eviction)
+        self._cache = ClientCache(world.cache_bytes)
         self._link = Link(world.delivery, f"{world.seed}/{session.session_id}")
-        self._prefetching = Prefetching(self._cache, self._asked_ready_s)
+        self._transfers = Transfers(self._cache, self._asked_ready_s)
         self._result = SessionResult()
         self._listener = session.listener
         self._now_s = 0.0
@@ -122,16 +76,16 @@ class SessionReplay:
             self._listener = self._listener.after(skipped=recorded.skipped)
             self._pause(recorded.pause_s)
         self._cache.clear()
-        self._result.downloaded_bytes += self._prefetching.downloaded_bytes
+        self._result.downloaded_bytes += self._transfers.downloaded_bytes
         self._result.wasted_bytes = self._cache.wasted_bytes
         return self._result
 
     def _pause(self, pause_s: float) -> None:
-        """Lets a pause go by. An advertisement's own bytes are not simulated: the link is the plan's."""
+        """Passes a pause. An advertisement's own bytes are not simulated: the link is the plan's."""
         end_s = self._now_s + pause_s
         while self._now_s < end_s:
             until_s = min(end_s, self._link.change_s(self._now_s))
-            self._prefetching.run(self._now_s, until_s, self._link.bytes_per_s(self._now_s))
+            self._transfers.run(self._now_s, until_s, self._link.bytes_per_s(self._now_s))
             self._now_s = until_s
 
     def _play(self, position: int, recorded: RecordedPlay) -> None:
@@ -141,13 +95,13 @@ class SessionReplay:
         listened_bytes = min(recorded.listened_s * delivery.audio_bytes_per_s, float(playing.size_bytes))
         result.hits += entry.downloaded_bytes >= min(delivery.chunk_bytes, playing.size_bytes)
         result.hit_bytes += min(entry.downloaded_bytes, listened_bytes)
-        heard_before_bytes, asked_s = entry.heard_bytes, self._now_s
+        heard_before_bytes = entry.heard_bytes
         ready_s = self._ready_s(playing.track_id)
         plan = self._plan(position, playing, queue)
-        self._prefetching.follow(plan.fetches, self._now_s)
+        self._transfers.follow(plan.fetches, self._now_s)
         player = Player(entry, playing.size_bytes, delivery, self._link, self._now_s)
         player.follow(plan)
-        player.play(listened_bytes, ready_s, self._prefetching)
+        player.play(listened_bytes, ready_s, self._transfers)
         self._now_s = player.now_s
         self._cache.played(playing.track_id)
         result.startup_delays_s.append(player.startup_delay_s)
@@ -156,13 +110,11 @@ class SessionReplay:
         result.heard_bytes += listened_bytes
         result.downloaded_bytes += player.downloaded_bytes
         result.used_bytes += entry.heard_bytes - heard_before_bytes
-        if self._watch is not None:
-            self._watch(position, asked_s, player.startup_delay_s, self._now_s, self._cache)
 
     def _ready_s(self, track_id: str) -> float:
         """Returns when missing bytes can flow: sooner where a fetch of the track is already under way."""
         asked_now_s = self._asked_ready_s(track_id, self._now_s)
-        under_way_s = self._prefetching.ready_s(track_id)
+        under_way_s = self._transfers.ready_s(track_id)
         return asked_now_s if under_way_s is None else max(self._now_s, min(under_way_s, asked_now_s))
 
     def _asked_ready_s(self, track_id: str, asked_s: float) -> float:
@@ -172,9 +124,9 @@ class SessionReplay:
 
     def _visible(self, position: int) -> list[UpcomingTrack]:
         """Returns the playing track and, each once, what follows it as far as policies see."""
-        said = self._predictions[position] if self._predictions else {}
+        predicted = self._predictions[position] if self._predictions else {}
         tracks = self._tracks[position : position + 1 + self._world.horizon]
-        return [self._upcoming(track, said) for track in dict.fromkeys(tracks)]
+        return [self._upcoming(track, predicted) for track in dict.fromkeys(tracks)]
 
     def _plan(self, position: int, playing: UpcomingTrack, queue: Sequence[UpcomingTrack]) -> Plan:
         """Asks the policy, holds it to its contract, and makes room for what it wants."""
@@ -193,15 +145,15 @@ class SessionReplay:
         self._cache.make_room(planned_bytes + missing_bytes, playing.track_id, upcoming)
         return plan
 
-    def _upcoming(self, track: Track, said: Mapping[str, TrackPrediction]) -> UpcomingTrack:
+    def _upcoming(self, track: Track, predicted: Mapping[str, TrackPrediction]) -> UpcomingTrack:
         size_bytes = self._world.delivery.size_bytes(track.duration_s)
         cached_bytes = min(int(self._cache.cached_bytes(track.track_id)), size_bytes)
         known = (track.track_id, track.duration_s, size_bytes, track.storage_class, cached_bytes)
-        return UpcomingTrack(*known, *said.get(track.track_id, UNKNOWN), track.popularity)
+        return UpcomingTrack(*known, *predicted.get(track.track_id, UNKNOWN), track.popularity)
 
 
 def replay_session(
     session: RecordedSession, policy: Policy, predictions: SessionPredictions, world: World
 ) -> SessionResult:
     """Returns what happens in one session under one policy; depends on nothing else."""
-    return SessionReplay(session, policy, predictions, world).run()
+    return _SessionReplay(session, policy, predictions, world).run()

@@ -7,23 +7,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cache_client.prefetch.heard import listener_record
+from cache_client.laboratory_errors import UsageError
+from cache_client.prefetch.listener import listener_record
 from cache_client.prefetch.plan import ListenerRecord
-from cache_client.rpc.errors import UsageError
 from cache_client.rpc.messages import ListenerContext
 from cache_client.simulator.contexts import RecordedContexts
 from data import Catalogue
 
 
 class Track(NamedTuple):
-    """A track as the simulator needs it.
-
-    Attributes:
-        track_id: The track.
-        duration_s: Its length in seconds.
-        storage_class: FAST, MEDIUM or SLOW; None when unknown.
-        popularity: The catalogue's, 0 to 100.
-    """
+    """A track; its storage class may be unknown, its popularity is the catalogue's, 0 to 100."""
 
     track_id: str
     duration_s: float
@@ -32,43 +25,27 @@ class Track(NamedTuple):
 
 
 class RecordedPlay(NamedTuple):
-    """What a listener did.
-
-    Attributes:
-        track: The track played.
-        listened_s: How much of it was heard, in seconds; the whole track unless it was skipped.
-        pause_s: Time between its end and the next play (an advertisement, mostly), in seconds.
-        skipped: Whether the listener skipped it, as recorded: a SKIP at a track's very end is one too.
-    """
+    """What a listener did."""
 
     track: Track
-    listened_s: float
-    pause_s: float
-    skipped: bool
+    listened_s: float  # the whole track unless it was skipped
+    pause_s: float  # between its end and the next play: an advertisement, mostly
+    skipped: bool  # as recorded: a SKIP at a track's very end is one too
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSession:
     """One session, and what stood in the queue after its end.
 
-    Attributes:
-        session_id: The session.
-        favourite_genres: The listener's.
-        listener: How many plays of the listener had ended when the session began, and how.
-        plays: The plays in order.
-        continuation: Tracks that the listener might have had next: the queue does not end where the recording
-            does, so that looking too deep costs.
-        contexts: What was known at each play, for a server to be asked with.
-        started_s: When the session began, in seconds since 1970.
+    The queue does not end where the recording does (`continuation`), so that looking too deep costs.
     """
 
     session_id: int
     favourite_genres: tuple[str, ...]
-    listener: ListenerRecord
+    listener: ListenerRecord  # of plays that had ended when the session began
     plays: tuple[RecordedPlay, ...]
     continuation: tuple[Track, ...]
-    contexts: tuple[ListenerContext, ...] = ()
-    started_s: float = 0.0
+    contexts: tuple[ListenerContext, ...] = ()  # known at each play, for a server to be asked with
 
     def visible_track_ids(self, position: int, horizon: int) -> list[str]:
         """Returns the track of a play and what follows it as far as policies see, each once."""
@@ -105,7 +82,7 @@ def recorded_sessions(
     """Returns the held-out sessions in order of their start.
 
     Args:
-        plays: What `data.plays` returned: all of them, since they tell what was known of a listener.
+        plays: All of `data.plays`: earlier ones were known of a listener.
         catalogue: The tracks with their storage.
         holdout: Share of the plays, by time, whose sessions are replayed.
         continuation: How many tracks to put behind each session's last one.
@@ -130,7 +107,6 @@ def recorded_sessions(
                 tuple(_recorded_plays(group, tracks)),
                 tuple(tracks[track_id] for track_id in draw.choices(drawn_from, k=continuation)),
                 contexts,
-                group["started_at"].iloc[0].timestamp(),
             )
         )
     return sessions

@@ -56,6 +56,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
     async def ListModels(self, request, context):  # type: ignore[no-untyped-def]
         await self._misbehave(request, context)
         model = pb.Model(name="simple", version="1", required_inputs=self.required_inputs, is_default=True)
+        model.state, model.digest = pb.Model.STATE_SERVING, "0123456789abcdef"
         model.metrics["accuracy"] = 0.71
         model.loaded_at.FromDatetime(datetime(2024, 1, 1, tzinfo=UTC))
         experiment = pb.Experiment(name="test", arms=[pb.Arm(name="simple", model="simple", probability=1.0)])

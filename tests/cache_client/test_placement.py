@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
+from cache_client.laboratory_errors import UsageError
 from cache_client.placement import CLASSES, TrackDemand, measured, place
-from cache_client.rpc.errors import UsageError
 
 LATENCY_S = {"SLOW": 0.5, "MEDIUM": 0.05, "FAST": 0.005}
 TRACKS = [

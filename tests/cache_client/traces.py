@@ -14,7 +14,6 @@ def session(
     storage_class: str | None = "SLOW",
     continuation: Sequence[Track] = (),
     session_id: int = 1,
-    started_s: float = 0.0,
 ) -> RecordedSession:
     """Returns a session of (track_id, duration_s, listened_s)."""
     recorded = tuple(
@@ -22,6 +21,4 @@ def session(
         for track_id, duration_s, listened_s in plays
     )
     contexts = tuple(ListenerContext() for _ in plays)
-    return RecordedSession(
-        session_id, ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts, started_s
-    )
+    return RecordedSession(session_id, ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts)

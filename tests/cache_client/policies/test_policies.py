@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache_client.policies import POLICIES, FuturePlay, Oracle, Policy, PolicyOptions, policies_named
+from cache_client.laboratory_errors import UnknownPolicyError
+from cache_client.policies import (
+    DEFAULT_POLICIES,
+    POLICIES,
+    FuturePlay,
+    Oracle,
+    Policy,
+    PolicyOptions,
+    policies_named,
+)
 from cache_client.policies.listener_rate import ListenerRate
 from cache_client.policies.next_n_full import NextNFull
 from cache_client.policies.popularity import Popularity
@@ -16,7 +25,6 @@ from cache_client.policies.rank import Rank
 from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.plan import CurvePoint, Fetch, ListenerRecord, PrefetchRequest, UpcomingTrack
 from cache_client.prefetch.score import ScoreWeights
-from cache_client.rpc.errors import UnknownPolicyError
 
 DELIVERIES = st.builds(
     Delivery,
@@ -161,7 +169,8 @@ def test_listener_rate_follows_the_listener_and_no_prediction() -> None:
 
 def test_policies_are_found_by_name_and_an_unknown_one_is_named() -> None:
     assert list(policies_named(["advisor", "none"], PolicyOptions())) == ["advisor", "none"]
-    assert list(policies_named([], PolicyOptions())) == list(POLICIES)
+    assert list(policies_named([], PolicyOptions())) == list(DEFAULT_POLICIES)
+    assert list(policies_named(list(POLICIES), PolicyOptions())) == list(POLICIES)
     with pytest.raises(
         UnknownPolicyError, match="unknown policy 'magic'; there are: none, random, next-1-prefix"
     ):

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from cache_client.laboratory_errors import UsageError
 from cache_client.policies import PolicyOptions, policies_named
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.report import n_steps, write_report
 from cache_client.report.charts import pareto_front
-from cache_client.rpc.errors import UsageError
 from cache_client.simulator import Track, World, simulate
 from cache_client.simulator.predictions import Predictions
 from tests.browser import ReportBrowser
@@ -24,9 +24,9 @@ SESSIONS = [
 ]
 
 
-def write(file: Path) -> list[int]:
+def write(file: Path, *names: str) -> list[int]:
     world, weights = World(horizon=3), ScoreWeights()
-    policies = policies_named([], PolicyOptions())
+    policies = policies_named(names, PolicyOptions())
     said = Predictions([() for _ in SESSIONS])
     report = simulate(SESSIONS, policies, said.by_session, world, weights)
     steps: list[int] = []
@@ -44,7 +44,7 @@ def test_the_page_needs_nothing_but_itself_and_draws_every_figure(
     assert seen.complaints == []
     assert seen.requests == [page.resolve().as_uri()]
     assert [figure.name for figure in seen.figures] == [
-        "pareto", "bandwidth", "cache", "horizon", "timeline-advisor", "timeline-next-n-full",
+        "pareto", "bandwidth", "cache", "horizon",
     ]  # fmt: skip
     assert all(figure.width > 200 and figure.shapes > 5 for figure in seen.figures)
     assert seen.overflow_px <= 0
@@ -57,11 +57,16 @@ def test_the_numbers_behind_the_figures_are_in_the_page(tmp_path: Path) -> None:
     for words in (
         "score a session",
         "next-1-prefix",
-        "fetched, never heard",
         "front without hindsight",
         "docs/cache.md",
     ):
         assert words in text
+
+
+def test_the_oracle_alone_has_a_page_too(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    write(page, "oracle")
+    assert "The oracle alone" in page.read_text()
 
 
 def test_the_front_holds_what_no_other_point_beats_in_both() -> None:

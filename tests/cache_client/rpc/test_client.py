@@ -60,6 +60,7 @@ async def test_list_models_returns_models_and_experiment(client: PredictionClien
     (model,) = listed.models
     assert (model.name, model.is_default, model.metrics["accuracy"]) == ("simple", True, 0.71)
     assert model.loaded_at == datetime(2024, 1, 1, tzinfo=UTC)
+    assert (model.state, model.failure_reason, model.digest) == ("serving", "", "0123456789abcdef")
     assert (listed.experiment, listed.arms[0].probability) == ("test", 1.0)
 
 
@@ -124,9 +125,9 @@ def test_a_field_that_the_message_names_already_is_not_named_twice() -> None:
 
 
 async def test_unknown_track_and_model_are_not_found(client: PredictionClient) -> None:
-    with pytest.raises(errors.NotFound, match="unknown track 'nobody'"):
+    with pytest.raises(errors.NotFoundError, match="unknown track 'nobody'"):
         await client.predict("nobody", [])
-    with pytest.raises(errors.NotFound, match="unknown model 'none'"):
+    with pytest.raises(errors.NotFoundError, match="unknown model 'none'"):
         await client.rank_tracks(["loved"], [], model="none")
 
 
@@ -141,3 +142,48 @@ async def test_a_bug_of_the_server_is_an_unexpected_status(client: PredictionCli
         await client.predict("crash", [])
     assert caught.value.code == "UNKNOWN"
     assert isinstance(caught.value.__cause__, Exception)
+
+
+async def test_a_version_reaches_the_server(client: PredictionClient, servicer: ScriptedServicer) -> None:
+    await client.predict("loved", [], model="simple", version="3")
+    await client.predict("loved", [])
+    assert [sent.version for sent in servicer.requests] == ["3", ""]
+
+
+async def test_one_string_is_no_list_of_genres_or_tracks(client: PredictionClient) -> None:
+    with pytest.raises(TypeError, match=r"favourite_genres takes a list of strings, not one: \['jazz'\]"):
+        await client.predict("loved", "jazz")
+    with pytest.raises(TypeError, match="favourite_genres"):
+        await client.predict_random("loved", "jazz")
+    with pytest.raises(TypeError, match="favourite_genres"):
+        await client.rank_tracks(["loved"], "jazz")
+    with pytest.raises(TypeError, match="track_ids"):
+        await client.rank_tracks("loved", ["jazz"])
+
+
+async def test_one_attempt_is_made_once_and_answers(target: str, servicer: ScriptedServicer) -> None:
+    async with PredictionClient(target, retry=RetryPolicy(max_attempts=1)) as client:
+        assert (await client.predict("loved", [])).play_through_probability == 0.9
+        servicer.unavailable_for = 1
+        with pytest.raises(errors.ServerUnavailable, match="draining"):
+            await client.predict("loved", [])
+    assert len(servicer.requests) == 2
+
+
+@pytest.mark.parametrize("attempts", [0, 6])
+def test_more_attempts_than_grpc_makes_or_none_are_refused(attempts: int) -> None:
+    with pytest.raises(ValueError, match=f"max_attempts is {attempts}, not 1 to 5"):
+        RetryPolicy(max_attempts=attempts)
+
+
+async def test_a_refused_connection_is_not_told_as_a_slow_answer() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{unused.getsockname()[1]}"
+        retry = RetryPolicy(initial_backoff_s=30.0, max_backoff_s=30.0)
+        async with PredictionClient(target, deadline_s=0.2, retry=retry) as client:
+            with pytest.raises(errors.ServerUnavailable, match="refused"):
+                await client.list_models()
+        async with PredictionClient(target, retry=RetryPolicy(max_attempts=1)) as client:
+            with pytest.raises(errors.ServerUnavailable, match=r"unavailable: Connection refused$"):
+                await client.list_models()

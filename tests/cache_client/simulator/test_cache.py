@@ -2,7 +2,7 @@
 
 import pytest
 
-from cache_client.simulator.cache import ClientCache, Eviction
+from cache_client.simulator.cache import ClientCache
 
 
 @pytest.fixture
@@ -42,21 +42,6 @@ def test_played_tracks_go_first_then_the_queue_from_its_end(
     cache.make_room(wanted_bytes, "playing", ["next", "later"])
     assert held(cache) == left
     assert cache.wasted_bytes == 60.0 * (5 - len(left))
-
-
-def test_making_room_forgets_no_play_of_what_stays() -> None:
-    cache = ClientCache(300, Eviction.LFU)
-    for name in ("often", "once", "filler"):
-        cache.entry(name).downloaded_bytes = 100.0
-    for name in ("often", "often", "once"):
-        cache.played(name)
-    cache.make_room(100, "often", [])  # the filler leaves
-    cache.entry("new").downloaded_bytes = 100.0
-    cache.played("new")
-    cache.played("new")
-    cache.make_room(100, "new", [])
-    # Two plays against one: had the room made for the first one's sake cost it its plays, it would go.
-    assert (cache.cached_bytes("often"), cache.cached_bytes("once")) == (100.0, 0.0)
 
 
 def test_making_room_leaves_the_order_of_eviction_as_it_is() -> None:

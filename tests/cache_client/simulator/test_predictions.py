@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cache_client.rpc.client import PredictionClient
-from cache_client.rpc.errors import NotFound
+from cache_client.rpc.errors import NotFoundError
 from cache_client.rpc.messages import ListenerContext, RecentPlay
 from cache_client.simulator import Track
 from cache_client.simulator.predictions import predict_sessions
@@ -41,5 +41,5 @@ async def test_what_a_model_says_is_fitted_to_the_listener(client: PredictionCli
 
 
 async def test_a_failure_is_the_clients_own_error(client: PredictionClient) -> None:
-    with pytest.raises(NotFound, match="unknown model 'magic'"):
+    with pytest.raises(NotFoundError, match="unknown model 'magic'"):
         await predict_sessions(client, [SESSION] * 5, horizon=2, model="magic")

@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cache_client.laboratory_errors import PlanError
 from cache_client.policies import POLICIES, Policy, PolicyOptions, policies_named
 from cache_client.policies.next_n_full import NextNFull
 from cache_client.policies.none import NoPrefetch
 from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.plan import AheadStep, Fetch, Plan, PrefetchRequest, TrackPrediction
 from cache_client.prefetch.score import ScoreWeights
-from cache_client.rpc.errors import PlanError
 from cache_client.simulator import SessionResult, Track, World, replay_session
 from cache_client.simulator.link import Link
-from cache_client.simulator.simulation import replay_all
 from tests.cache_client.traces import session
 
 # The figures of the hand-made trace: 1 s of audio is 1,000 bytes, the link carries 10,000 bytes/s, the first
@@ -277,14 +276,6 @@ def test_a_request_in_a_dropout_leaves_when_the_link_is_back() -> None:
     assert link.sent_s(from_s + 1e-6) == link.change_s(from_s + 1e-6)
 
 
-def test_several_processes_find_what_one_does() -> None:
-    sessions = [replace(TRACE, session_id=number) for number in range(40)]
-    policies = policies_named(["none", "advisor", "oracle"], PolicyOptions())
-    said = [() for _ in sessions]
-    one, two = (replay_all(sessions, policies, said, World(TINY), jobs=jobs) for jobs in (1, 2))
-    assert one == two
-
-
 def test_the_oracle_waits_and_wastes_no_more_than_any_policy() -> None:
     none, oracle = (POLICIES[name](PolicyOptions()) for name in ("none", "oracle"))
     assert replay(oracle, World(TINY)).wasted_bytes == pytest.approx(0.0, abs=1.0)
@@ -304,7 +295,7 @@ def test_no_policy_beats_the_oracle_where_the_queue_has_room(
     recorded = session(heard, continuation=[Track("Z", 200.0, "SLOW")])
     weights = ScoreWeights()
     scores = {}
-    for name, policy in policies_named([], PolicyOptions()).items():
+    for name, policy in policies_named(list(POLICIES), PolicyOptions()).items():
         found = replay_session(recorded, policy, (), World(seed=seed))
         scores[name] = weights.score(found.heard_s, found.waited_s, found.wasted_bytes)
     assert max(scores.values()) <= scores["oracle"] + 1e-6

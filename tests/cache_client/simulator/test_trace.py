@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cache_client.laboratory_errors import UsageError
 from cache_client.prefetch.plan import ListenerRecord
-from cache_client.rpc.errors import UsageError
 from cache_client.rpc.messages import RecentPlay
 from cache_client.simulator import RecordedSession, held_out, recorded_sessions
 from cache_client.simulator.contexts import RecordedContexts

@@ -1,49 +1,24 @@
-"""How much of a track is heard: by the server's listening curve, or by an even spread of skips."""
+"""A listener's own past: their play-through rate, and predictions fitted to it."""
 
 import math
 from collections.abc import Mapping
 
-from cache_client.prefetch.plan import CurvePoint, ListenerRecord, TrackPrediction, UpcomingTrack
+from cache_client.prefetch.plan import CurvePoint, ListenerRecord, TrackPrediction
 from cache_client.rpc.messages import ListenerContext
 
 PLAY_THROUGH_RATE = 0.66
 """Probability assumed where nothing is known: the data's rate."""
 
 PRIOR_PLAYS = 5.0
-"""How many plays of a listener weigh as much as what a model says of them. On sessions before the reported
+"""How many plays of a listener weigh as much as a model's predictions. On sessions before the reported
 ones 5 and 50 score alike."""
 
 _FLOOR = 0.005
 """Nobody is certain to skip, or to stay."""
 
 
-def heard_probability(track: UpcomingTrack, at_s: float) -> float:
-    """Returns P(a moment of a track is heard | the track starts).
-
-    Without a curve skips fall evenly over the track. On the first 80 % of v2's plays the deciles of a skip's
-    place are 0.12, 0.25, 0.38, 0.49, 0.59, 0.69, 0.78, 0.86 and 0.94 of the track: "will be skipped" does not
-    mean that a track's first seconds go unheard.
-    """
-    left = CurvePoint(0.0, 1.0)
-    for point in track.listening_curve:
-        if point.at_s >= track.duration_s:
-            break
-        if point.at_s >= at_s:
-            return _between(left, point, at_s)
-        left = point
-    return _between(left, CurvePoint(track.duration_s, track.play_through_probability), at_s)
-
-
-def _between(left: CurvePoint, right: CurvePoint, at_s: float) -> float:
-    """Returns the straight line's value; past its right end, the value there."""
-    if at_s >= right.at_s:
-        return right.heard_probability
-    part = (at_s - left.at_s) / (right.at_s - left.at_s)
-    return left.heard_probability + part * (right.heard_probability - left.heard_probability)
-
-
 def listener_record(context: ListenerContext) -> ListenerRecord:
-    """Returns how often the listener heard out what a context tells of."""
+    """Returns how often the listener heard out the recent plays of a context."""
     recent = context.recent_plays
     return ListenerRecord(len(recent), sum(not play.skipped for play in recent))
 
@@ -58,14 +33,14 @@ def fitted_to_listener(
 ) -> dict[str, TrackPrediction]:
     """Returns a queue's predictions shifted, in log-odds, to the listener's own level.
 
-    What the model says of one track against another is kept; the level comes from what the listener has done.
+    How the model sets one track against another is kept; the level comes from what the listener has done.
     On sessions before the reported ones that is worth a little for every model, the one that reads the
     listener's recent plays included.
     """
     if not predictions or not record.plays:
         return dict(predictions)
-    said = sum(it.play_through_probability for it in predictions.values()) / len(predictions)
-    shift = _log_odds(listener_rate(record, said)) - _log_odds(said)
+    mean = sum(it.play_through_probability for it in predictions.values()) / len(predictions)
+    shift = _log_odds(listener_rate(record, mean)) - _log_odds(mean)
     return {track_id: _shifted(prediction, shift) for track_id, prediction in predictions.items()}
 
 

@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from cache_client.prefetch.advisor import advise
 from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.heard import listener_rate, listener_record
+from cache_client.prefetch.listener import listener_rate, listener_record
 from cache_client.prefetch.plan import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
-from cache_client.prefetch.queue import QueuePredictions, predict_queue
+from cache_client.prefetch.queue import predict_queue
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.convert import string_list
 from cache_client.rpc.messages import ListenerContext
-
-_MAX_CALL_TRACKS = 1_000
+from cache_client.rpc.status import no_answer
+from playthrough.v1.limits import MAX_TRACK_IDS
 
 
 class QueuedTrack(NamedTuple):
@@ -70,6 +71,14 @@ class PrefetchClient:
     model: str = ""
     deadline_s: float = 0.25
 
+    def __post_init__(self) -> None:
+        """Refuses what `on_play` could only answer without the server.
+
+        Raises:
+            TypeError: The favourite genres are one string.
+        """
+        string_list("favourite_genres", self.favourite_genres)
+
     async def on_play(
         self,
         track: QueuedTrack,
@@ -87,28 +96,30 @@ class PrefetchClient:
             context: What is known of the listener; its recent plays also feed the local rule.
         """
         context = context or ListenerContext()
-        visible = _each_once([track, *queue])[:_MAX_CALL_TRACKS]
+        visible = _each_once([track, *queue])[:MAX_TRACK_IDS]
         try:
             async with asyncio.timeout(self.deadline_s):
-                said = await self._ask([it.track_id for it in visible], context)
+                track_ids = [it.track_id for it in visible]
+                found = await predict_queue(
+                    self.client, track_ids, self.favourite_genres, context, model=self.model
+                )
         except Exception as error:
             # Music must not stop for want of advice: neither for a server's fault nor for a client's that is
             # closed, or that cannot put the request into a message.
-            reason = " ".join(str(error).split()) or f"no answer within {self.deadline_s:g} s"
+            if isinstance(error, TimeoutError):
+                error = no_answer(self.client.target, self.deadline_s, connected=self.client.is_connected)
+            reason = " ".join(str(error).split()) or type(error).__name__
             return Advice(self._plan(visible, {}, free_bytes, context), fallback_reason=reason)
-        return Advice(self._plan(visible, said.tracks, free_bytes, context), said.model, said.version)
-
-    async def _ask(self, track_ids: Sequence[str], context: ListenerContext) -> QueuePredictions:
-        return await predict_queue(self.client, track_ids, self.favourite_genres, context, model=self.model)
+        return Advice(self._plan(visible, found.tracks, free_bytes, context), found.model, found.version)
 
     def _plan(
         self,
         visible: Sequence[QueuedTrack],
-        said: dict[str, TrackPrediction],
+        predicted: dict[str, TrackPrediction],
         free_bytes: int,
         context: ListenerContext,
     ) -> Plan:
-        """Returns the advisor's plan; what the server does not know has the listener's own rate."""
+        """Returns the advisor's plan; a track that was not predicted has the listener's own rate."""
         record = listener_record(context)
         unknown = TrackPrediction(listener_rate(record))
         playing, *queue = (
@@ -118,7 +129,7 @@ class PrefetchClient:
                 self.delivery.size_bytes(it.duration_s),
                 it.storage_class,
                 min(it.cached_bytes, self.delivery.size_bytes(it.duration_s)),
-                *said.get(it.track_id, unknown),
+                *predicted.get(it.track_id, unknown),
             )
             for it in visible
         )

@@ -55,6 +55,24 @@ async def test_a_server_that_is_too_slow_or_away_leaves_the_listeners_own_rate(
     await away.client.close()
 
 
+async def test_a_server_that_is_not_there_is_not_told_as_a_slow_one(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    async with PredictionClient("127.0.0.1:9") as away:
+        advice = await PrefetchClient(away, deadline_s=0.05).on_play(PLAYING, QUEUE, free_bytes=50_000_000)
+    assert "127.0.0.1:9 is unavailable" in advice.fallback_reason
+    await client.predict("loved", [])
+    servicer.delay_s = 60.0
+    hurried = PrefetchClient(client, deadline_s=0.05)
+    advice = await hurried.on_play(PLAYING, QUEUE, free_bytes=50_000_000)
+    assert "did not answer within 0.05 s" in advice.fallback_reason
+
+
+def test_one_string_is_no_list_of_genres(client: PredictionClient) -> None:
+    with pytest.raises(TypeError, match="favourite_genres takes a list of strings"):
+        PrefetchClient(client, "jazz")
+
+
 async def test_a_plan_fits_the_free_bytes_and_an_empty_queue_gets_none(prefetch: PrefetchClient) -> None:
     advice = await prefetch.on_play(PLAYING, QUEUE, free_bytes=1_000)
     assert sum(fetch.size_bytes for fetch in advice.plan.fetches) <= 1_000

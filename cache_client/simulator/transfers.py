@@ -10,29 +10,18 @@ from cache_client.simulator.cache import ClientCache
 
 @dataclass(slots=True)
 class _Transfer:
-    """A range under way or waiting its turn.
-
-    Attributes:
-        track_id: The track.
-        end_byte: Where the range ends (not included).
-        ready_s: When its first byte can be there; None while it has not been asked for.
-    """
+    """A range under way or waiting its turn; its first byte can be there at `ready_s`."""
 
     track_id: str
-    end_byte: int
-    ready_s: float | None = None
+    end_byte: int  # not included
+    ready_s: float | None = None  # None while it has not been asked for
 
 
-class Prefetching:
+class Transfers:
     """Works off a plan in order, one range at a time, asking for the next one while one flows."""
 
     def __init__(self, cache: ClientCache, ready_s: Callable[[str, float], float]) -> None:
-        """Starts with nothing to do.
-
-        Args:
-            cache: Where the bytes go.
-            ready_s: When the first byte of a track can be there that is asked for at some moment, in seconds.
-        """
+        """Starts empty; `ready_s` returns when a track's first byte, asked for at a moment, is there."""
         self._cache = cache
         self._ready_s = ready_s
         self._transfers: deque[_Transfer] = deque()
@@ -51,23 +40,17 @@ class Prefetching:
         self._transfers = deque(
             _Transfer(fetch.track_id, fetch.last_byte + 1, asked.get(fetch.track_id)) for fetch in plan
         )
-        self._ask_for_first(now_s)
+        self._ask_for(0, now_s)
 
     def run(self, now_s: float, until_s: float, bytes_per_s: float) -> None:
-        """Lets the plan have a share of the link for a while.
-
-        Args:
-            now_s: From when.
-            until_s: Until when.
-            bytes_per_s: What the link carries for the plan meanwhile.
-        """
+        """Transfers what a share of the link carries between two moments."""
         while self._transfers and now_s < until_s and bytes_per_s > 0:
             transfer = self._transfers[0]
             assert transfer.ready_s is not None
             begin_s = max(now_s, transfer.ready_s)
             if begin_s >= until_s:
                 return
-            self._ask_for_second(begin_s)
+            self._ask_for(1, begin_s)
             entry = self._cache.entry(transfer.track_id)
             missing_bytes = max(0.0, transfer.end_byte - entry.downloaded_bytes)
             end_s = begin_s + missing_bytes / bytes_per_s
@@ -79,13 +62,10 @@ class Prefetching:
             entry.downloaded_bytes += missing_bytes
             self.downloaded_bytes += missing_bytes
             self._transfers.popleft()
-            self._ask_for_first(end_s)
+            self._ask_for(0, end_s)
             now_s = end_s
 
-    def _ask_for_first(self, now_s: float) -> None:
-        if self._transfers and self._transfers[0].ready_s is None:
-            self._transfers[0].ready_s = self._ready_s(self._transfers[0].track_id, now_s)
-
-    def _ask_for_second(self, now_s: float) -> None:
-        if len(self._transfers) > 1 and self._transfers[1].ready_s is None:
-            self._transfers[1].ready_s = self._ready_s(self._transfers[1].track_id, now_s)
+    def _ask_for(self, place: int, now_s: float) -> None:
+        """Sends the request for a range, where the plan has one at that place that was not asked for yet."""
+        if len(self._transfers) > place and (transfer := self._transfers[place]).ready_s is None:
+            transfer.ready_s = self._ready_s(transfer.track_id, now_s)

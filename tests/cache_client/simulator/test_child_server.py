@@ -1,14 +1,15 @@
 """A child server: where it listens, and that it ends."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from cache_client.laboratory_errors import ServerStartError
 from cache_client.rpc.client import PredictionClient
-from cache_client.rpc.errors import ServerStartError
-from cache_client.server_process import running_server, server_command
+from cache_client.simulator.child_server import running_server, server_command
 
 
 def python(code: str) -> list[str]:
@@ -49,9 +50,43 @@ async def test_a_child_that_is_never_ready_is_not_waited_for() -> None:
             pass
 
 
+async def test_a_child_serves_what_its_flags_say_and_not_what_the_environment_or_a_dot_env_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("PLAYTHROUGH_EXPERIMENT_FILE=experiment.toml\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLAYTHROUGH_DEFAULT_MODEL", "advanced")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://production/playthrough")
+    code = (
+        "import time; from server.settings import ServerSettings as S; it = S.load();"
+        "print('listening on', it.default_model, it.experiment_file, it.mongodb_uri, flush=True);"
+        "time.sleep(60)"
+    )
+    async with running_server(python(code), 30.0) as read:
+        assert read == "None None None"
+
+
+async def test_after_a_failure_nobody_waits_for_a_child_that_does_not_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cache_client.simulator.child_server._STOP_TIMEOUT_S", 3_600.0)
+    code = (
+        "import os, signal, time;"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('listening on', os.getpid(), flush=True);"
+        "time.sleep(3_600)"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        async with running_server(python(code), 30.0) as process_id:
+            raise KeyboardInterrupt
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process_id), 0)
+
+
 def test_the_servers_command_takes_a_free_port_and_leaves_the_configured_database_alone() -> None:
     command = server_command(Path("d"), Path("m"))
     assert command[1:] == [
-        "-m", "server", "--data", "d", "--models", "m", "--port", "0", "--mongodb-uri", "embedded"
+        "-m", "server", "--data", f"{Path.cwd()}/d", "--models", f"{Path.cwd()}/m", "--port", "0",
+        "--mongodb-uri", "embedded",
     ]  # fmt: skip
     assert server_command(Path("d"), Path("m"), lenient=True) == [*command, "--lenient"]

@@ -1,1 +1,0 @@
-"""What `benchmarks/cache.py` promises, and how it is shown."""
