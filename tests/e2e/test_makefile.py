@@ -50,7 +50,7 @@ class Project:
             env=environment | {"ASKED": str(asked)} | variables,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         return [json.loads(line) for line in asked.read_text().splitlines()], done
 
