@@ -44,9 +44,10 @@ demo: $(READY) $(SAMPLE)  ## Train, serve, simulate the cache and count A/B docu
 	@BIN=$(BIN) bash docs/demo.sh
 
 serve: $(READY) $(SAMPLE)  ## Serve on port 50051 (DATA=folder); without a model in MODELS, take the demo's or train.
-	@if [ -e "$$MODELS/.training" ] || [ -z "$$(ls "$$MODELS" 2>/dev/null)" ]; then \
-	  mkdir -p "$$MODELS" && touch "$$MODELS/.training" && \
-	  if [ -d "$$DEMO/models" ]; then cp -R "$$DEMO/models/." "$$MODELS"; fi && \
+	@mkdir -p "$$MODELS"; \
+	if [ -z "$$(ls "$$MODELS")" ]; then touch "$$MODELS/.training"; \
+	  if [ -d "$$DEMO/models" ]; then cp -R "$$DEMO/models/." "$$MODELS"; fi; fi; \
+	if [ -e "$$MODELS/.training" ]; then \
 	  $(BIN)/python -m trainer --data "$$DATA" --models "$$MODELS" --split temporal --resume && \
 	  rm "$$MODELS/.training"; fi
 	$(BIN)/python -m server --data "$$DATA" --models "$$MODELS" --port "$$PORT"
