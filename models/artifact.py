@@ -64,12 +64,14 @@ class Artifact:
         inputs: Encoder of its inputs.
         layers: Two or more linear layers in order, a ReLU between; the last has two outputs (see `classes`).
         skip_times: How skips spread over a track.
+        digest: First 16 hex digits of the SHA-256 of its files, names and contents; empty before it is saved.
     """
 
     manifest: Manifest
     inputs: InputEncoder
     layers: tuple[Layer, ...]
     skip_times: SkipTimes = field(default_factory=uniform_skip_times)
+    digest: str = ""
 
 
 class _Checksums(BaseModel):
@@ -120,7 +122,7 @@ def load(directory: Path) -> Artifact:
     raw = _read(directory, MANIFEST)
     with _parsing(directory, MANIFEST):
         stated = _checked_manifest(raw)
-    contents: dict[str, bytes] = {}
+    contents = {MANIFEST: raw}
     for name in (WEIGHTS, GENRES, ENCODER, SKIP_TIMES):
         contents[name] = _read(directory, name)
         if hashlib.sha256(contents[name]).hexdigest() != stated.sha256.get(name):
@@ -133,7 +135,16 @@ def load(directory: Path) -> Artifact:
         layers = unpack_layers(contents[WEIGHTS], inputs.n_inputs)
     with _parsing(directory, SKIP_TIMES):
         skip_times = unpack_skip_times(contents[SKIP_TIMES])
-    return Artifact(stated.manifest, inputs, layers, skip_times)
+    return Artifact(stated.manifest, inputs, layers, skip_times, _digest(contents))
+
+
+def _digest(contents: dict[str, bytes]) -> str:
+    """Returns the first 16 hex digits of the SHA-256 of files, by sorted name."""
+    found = hashlib.sha256()
+    for name, content in sorted(contents.items()):
+        # The length keeps one file's end from passing for the next one's beginning.
+        found.update(f"{name} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:16]
 
 
 def _contents(artifact: Artifact) -> dict[str, bytes]:

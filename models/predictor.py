@@ -45,6 +45,7 @@ class Predictor:
         manifest = artifact.manifest
         self.name = manifest.name
         self.version = manifest.version
+        self.digest = artifact.digest
         self.description = manifest.description
         self.required_inputs: tuple[str, ...] = manifest.required_inputs
         self.metrics: dict[str, float] = dict(manifest.metrics)

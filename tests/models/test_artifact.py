@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -133,6 +134,18 @@ def test_what_is_saved_is_what_is_loaded(tiny_artifact: Artifact, saved_artifact
         np.testing.assert_array_equal(weight, saved_weight)
         np.testing.assert_array_equal(bias, saved_bias)
     assert sorted(file.name for file in saved_artifact.iterdir()) == sorted(FILES)
+
+
+def test_a_model_of_other_bytes_has_another_digest(
+    tiny_artifact: Artifact, saved_artifact: Path, tiny_catalogue: Catalogue
+) -> None:
+    digest = load(saved_artifact).digest
+    assert re.fullmatch(r"[0-9a-f]{16}", digest)
+    assert load(saved_artifact).digest == Predictor(load(saved_artifact), tiny_catalogue).digest == digest
+    retrained = saved_artifact.parent / "again"
+    (weight, bias), *rest = tiny_artifact.layers
+    save(replace(tiny_artifact, layers=((weight, bias + 1), *rest)), retrained)
+    assert load(retrained).digest != digest
 
 
 @pytest.fixture
