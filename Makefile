@@ -1,19 +1,32 @@
 # Every target sets up what it needs; `make help` lists them.
 PYTHON ?= python3
 DATA ?= data/sample
-MODELS ?= models/registry
 PORT ?= 50051
 
 BIN := .venv/bin
 READY := .venv/.ready
 STUBS := proto/playthrough/v1
-DEMO := var/demo/$(notdir $(abspath $(DATA)))
 BUF := npx --yes @bufbuild/buf@1.75.0
+
+# make splits at spaces, the shell does not: recipes read paths from the environment, as "$$DATA".
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+NAME := $(subst |,$(SPACE),$(notdir $(abspath $(subst $(SPACE),|,$(DATA)))))
+DEMO := var/demo/$(NAME)
+ifeq ($(DATA),data/sample)
+SAMPLE := sample
+MODELS ?= models/registry
+else
+MODELS ?= var/models/$(NAME)
+endif
+export DATA MODELS DEMO PORT
 
 .PHONY: help install sample demo serve test lint proto bench bench-peers clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 13
+	@echo "DATA=FOLDER chooses the data set (data/sample). MODELS=FOLDER is where serve trains and finds models:"
+	@echo "models/registry for the sample, var/models/NAME for another data set. PORT=N is the port of serve (50051)."
 
 install: $(READY)  ## Make the virtual environment in .venv.
 
@@ -27,12 +40,17 @@ data/sample/sessions.jsonl: | $(READY)
 
 sample: data/sample/sessions.jsonl  ## Generate the sample data set in data/sample.
 
-demo: $(READY) $(if $(filter data/sample,$(DATA)),sample)  ## Train, serve, simulate the cache and count A/B documents (DATA=folder).
-	@BIN=$(BIN) DATA=$(DATA) DEMO=$(DEMO) bash docs/demo.sh
+demo: $(READY) $(SAMPLE)  ## Train, serve, simulate the cache and count A/B documents (DATA=folder); starts anew each time.
+	@BIN=$(BIN) bash docs/demo.sh
 
-serve: $(READY) $(if $(filter data/sample,$(DATA)),sample)  ## Train when there is no model yet, then serve on port 50051.
-	@[ -n "$$(ls $(MODELS) 2>/dev/null)" ] || $(BIN)/python -m trainer --data $(DATA) --models $(MODELS) --split temporal
-	$(BIN)/python -m server --data $(DATA) --models $(MODELS) --port $(PORT)
+serve: $(READY) $(SAMPLE)  ## Serve on port 50051 (DATA=folder); without a model in MODELS, take the demo's or train.
+	@mkdir -p "$$MODELS"; \
+	if [ -z "$$(ls "$$MODELS")" ]; then touch "$$MODELS/.training"; \
+	  if [ -d "$$DEMO/models" ]; then cp -R "$$DEMO/models/." "$$MODELS"; fi; fi; \
+	if [ -e "$$MODELS/.training" ]; then \
+	  $(BIN)/python -m trainer --data "$$DATA" --models "$$MODELS" --split temporal --resume && \
+	  rm "$$MODELS/.training"; fi
+	$(BIN)/python -m server --data "$$DATA" --models "$$MODELS" --port "$$PORT"
 
 test: $(READY)  ## Run the whole test suite.
 	$(BIN)/python -m pytest
@@ -55,7 +73,7 @@ proto: $(READY)  ## Regenerate the typed stubs of the contract.
 
 bench: $(READY)  ## Run every benchmark that the README quotes (DATA=folder).
 	@for script in benchmarks/*.py; do echo "== $$script"; \
-	  $(BIN)/python -m benchmarks.$$(basename $$script .py) --data $(DATA) || exit 1; done
+	  $(BIN)/python -m benchmarks.$$(basename $$script .py) --data "$$DATA" || exit 1; done
 
 bench-peers:  ## Install what our server is compared with, in .bench-venv.
 	$(PYTHON) -m venv .bench-venv

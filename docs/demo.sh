@@ -3,7 +3,8 @@
 # Reads BIN (where python is), DATA (a data set's folder) and DEMO (a folder for what it writes, emptied first).
 set -euo pipefail
 
-step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
+step() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 
 rm -rf "$DEMO"
 mkdir -p "$DEMO"
@@ -41,4 +42,6 @@ echo "with plots: $DEMO/experiment.html"
 kill "$server_pid"
 wait "$server_pid"
 trap - EXIT
-step "Done. Run 'make serve' to keep a server running on port 50051."
+again="make serve"
+[ "$DATA" = data/sample ] || again+=" DATA=\"$DATA\""
+step "Done. '$again' serves these models on port 50051, until Ctrl-C."

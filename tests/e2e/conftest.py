@@ -105,12 +105,12 @@ def serve(tmp_path: Path) -> Serving:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A generated data set and both models trained on it, for a few epochs."""
+    """A generated data set and all models trained on it, for a few epochs."""
     base = tmp_path_factory.mktemp("trained")
     trained = Trained(base / "data", base / "models")
     size = ["--listeners", "8", "--tracks", "300", "--plays", "1200"]
     run("data", "generate", "--out", trained.data, *size, var_dir=base)
-    run("trainer", "--data", trained.data, "--models", trained.models, "--epochs", 40, var_dir=base)
+    run("trainer", "--data", trained.data, "--models", trained.models, "--epochs", 3, var_dir=base)
     return trained
 
 

@@ -15,7 +15,7 @@ PREDICTIONS = 60
 
 
 def wait_for_count(
-    collection: Collection[dict[str, Any]], query: dict[str, Any], count: int, timeout_s: float = 30
+    collection: Collection[dict[str, Any]], query: dict[str, Any], count: int, timeout_s: float = 120
 ) -> bool:
     deadline = time.monotonic() + timeout_s
     while collection.count_documents(query) != count and time.monotonic() < deadline:

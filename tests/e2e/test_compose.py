@@ -72,6 +72,8 @@ def test_the_containers_commands_run_outside_of_them(compose: dict[str, Any], tm
     versions = {str(path.relative_to(tmp_path / "models")) for path in (tmp_path / "models").glob("*/*")}
     expected = {"simple/1", "advanced/1", "contextual/1"}
     assert versions == expected, "the second start finds models and trains none"
+    manifest = json.loads((tmp_path / "models" / "simple" / "1" / "manifest.json").read_text())
+    assert manifest["split"]["kind"] == "temporal", "replay judges on plays that no model has seen"
 
     serve = outside(services["server"]["command"], tmp_path, **{"0.0.0.0": "127.0.0.1", "50051": "0"})
     away = {"MONGODB_URI": "mongodb://127.0.0.1:9/playthrough", "PLAYTHROUGH_VAR_DIR": str(tmp_path / "var")}

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.paths import ROOT, V2
+from tests.paths import ROOT
 
 
 def demo(data: Path, folder: Path) -> str:
@@ -32,18 +30,9 @@ def test_the_demo_runs_to_its_end_on_generated_data(trained: Any, tmp_path: Path
     printed = demo(trained.data, tmp_path / "demo")
     for expected in ("listening on 127.0.0.1:", "mongodb://127.0.0.1:", "next-n-full", "advisor", "Done."):
         assert expected in printed
+    assert "\033" not in printed, "a file gets no colours"
     assert re.search(r"│ simple +│ +[1-9]\d* │ +[1-9]\d* │ +[01]\.\d+ │", printed), "documents, with outcomes"
     manifests = [
         json.loads(path.read_text()) for path in (tmp_path / "demo" / "models").rglob("manifest.json")
     ]
     assert {manifest["name"] for manifest in manifests} == {"simple", "advanced", "contextual"}
-
-
-@pytest.mark.skipif(not V2.exists(), reason=f"the real data set is not at {V2}")
-def test_the_makefile_demo_takes_a_data_folder() -> None:
-    """`make -n demo DATA=…` plans the demo for that folder, without generating the sample."""
-    plan = subprocess.run(
-        ["make", "--dry-run", "demo", f"DATA={V2}"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert f"DATA={V2} DEMO=var/demo/v2" in plan.stdout
-    assert "data generate" not in plan.stdout
