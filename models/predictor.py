@@ -46,6 +46,7 @@ class Predictor:
         self.name = manifest.name
         self.version = manifest.version
         self.digest = artifact.digest
+        self.data_digest = manifest.data_digest
         self.description = manifest.description
         self.required_inputs: tuple[str, ...] = manifest.required_inputs
         self.metrics: dict[str, float] = dict(manifest.metrics)

@@ -156,7 +156,7 @@ async def _start(
         )
     if place.worker == 0:
         checking = asyncio.create_task(
-            asyncio.to_thread(warn_of_other_data, service.library, loader.registry, settings.data_directory)
+            asyncio.to_thread(warn_of_other_data, service.library, settings.data_directory)
         )
         stack.push_async_callback(_settle, checking)
     _log.info("serving", address=address, models=list(service.library.serving), mongodb=store.address)

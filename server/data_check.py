@@ -1,20 +1,17 @@
 """Whether the models were trained on the data set that is served."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import structlog
 
 from data.schema import DATASET_FILES
-from models import Registry
-from models.artifact import MANIFEST
 from server.library import Library
 
 _log = structlog.get_logger("server.data_check")
 
 
-def warn_of_other_data(library: Library, registry: Registry, directory: Path) -> None:
+def warn_of_other_data(library: Library, directory: Path) -> None:
     """Logs a warning that names the serving models which were trained on another data set.
 
     Reads all five files of the data set, at about a second a gigabyte, so it runs beside the calls. A folder
@@ -22,7 +19,6 @@ def warn_of_other_data(library: Library, registry: Registry, directory: Path) ->
 
     Args:
         library: The models.
-        registry: Where their manifests are.
         directory: Folder of the data set.
     """
     try:
@@ -32,7 +28,7 @@ def warn_of_other_data(library: Library, registry: Registry, directory: Path) ->
     others = [
         f"{name} {model.predictor.version}"
         for name, model in library.serving.items()
-        if _trained_on(registry.path(name, model.predictor.version)) not in (digest, None)
+        if model.predictor.data_digest != digest
     ]
     if others:
         _log.warning(
@@ -55,12 +51,3 @@ def dataset_digest(directory: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _trained_on(artifact: Path) -> str | None:
-    """Returns the digest of the data set that a model was trained on; None when its folder has gone since."""
-    try:
-        manifest = json.loads((artifact / MANIFEST).read_bytes())
-    except OSError:
-        return None
-    return str(manifest["data_digest"])
