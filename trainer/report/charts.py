@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
@@ -95,6 +96,7 @@ def learning_chart(name: str, fitted: Fitted) -> Chart:
             axes.plot(epochs, fitted.validation_loss, line, color=chart.MAIN, label="held out")
             axes.axvline(fitted.best_epoch, color=chart.WARM, linewidth=1)
         axes.set(xlabel="epoch", ylabel="log loss")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
         chart.lay_out(figure)
         svg = chart.as_svg(figure, f"Learning curve of {name}")
