@@ -1,9 +1,13 @@
 """Runs the room's commands: `python -m cache_client`."""
 
+import os
+import signal
 from functools import partial
 
-from cache_client.cli import app
-from data import terminal
-
 if __name__ == "__main__":
-    terminal.run(partial(app, prog_name="python -m cache_client"))
+    # Loading takes seconds, in which Ctrl-C would be a traceback from inside some library.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from cache_client.cli import app
+    from data import interrupts
+
+    interrupts.run(partial(app, prog_name="python -m cache_client"))

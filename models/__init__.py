@@ -1,10 +1,9 @@
 """What training and serving share: features, the artifact format, the registry and the predictor."""
 
-from models.artifact import Artifact, ArtifactError
+from models.artifact import Artifact, ArtifactError, Manifest
 from models.context import ListenerContext, RecentPlay
-from models.manifest import Manifest
 from models.predictor import Predictor, UnknownTrackError, load_predictor
-from models.registry import Registry, UnknownModelError
+from models.registry import Registry
 
 __all__ = [
     "Artifact",
@@ -14,7 +13,6 @@ __all__ = [
     "Predictor",
     "RecentPlay",
     "Registry",
-    "UnknownModelError",
     "UnknownTrackError",
     "load_predictor",
 ]

@@ -7,20 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import Catalogue
+from models.artifact import Layer
 from models.context import ListenerContext
 from models.features import InputEncoder
-from models.features.history import TrackViews
-from models.features.inputs import empty_views, fill_views
-from models.layout import Layer
+from models.features.track_views import TrackViews, empty_views, fill_views
 
 _LISTENERS_KEPT = 4096
 
-GiveWay = Callable[[], object]
-"""Called again and again in a long computation, for whoever has others to let through."""
+YieldControl = Callable[[], object]
+"""Called after every chunk of a long computation, to let other work go on."""
 
 
-def never_mind() -> None:
-    """Gives way to nobody."""
+def no_op() -> None:
+    """Does nothing."""
 
 
 class FirstLayer:
@@ -36,20 +35,13 @@ class FirstLayer:
     """
 
     def __init__(
-        self, inputs: InputEncoder, layer: Layer, catalogue: Catalogue, give_way: GiveWay = never_mind
+        self, inputs: InputEncoder, layer: Layer, catalogue: Catalogue, yield_control: YieldControl = no_op
     ) -> None:
-        """Computes the track parts of the whole catalogue.
-
-        Args:
-            inputs: Encoder of the network's inputs.
-            layer: Weights (n_first, n_inputs) and biases (n_first,).
-            catalogue: Tracks; has the audio columns that the encoder uses.
-            give_way: Called again and again, for whoever has others to let through.
-        """
+        """Computes the track parts of the whole catalogue; calls `yield_control` after every chunk of it."""
         weight, _ = layer
         n_without_context = inputs.n_inputs - inputs.n_context_inputs
         self.uses_context = inputs.context is not None
-        self.track_parts, self._track_views = _of_tracks(inputs, layer, catalogue, give_way)
+        self.track_parts, self._track_views = _of_tracks(inputs, layer, catalogue, yield_control)
         listener_weight = np.ascontiguousarray(weight[:, inputs.n_track_inputs : n_without_context])
         # Of a method of this object it would be a reference cycle: a replaced model would stay in memory.
         self.listener_part: Callable[[tuple[str, ...]], NDArray[np.float32]] = lru_cache(_LISTENERS_KEPT)(
@@ -57,9 +49,8 @@ class FirstLayer:
         )
         self._context = inputs.context
         # The last column adds nothing to the 1 that `ForwardPass` wants at a row's end.
-        self._context_weight = np.pad(
-            weight[:, n_without_context:].T, ((0, 0), (0, 1))
-        )  # (n_context, n_first + 1)
+        context_weight = weight[:, n_without_context:].T
+        self._context_weight = np.pad(context_weight, ((0, 0), (0, 1)))  # (n_context, n_first + 1)
         self._row_of = catalogue.row_of
 
     def one(
@@ -86,7 +77,7 @@ class FirstLayer:
 
 
 def _of_tracks(
-    inputs: InputEncoder, layer: Layer, catalogue: Catalogue, give_way: GiveWay
+    inputs: InputEncoder, layer: Layer, catalogue: Catalogue, yield_control: YieldControl
 ) -> tuple[NDArray[np.float32], TrackViews | None]:
     """Returns the track parts, and what a context's features need of the tracks where there is a context."""
     weight, bias = layer
@@ -97,7 +88,7 @@ def _of_tracks(
         parts[some, :-1] = inputs.track_block(rows) @ track_weight + bias
         if views is not None:
             fill_views(views, some, inputs, rows)
-        give_way()
+        yield_control()
     return parts, views
 
 

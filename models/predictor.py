@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
 from models.context import ListenerContext
-from models.first_layer import FirstLayer, GiveWay, never_mind
-from models.forward import ForwardPass
+from models.first_layer import FirstLayer, YieldControl, no_op
+from models.forward_pass import ForwardPass
 
 
 class UnknownTrackError(Exception):
@@ -21,7 +21,7 @@ class UnknownTrackError(Exception):
     """
 
     def __init__(self, track_ids: Sequence[str]) -> None:
-        """Names the first few of the unknown tracks."""
+        """Stores the ids; the message names the first few."""
         shown = ", ".join(map(repr, track_ids[:3])) + (", …" if len(track_ids) > 3 else "")
         super().__init__(f"unknown track: {shown}")
         self.track_ids = tuple(track_ids)
@@ -34,13 +34,13 @@ class Predictor:
     network.
     """
 
-    def __init__(self, artifact: Artifact, catalogue: Catalogue, give_way: GiveWay = never_mind) -> None:
+    def __init__(self, artifact: Artifact, catalogue: Catalogue, yield_control: YieldControl = no_op) -> None:
         """Computes the track parts of the whole catalogue.
 
         Args:
             artifact: Trained model.
             catalogue: Tracks to predict for; has the audio columns that the model uses.
-            give_way: Called again and again, for whoever has others to let through.
+            yield_control: Called after every chunk of the catalogue, to let other work go on.
         """
         manifest = artifact.manifest
         self.name = manifest.name
@@ -53,12 +53,9 @@ class Predictor:
         self.track_ids = catalogue.track_ids
         self._row_of = catalogue.row_of
         first, *hidden, (last_weight, last_bias) = artifact.layers
-        self._first = FirstLayer(artifact.inputs, first, catalogue, give_way)
+        self._first = FirstLayer(artifact.inputs, first, catalogue, yield_control)
         # The softmax of two outputs is the logistic function of their difference; class 1 is played through.
-        last = (
-            last_weight[1] - last_weight[0],  # (n_in,)
-            last_bias[1] - last_bias[0],  # ()
-        )
+        last = last_weight[1] - last_weight[0], last_bias[1] - last_bias[0]  # (n_in,) and ()
         self._forward = ForwardPass(hidden, last, manifest.calibration)
         self._durations_s = _durations_s(catalogue)
         self._skip_times = artifact.skip_times
@@ -96,12 +93,7 @@ class Predictor:
     def predict_all(
         self, favourite_genres: Sequence[str], context: ListenerContext | None = None
     ) -> NDArray[np.float64]:
-        """Returns the play-through probabilities of the whole catalogue, in the order of `track_ids`.
-
-        Args:
-            favourite_genres: The listener's, as for `predict`.
-            context: As for `predict`.
-        """
+        """Returns what `predict` would of the whole catalogue, in the order of `track_ids`."""
         first, genres = self._first, tuple(favourite_genres)
         if context is None or not first.uses_context:
             return self._forward.over(first.track_parts, first.listener_part(genres))
@@ -110,15 +102,7 @@ class Predictor:
     def start(
         self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
     ) -> NDArray[np.float32]:
-        """Begins one prediction: what follows is the same for everybody, and `finish` does it for many.
-
-        Args:
-            track_id: Track.
-            favourite_genres: The listener's, as for `predict`.
-            context: As for `predict`.
-
-        Returns:
-            The first layer's sums, (n_first + 1,), for one use.
+        """Returns the first layer's sums of one prediction, (n_first + 1,), for one use by `finish`.
 
         Raises:
             UnknownTrackError: The track is not in the catalogue.
@@ -129,47 +113,23 @@ class Predictor:
         return self._first.one(row, favourite_genres, context)
 
     def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
-        """Ends predictions that `start` began, in one forward pass.
-
-        Args:
-            started: Some results of `start`; those of other listeners and tracks may be among them.
-
-        Returns:
-            Their play-through probabilities, in the same order.
-        """
+        """Returns the probabilities of predictions that `start` began, in one forward pass."""
         if len(started) == 1:
             return [self._forward.one(started[0])]
         sums = np.concatenate(started).reshape(len(started), -1)  # (n, n_first + 1)
         probabilities: list[float] = self._forward(sums).tolist()
         return probabilities
 
-    def listening_curves(
-        self,
-        track_ids: Sequence[str],
-        favourite_genres: Sequence[str],
-        context: ListenerContext | None,
-        at_s: Sequence[float],
-    ) -> NDArray[np.float64]:
-        """Returns how likely each second of tracks is heard once they are started.
-
-        Args:
-            track_ids: Tracks.
-            favourite_genres: The listener's.
-            context: What else is known about the listener.
-            at_s: Seconds from the start of a track, at least 0.
-
-        Returns:
-            P(second t is heard | started), (n_tracks, n_points); see `SkipTimes.listening_curves`.
-
-        Raises:
-            UnknownTrackError: Some tracks are not in the catalogue.
-        """
-        return self.curves_of(track_ids, self.predict(track_ids, favourite_genres, context), at_s)
-
     def curves_of(
         self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
     ) -> NDArray[np.float64]:
-        """Returns the curves of tracks whose probabilities `predict` has given, (n_tracks, n_points)."""
+        """Returns how likely each second of tracks is heard once they are started, (n_tracks, n_points).
+
+        Args:
+            track_ids: Tracks.
+            probabilities: Their play-through probabilities, from `predict`.
+            at_s: Seconds from the start of a track, at least 0.
+        """
         durations_s = self._durations_s[self._rows(track_ids)]
         return self._skip_times.listening_curves(probabilities, durations_s, at_s)
 
@@ -188,16 +148,13 @@ def _durations_s(catalogue: Catalogue) -> NDArray[np.float64]:
     return catalogue.tracks["duration_ms"].to_numpy(dtype=np.float64, na_value=np.nan) / 1000
 
 
-def load_predictor(path: Path, catalogue: Catalogue, give_way: GiveWay = never_mind) -> Predictor:
-    """Rebuilds a predictor from its artifact.
+def load_predictor(path: Path, catalogue: Catalogue, yield_control: YieldControl = no_op) -> Predictor:
+    """Returns the predictor of an artifact.
 
     Args:
         path: Folder of one model version.
         catalogue: Tracks to predict for.
-        give_way: Called again and again, for whoever has others to let through.
-
-    Returns:
-        The predictor.
+        yield_control: As for `Predictor`.
 
     Raises:
         ArtifactError: The artifact is broken, or needs track attributes that the catalogue lacks.
@@ -206,4 +163,4 @@ def load_predictor(path: Path, catalogue: Catalogue, give_way: GiveWay = never_m
     missing = [column for column in artifact.inputs.audio if column not in catalogue.tracks]
     if missing:
         raise ArtifactError(path, f"the catalogue lacks what the model needs: {', '.join(missing)}")
-    return Predictor(artifact, catalogue, give_way)
+    return Predictor(artifact, catalogue, yield_control)

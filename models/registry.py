@@ -1,19 +1,23 @@
 """The registry: a folder of artifacts, `<name>/<version>/`."""
 
+import fcntl
+import os
 import re
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
-from models.artifact import FILES
+from models.artifact import FILES, SAVING, Artifact, ArtifactError, save
 
 Fingerprint = tuple[tuple[int, int, int], ...]
 """A version's files as inode, size in bytes and time of change in ns; (0, 0, 0) for one that is not there."""
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
-
-
-class UnknownModelError(Exception):
-    """The registry holds no complete artifact of that name, or not that version of it."""
+# Every version that a name ever had, one a line: a number is not given again when its folder has gone.
+_GIVEN = ".versions"
 
 
 @dataclass(frozen=True)
@@ -28,46 +32,65 @@ class Registry:
 
     def names(self) -> list[str]:
         """Returns the names that have a complete version, sorted."""
-        folders = [
-            entry for entry in _entries(self.root) if entry.is_dir() and not entry.name.startswith(".")
-        ]
-        return sorted(folder.name for folder in folders if self.versions(folder.name))
+        return sorted(entry.name for entry in self._folders() if self.versions(entry.name))
 
     def versions(self, name: str) -> list[str]:
         """Returns the name's complete versions, oldest first."""
         return [version for version in self._numbered(name) if self._is_complete(name, version)]
 
     def scan(self) -> dict[tuple[str, str], Fingerprint]:
-        """Returns what every version's folder looks like, complete or not, by name and version.
+        """Returns the fingerprint of every version, complete or not, by name and version.
 
         A version whose fingerprint is another than before was added, completed or changed meanwhile.
         """
-        names = [entry.name for entry in _entries(self.root) if not entry.name.startswith(".")]
         return {
-            (name, version): _fingerprint(self.path(name, version))
-            for name in sorted(names)
-            for version in self._numbered(name)
+            (folder.name, version): _fingerprint(folder / version)
+            for folder in sorted(self._folders())
+            for version in self._numbered(folder.name)
         }
-
-    def newest(self, name: str) -> str:
-        """Returns the name's newest complete version.
-
-        Raises:
-            UnknownModelError: There is none.
-        """
-        versions = self.versions(name)
-        if not versions:
-            raise UnknownModelError(f"{self.root}: no model named {name!r}")
-        return versions[-1]
 
     def path(self, name: str, version: str) -> Path:
         """Returns where that version is, or would be."""
         return self.root / name / version
 
     def next_version(self, name: str) -> str:
-        """Returns the version to write next; one more than any folder there, so that none is replaced."""
-        taken = self._numbered(name)
-        return str(int(taken[-1]) + 1) if taken else "1"
+        """Returns the version to write next: one more than any that the name has or had."""
+        try:
+            given = (self.root / name / _GIVEN).read_text(encoding="utf-8").splitlines()
+        except (FileNotFoundError, NotADirectoryError):
+            given = []
+        taken = [*self._numbered(name), *filter(_VERSION.fullmatch, given)]
+        return str(max(map(int, taken), default=0) + 1)
+
+    def add(self, artifact: Artifact) -> Artifact:
+        """Writes a model as the next version of its name, and removes what writers that died left there.
+
+        Returns:
+            The model with its version, which is never given again, whatever becomes of this one.
+
+        Raises:
+            ArtifactError: It cannot be written.
+        """
+        name = artifact.manifest.name
+        folder = self.root / name
+        try:
+            with _sole_writer(folder) as given:
+                for abandoned in folder.glob(f"{SAVING}*"):
+                    shutil.rmtree(abandoned, ignore_errors=True)
+                version = self.next_version(name)
+                print(version, file=given, flush=True)
+                os.fsync(given.fileno())
+                manifest = artifact.manifest.model_copy(update={"version": version})
+                numbered = replace(artifact, manifest=manifest)
+                save(numbered, folder / version)
+        except OSError as error:
+            raise ArtifactError(
+                folder, f"cannot be written: {error.strerror or type(error).__name__}"
+            ) from error
+        return numbered
+
+    def _folders(self) -> list[Path]:
+        return [entry for entry in _entries(self.root) if entry.is_dir() and not entry.name.startswith(".")]
 
     def _numbered(self, name: str) -> list[str]:
         found = [entry.name for entry in _entries(self.root / name) if _VERSION.fullmatch(entry.name)]
@@ -75,6 +98,19 @@ class Registry:
 
     def _is_complete(self, name: str, version: str) -> bool:
         return all((self.path(name, version) / file).is_file() for file in FILES)
+
+
+@contextmanager
+def _sole_writer(folder: Path) -> Iterator[TextIO]:
+    """Yields a name's list of given versions to append to, while no other process adds to the name.
+
+    The lock goes with its process, however that ends: whoever holds it knows that a folder that is still
+    being written has no writer.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _GIVEN).open("a", encoding="utf-8") as given:
+        fcntl.flock(given, fcntl.LOCK_EX)
+        yield given
 
 
 def _entries(directory: Path) -> list[Path]:

@@ -1,14 +1,13 @@
 """Whether the models were trained on the data set that is served."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import structlog
 
 from data.schema import DATASET_FILES
-from models import Registry
-from models.artifact import MANIFEST
+from models import ArtifactError, Registry
+from models.artifact import load
 from server.library import Library
 
 _log = structlog.get_logger("server.data_check")
@@ -60,7 +59,6 @@ def dataset_digest(directory: Path) -> str:
 def _trained_on(artifact: Path) -> str | None:
     """Returns the digest of the data set that a model was trained on; None when its folder has gone since."""
     try:
-        manifest = json.loads((artifact / MANIFEST).read_bytes())
-    except OSError:
+        return load(artifact).manifest.data_digest
+    except ArtifactError:
         return None
-    return str(manifest["data_digest"])

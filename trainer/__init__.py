@@ -1,1 +1,1 @@
-"""Turns listening sessions into models: split, fit, evaluate, export."""
+"""Trains models on listening sessions: split, fit, calibrate, evaluate, export."""

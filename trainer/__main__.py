@@ -1,9 +1,13 @@
 """Entry point of `python -m trainer`."""
 
+import os
+import signal
 from functools import partial
 
-from data import terminal
-from trainer.cli import app
-
 if __name__ == "__main__":
-    terminal.run(partial(app, prog_name="python -m trainer"))
+    # Loading takes seconds, in which Ctrl-C would be a traceback from inside some library.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from data import interrupts
+    from trainer.cli import app
+
+    interrupts.run(partial(app, prog_name="python -m trainer"))

@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from data.interrupts import INTERRUPTED
 from data.settings import SettingsError
 from trainer.errors import TrainingError
-from trainer.output import STDOUT, check_file, check_folder, write_json
 from trainer.recipes import DEFAULT_RECIPE, RECIPES
+from trainer.result_files import STDOUT, check_file, check_folder, write_json
 from trainer.settings import TrainerSettings, wait_passively
 
 if TYPE_CHECKING:
-    from data import Dataset
-    from models import Registry
-    from trainer.building import Options
     from trainer.run import Trained
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-
-_INTERRUPTED = 130  # What a shell reports for Ctrl-C.
 
 
 @app.command(epilog="Example: python -m trainer simple advanced --data data/sample --models models/registry")
@@ -45,7 +41,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything but the split.")] = 42,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Fewer epochs than the recipe's, for a quick try.")
+        int | None, typer.Option(min=1, help="Fewer epochs than the recipe's, and no teacher: a quick try.")
     ] = None,
     data_licence: Annotated[str, typer.Option(help="Licence of the data set, noted in the artifacts.")] = (
         "unspecified"
@@ -64,89 +60,51 @@ def train(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is stdout.")
     ] = None,
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")
+        bool, typer.Option("--lenient", help="Repair what needs no guess, and list on stderr what was done.")
     ] = False,
 ) -> None:
     """Trains models on a data set's plays and exports each as the next version."""
-    try:
-        settings = TrainerSettings.load()
-        directory = data or settings.data_directory
-        registry = models_dir or settings.models
-        wanted = device or settings.device
-        named = (models or [], directory, lenient, registry)
-        _run(*named, split, recipe, wanted, seed, epochs, data_licence, resume, html_file, json_file)
-    except (SettingsError, TrainingError) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted: the models exported so far stay; --resume trains the others only", _INTERRUPTED)
-
-
-def _run(
-    names: list[str],
-    directory: Path,
-    lenient: bool,
-    models_directory: Path,
-    split: str,
-    recipe: str,
-    device: str,
-    seed: int,
-    epochs: int | None,
-    data_licence: str,
-    resume: bool,
-    html_file: Path | None,
-    json_file: Path | None,
-) -> None:
-    """Trains, shows and writes the results; whatever a person can mend becomes a `TrainingError`."""
     wait_passively()
     # Late, so that --help and a mistyped flag answer at once.
     from data import DataError, print_repairs, read_dataset
     from models import ArtifactError, Registry
-    from trainer.device import choose_device
-    from trainer.progress import EpochBars
-    from trainer.run import Options, choose_models, train_models
-    from trainer.splitting import parse_split
-    from trainer.tables import results_json, results_table
+    from trainer.options import Options, choose_device
+    from trainer.progress import EpochBars, stage
+    from trainer.report.table import results_json, results_table
+    from trainer.run import choose_models, train_models
+    from trainer.splits import parse_split, split_dataset
 
-    recipes = choose_models(names, recipe)
-    options = Options(recipe, parse_split(split), choose_device(device), seed, epochs, data_licence, resume)
-    check_folder(models_directory)
-    check_file(html_file)
-    check_file(json_file)
     errors = Console(stderr=True)
     results: list[Trained] = []
     try:
-        with errors.status(f"reading {directory}"):
+        settings = TrainerSettings.load()
+        directory, registry = data or settings.data_directory, Registry(models_dir or settings.models)
+        recipes, chosen = choose_models(models or [], recipe), choose_device(device or settings.device)
+        options = Options(recipe, parse_split(split), chosen, seed, epochs, data_licence, resume)
+        check_folder(registry.root)
+        check_file(html_file)
+        check_file(json_file)
+        with stage(errors, f"reading {directory}"):
             dataset = read_dataset(directory, lenient=lenient)
         print_repairs(dataset.repairs)
+        parts = split_dataset(dataset, options.split)
         with EpochBars(errors) as bars:
-            results.extend(train_models(dataset, Registry(models_directory), recipes, options, bars.start))
+            results.extend(train_models(parts, registry, recipes, options, bars.start))
         if html_file is not None:
-            with errors.status(f"writing {html_file}"):
-                _write_report(
-                    html_file, results, dataset, Registry(models_directory), options, str(directory)
-                )
-    except (DataError, ArtifactError) as error:
-        raise TrainingError(str(error)) from error
-    title = f"{recipe} recipe, {split} split, {options.device.type}"
-    (errors if json_file == STDOUT else Console()).print(results_table(results, title))
-    if json_file is not None:
-        content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": options.device.type}
-        write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
+            with stage(errors, f"writing {html_file}"):
+                # Late, for few runs load the charts.
+                from trainer.report.page import write_report
 
-
-def _write_report(
-    file: Path,
-    results: list["Trained"],
-    dataset: "Dataset",
-    registry: "Registry",
-    options: "Options",
-    name: str,
-) -> None:
-    from trainer.report import write_report
-    from trainer.run import split_dataset
-
-    title = f"Models of {name}"
-    write_report(file, results, split_dataset(dataset, options), registry, options, title)
+                write_report(html_file, results, parts, registry, options, f"Models of {directory}")
+        title = f"{recipe} recipe, {split} split, {chosen.type}"
+        (errors if json_file == STDOUT else Console()).print(results_table(results, title))
+        if json_file is not None:
+            content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": chosen.type}
+            write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
+    except (SettingsError, TrainingError, DataError, ArtifactError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted: the models exported so far stay; --resume trains the others only", INTERRUPTED)
 
 
 def _fail(message: str, code: int = 1) -> None:

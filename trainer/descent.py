@@ -1,147 +1,115 @@
-"""Trains one network by mini-batches: AdamW, dropout, a cosine schedule, averaged weights."""
+"""The descent: epochs of optimiser steps, the same loop for every recipe, and the network that results."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models import networks
-from models.layout import Layer
-from trainer.examples import Examples
-from trainer.recipes import TunedRecipe
+from models.artifact import Layer
+from models.calibration import Calibration
+from trainer.loss import cross_entropy
 
-_EVALUATION_BATCH = 8192
-_FEWEST_STEPS, _SMALLEST_BATCH = 20, 16
+OnEpoch = Callable[[float], None]
+"""Called after each epoch with its training loss."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network.
+
+    Attributes:
+        layers: Its linear layers in order.
+        calibration: What its logits are to be mapped by.
+        best_epoch: Epochs it was trained for: as many as were best on the plays that were held out.
+        training_loss: Mean loss of each epoch, dropout included; of the fits without a fold where there are
+            such.
+        validation_loss: Loss on the plays that were held out, after each epoch of those fits.
+    """
+
+    layers: tuple[Layer, ...]
+    calibration: Calibration
+    best_epoch: int
+    training_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A network and how it is trained.
+
+    Attributes:
+        network: What to train.
+        optimizer: Moves its weights.
+        batches: Returns an epoch's batches: inputs (n_batch, n_inputs), and targets as `cross_entropy` takes
+            them.
+        result: The network to use: `network`, or an average of it.
+        after_step: Called after every step.
+        after_epoch: Called after every epoch with its mean loss.
+        half_precision: Whether CUDA may calculate in bfloat16, which has float32's range: no loss has to be
+            scaled.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    batches: Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor]]]
+    result: nn.Module
+    after_step: Callable[[], object] = lambda: None
+    after_epoch: Callable[[float], object] = lambda loss: None
+    half_precision: bool = False
 
 
 def descend(
-    examples: Examples, varies: NDArray[np.bool_], recipe: TunedRecipe, seed: int
-) -> Iterator[tuple[nn.Module, float]]:
-    """Trains a new network; after each epoch yields one with its weights, averaged, and its mean loss.
-
-    The average is over the latest steps. What is yielded changes as the training goes on.
+    set_up: Callable[[], Descent],
+    epochs: int,
+    device: torch.device,
+    seed: int,
+    on_epoch: Callable[[nn.Module, float], object],
+) -> nn.Module:
+    """Trains a new network and returns it; the process's own random numbers stay as they were.
 
     Args:
-        examples: Plays to learn from.
-        varies: Which inputs to read, (n_inputs,).
-        recipe: How to train.
-        seed: Seed of the initial weights, the batches and the dropout.
+        set_up: Makes the network and what trains it.
+        epochs: How many.
+        device: Where it is trained.
+        seed: Seed of whatever is drawn: the initial weights, the batches and the dropout.
+        on_epoch: Called after each epoch with the network as it is then, and the epoch's mean loss.
     """
-    device = examples.classes.device
     with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
         torch.manual_seed(seed)
-        network = getattr(networks, recipe.network)(int(varies.sum()), recipe.dropout).to(device)
-        columns = torch.from_numpy(np.flatnonzero(varies)).to(device)
-        optimizer = _optimizer(network, recipe)
-        batch_size = _batch_size(len(examples), recipe)
-        n_batches = -(-len(examples) // batch_size)
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_batches * recipe.epochs)
-        averaged = _averaged(network, n_batches, recipe)
-        state = _random_state(device)
-    for _ in range(recipe.epochs):
-        # The process's generator is lent for an epoch only: whoever asks for the next one may draw too.
-        with torch.random.fork_rng(range(torch.cuda.device_count()) if device.type == "cuda" else ()):
-            _set_random_state(state, device)
-            network.train()
-            total = torch.zeros((), device=device)
-            for plays in torch.split(torch.randperm(len(examples)).to(device), batch_size):
-                total += _step(network, examples, plays, columns, recipe, optimizer) * len(plays)
-                scheduler.step()
-                averaged.update_parameters(network)
-            state = _random_state(device)
-        yield averaged.module, float(total) / len(examples)
+        descent = set_up()
+        for _ in range(epochs):
+            loss = _run_epoch(descent, device)
+            descent.after_epoch(loss)
+            on_epoch(descent.result, loss)
+    return descent.result
 
 
-def _averaged(network: nn.Module, n_batches: int, recipe: TunedRecipe) -> AveragedModel:
-    """Returns a running average of the network's weights, over an epoch at most: old steps are worse.
-
-    Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992), as an
-    exponential moving average.
-    """
-    n_steps = min(recipe.averaged_steps, n_batches)
-    decaying = get_ema_multi_avg_fn(1 - 1 / n_steps)  # type: ignore[no-untyped-call]
-    return AveragedModel(network, multi_avg_fn=decaying)
-
-
-def _random_state(device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Returns the generators' states: the CPU's, and CUDA's, which draws the dropout there."""
-    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return torch.random.get_rng_state(), on_device
-
-
-def _set_random_state(state: tuple[torch.Tensor, torch.Tensor | None], device: torch.device) -> None:
-    on_cpu, on_device = state
-    torch.random.set_rng_state(on_cpu)
-    if on_device is not None:
-        torch.cuda.set_rng_state(on_device, device)
+def _run_epoch(descent: Descent, device: torch.device) -> float:
+    """Runs a step on each batch and returns their mean loss."""
+    total, n_plays = torch.zeros((), device=device), 0
+    descent.network.train()
+    for inputs, targets in descent.batches():
+        half = descent.half_precision and device.type == "cuda"
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+            outputs = descent.network(inputs)  # (n_batch, 2)
+        loss = cross_entropy(outputs, targets)
+        descent.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        descent.optimizer.step()
+        descent.after_step()
+        total += loss.detach() * len(inputs)
+        n_plays += len(inputs)
+    return float(total) / n_plays
 
 
-def _batch_size(n_plays: int, recipe: TunedRecipe) -> int:
-    """Returns the recipe's batch size, or less where an epoch would be a step or two."""
-    return min(recipe.batch_size, max(_SMALLEST_BATCH, n_plays // _FEWEST_STEPS))
-
-
-def _optimizer(network: nn.Module, recipe: TunedRecipe) -> torch.optim.Optimizer:
-    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    biases = [parameter for parameter in network.parameters() if parameter.ndim == 1]
-    groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": biases, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
-
-
-def _step(
-    network: nn.Module,
-    examples: Examples,
-    plays: torch.Tensor,
-    columns: torch.Tensor,
-    recipe: TunedRecipe,
-    optimizer: torch.optim.Optimizer,
-) -> torch.Tensor:
-    """Takes one step on a batch and returns its mean loss."""
-    inputs = examples.inputs(plays)  # (n_batch, n_inputs)
-    played = (examples.classes if examples.targets is None else examples.targets)[plays].float()
-    targets = torch.stack((1 - played, played), dim=1)  # (n_batch, 2)
-    if recipe.context_weights:
-        # Every play a second time without its context, so that the network does as well without.
-        inputs = torch.cat((inputs, examples.inputs(plays, with_context=False)))
-        targets = torch.cat((targets, targets))
-    # bfloat16 on CUDA: it has float32's range, so no loss has to be scaled.
-    with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=inputs.device.type == "cuda"):
-        logits = network(inputs[:, columns])  # (n_batch, 2)
-    loss = nn.functional.cross_entropy(logits.float(), targets)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.detach()
-
-
-@torch.no_grad()
-def predict_logits(network: nn.Module, examples: Examples, varies: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns the log odds of playing through, (n_plays,)."""
-    network.eval()
-    device = examples.classes.device
-    columns = torch.from_numpy(np.flatnonzero(varies)).to(device)
-    batches = torch.split(torch.arange(len(examples), device=device), _EVALUATION_BATCH)
-    outputs = torch.cat([network(examples.inputs(plays)[:, columns]) for plays in batches])  # (n_plays, 2)
-    logits: NDArray[np.float64] = (outputs[:, 1] - outputs[:, 0]).double().cpu().numpy()
-    return logits
-
-
-def linear_layers(network: nn.Module, varies: NDArray[np.bool_]) -> list[Layer]:
-    """Returns the network's linear layers; inputs that it never saw vary get the weight 0.
-
-    Args:
-        network: Trained on the varying inputs only.
-        varies: Which inputs those are, (n_inputs,).
-    """
+def linear_layers(network: nn.Module, varies: NDArray[np.bool_]) -> tuple[Layer, ...]:
+    """Returns the linear layers of a network that was trained on the inputs that vary; others weigh 0."""
     modules = [module for module in network.modules() if isinstance(module, nn.Linear)]
     layers = [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in modules]
     (weight, bias), *rest = layers
     full_weight = np.zeros((len(bias), len(varies)), dtype=np.float32)
     full_weight[:, varies] = weight
-    return [(full_weight, bias), *rest]
+    return ((full_weight, bias), *rest)

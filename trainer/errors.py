@@ -2,4 +2,4 @@
 
 
 class TrainingError(Exception):
-    """Says in one line why a training run cannot start or go on."""
+    """A training run cannot start or go on; its text is one line."""

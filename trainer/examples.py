@@ -4,7 +4,7 @@ A play costs two row numbers and its context's inputs; the wide track and listen
 track and once a set of favourite genres, and put side by side batch by batch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from data import Catalogue
-from models import ListenerContext
+from data.before_play import known_plays
+from models import ListenerContext, RecentPlay
 from models.features import InputEncoder, track_views
+from models.features.history import MAX_RECENT_PLAYS
+
+_OF_PLAYS = ("context", "genre_share", "track_of", "listener_of", "classes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,47 +55,38 @@ class Examples:
         """Returns the width of a play's inputs."""
         return self.tracks.shape[1] + self.listeners.shape[1] + self.context.shape[1]
 
-    def inputs(self, plays: torch.Tensor, *, with_context: bool = True) -> torch.Tensor:
+    def inputs(
+        self, plays: torch.Tensor, *, with_context: bool = True, whole_genres: bool = False
+    ) -> torch.Tensor:
         """Returns the inputs of some plays, (n_batch, n_inputs).
 
         Args:
             plays: Their positions, (n_batch,).
             with_context: Whether to show the context, or the inputs that a client without any would get.
+            whole_genres: Whether favourite genres count in full beside a context: for trees.
         """
         listeners, context = self.listeners[self.listener_of[plays]], self.context[plays]
-        if with_context:
-            listeners = listeners * self.genre_share[plays, None]
-        else:
+        if not with_context:
             context = torch.zeros_like(context)
+        elif not whole_genres:
+            listeners = listeners * self.genre_share[plays, None]
         return torch.cat((self.tracks[self.track_of[plays]], listeners, context), dim=1)
 
-    def plain_inputs(self, plays: torch.Tensor) -> torch.Tensor:
-        """Returns the inputs of some plays with favourite genres in full, (n_batch, n_inputs): for trees."""
-        blocks = (
-            self.tracks[self.track_of[plays]],
-            self.listeners[self.listener_of[plays]],
-            self.context[plays],
-        )
-        return torch.cat(blocks, dim=1)
+    def dense_inputs(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns inputs as trees learn them, favourite genres counting in full, (n_rows, n_inputs)."""
+        plays = torch.from_numpy(rows).to(self.classes.device)
+        inputs: NDArray[np.float32] = self.inputs(plays, whole_genres=True).cpu().numpy()
+        return inputs
 
     def part(self, rows: NDArray[np.int64]) -> "Examples":
         """Returns some of the plays; the tables are shared, not copied."""
         chosen = torch.from_numpy(rows).to(self.classes.device)
-        return Examples(
-            self.tracks,
-            self.listeners,
-            self.context[chosen],
-            self.genre_share[chosen],
-            self.track_of[chosen],
-            self.listener_of[chosen],
-            self.classes[chosen],
-            None if self.targets is None else self.targets[chosen],
-        )
+        targets = None if self.targets is None else self.targets[chosen]
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _OF_PLAYS}, targets=targets)
 
     def joined(self, others: "list[Examples]", targets: torch.Tensor) -> "Examples":
         """Returns these plays and others over the same tables, with targets for all of them."""
-        names = ("context", "genre_share", "track_of", "listener_of", "classes")
-        columns = {name: torch.cat([getattr(part, name) for part in (self, *others)]) for name in names}
+        columns = {name: torch.cat([getattr(part, name) for part in (self, *others)]) for name in _OF_PLAYS}
         return replace(self, **columns, targets=targets)
 
     def varying(self) -> NDArray[np.bool_]:
@@ -113,6 +108,22 @@ def _distinct(rows: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.unique(rows.cpu().numpy())).to(rows.device)
 
 
+def contexts_at(plays: pd.DataFrame, rows: NDArray[np.int64]) -> Iterator[ListenerContext]:
+    """Yields the listener's plays that had ended when a play started, and its situation, for some plays.
+
+    Args:
+        plays: All plays, in time order: what happened before a play is known whatever its part.
+        rows: Positions of the wanted ones.
+    """
+    known = known_plays(plays)
+    outcomes = plays[["track_id", "skipped"]].iloc[known.rows].itertuples(index=False)
+    ended = [RecentPlay(track_id, bool(skipped)) for track_id, skipped in outcomes]
+    situations = plays[["premium", "advertisement_before", "position"]].iloc[rows].itertuples(index=False)
+    for row, (premium, advertisement, position) in zip(rows.tolist(), situations, strict=True):
+        recent = tuple(ended[known.span(row, MAX_RECENT_PLAYS)])
+        yield ListenerContext(bool(premium), recent, bool(advertisement), int(position))
+
+
 def make_examples(
     encoder: InputEncoder,
     catalogue: Catalogue,
@@ -126,7 +137,7 @@ def make_examples(
         encoder: Fitted encoder.
         catalogue: Has every track of the plays.
         plays: Plays of any part.
-        contexts: Context of each play, in the same order; may be a generator. Not read without need.
+        contexts: Context of each play, in the same order; not read without need.
         device: Where the training runs.
     """
     rows = np.array(plays["track_id"].map(catalogue.row_of), dtype=np.int64)
@@ -144,15 +155,11 @@ def make_examples(
 
 
 def context_block(
-    encoder: InputEncoder,
-    catalogue: Catalogue,
-    rows: NDArray[np.int64],
-    contexts: Iterable[ListenerContext],
+    encoder: InputEncoder, catalogue: Catalogue, rows: NDArray[np.int64], contexts: Iterable[ListenerContext]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns the context inputs of plays of the tracks in `rows`, and what their genres count for beside it.
+    """Returns the context inputs of plays of the tracks in `rows`, (n_plays, n_context_inputs).
 
-    Returns:
-        The context block, (n_plays, n_context_inputs), and the shares of the genres, (n_plays,).
+    Beside them what the plays' favourite genres count for, (n_plays,).
     """
     block = np.zeros((len(rows), encoder.n_context_inputs), dtype=np.float32)
     shares = np.ones(len(rows), dtype=np.float32)

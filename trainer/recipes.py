@@ -1,9 +1,10 @@
 """Training recipes: how each model is trained. A new model is a network class and an entry here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
-from models.features.weights import BlockWeights
+from models.features import BlockWeights
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Recipe:
         """Returns how often the network is trained, at most `epochs` epochs each time."""
         return 1
 
+    def shortened(self, epochs: int | None) -> Self:
+        """Returns the recipe with another number of epochs; with its own where that is None."""
+        return self if epochs is None else replace(self, epochs=epochs)
+
 
 @dataclass(frozen=True)
 class PublishedRecipe(Recipe):
@@ -52,13 +57,13 @@ class TunedRecipe(Recipe):
         dropout: Rate after every hidden layer.
         weight_decay: AdamW's, on weights and not on biases.
         batch_size: Plays a step.
-        imagined_copies: How often each play is imagined before another track, for a teacher to speak of; see
+        imagined_copies: How often each play is imagined before another track, for a teacher to judge; see
             `trainer.teacher`.
         averaged_steps: Over how many of the latest steps, about, the weights are averaged, an epoch's at
             most; 1: the last step's are kept.
         n_folds: Parts of the training part that are held out in turn, to learn when to stop and how to
             calibrate.
-        context_weights: Size of the context's features, see `models.features.fitting_context.fit_context`;
+        context_weights: Size of the context's features, see `models.features.context_encoder.fit_context`;
             empty: the model does without context.
     """
 
@@ -75,6 +80,14 @@ class TunedRecipe(Recipe):
     def n_fits(self) -> int:
         """Returns one for every fold that is held out, and one for the model."""
         return self.n_folds + 1
+
+    def shortened(self, epochs: int | None) -> Self:
+        """Returns the recipe with another number of epochs; with fewer, without a teacher.
+
+        A quick try would spend nearly all its time on the teacher and the plays imagined for it.
+        """
+        quick = epochs is not None and epochs < self.epochs
+        return replace(super().shortened(epochs), imagined_copies=0 if quick else self.imagined_copies)
 
 
 AUDIO = (
@@ -140,5 +153,5 @@ TUNED: Mapping[str, Recipe] = {
     ),
 }  # fmt: skip
 
-RECIPES: Mapping[str, Mapping[str, Recipe]] = {"tuned": TUNED, "published": PUBLISHED}
+RECIPES: dict[str, Mapping[str, Recipe]] = {"tuned": TUNED, "published": PUBLISHED}
 DEFAULT_RECIPE = "tuned"

@@ -1,4 +1,4 @@
-"""What the environment may say about a training run; a flag beats it."""
+"""The environment's settings of a training run; a flag beats them."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ class TrainerSettings(DataSettings):
 
 
 def wait_passively() -> None:
-    """Makes the numeric libraries' threads sleep, not spin, while they wait; call it before their import.
+    """Sets the numeric libraries' threads to sleep, not spin, while they wait; call it before their import.
 
     On cores that other work shares, spinning made an epoch five times slower; on idle ones it gains nothing.
     """

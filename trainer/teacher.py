@@ -67,22 +67,16 @@ def imagine(
 
 
 def teach(real: Examples, imagined: list[Examples], *, seed: int) -> Examples:
-    """Returns the real and the imagined plays with what a teacher of the real ones says of them.
+    """Returns the real and the imagined plays with what a teacher of the real ones predicts as targets.
 
-    Args:
-        real: Plays whose outcomes are known.
-        imagined: The same plays before other tracks, from `imagine`.
-        seed: Seed of the teacher.
-
-    Returns:
-        All of them, with targets; the real ones alone, with none, where they are too few to make a teacher.
+    The real ones alone, with no targets, where they are too few to make a teacher.
     """
     if len(real) < _FEWEST_PLAYS or not imagined:
         return real
     rows = np.arange(len(real))
     if len(rows) > _MOST_PLAYS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_PLAYS, replace=False))
-    inputs = _dense(real, rows)
+    inputs = real.dense_inputs(rows)
     columns = np.flatnonzero(
         (np.count_nonzero(inputs, axis=0) >= _FEWEST_NON_ZERO) & (np.ptp(inputs, axis=0) > 0)
     )
@@ -92,10 +86,10 @@ def teach(real: Examples, imagined: list[Examples], *, seed: int) -> Examples:
     del inputs
     ensembles = _grow(chosen, real.classes.cpu().numpy()[rows], seed)
     del chosen
-    said = [_predict(ensembles, part, columns) for part in (real, *imagined)]
+    targets = [_predict(ensembles, part, columns) for part in (real, *imagined)]
     outcomes = real.classes.float().cpu()
-    said[0] = _OUTCOME_SHARE * outcomes + (1 - _OUTCOME_SHARE) * said[0]
-    return real.joined(imagined, torch.cat(said).to(real.classes.device))
+    targets[0] = _OUTCOME_SHARE * outcomes + (1 - _OUTCOME_SHARE) * targets[0]
+    return real.joined(imagined, torch.cat(targets).to(real.classes.device))
 
 
 def _grow(
@@ -120,7 +114,7 @@ def _grow(
     try:
         return [each.result() for each in [cores.submit(grow_one, own_seed) for own_seed in seeds.tolist()]]
     finally:
-        cores.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C no other ensemble is begun
+        cores.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing is waited for or begun
 
 
 def _predict(
@@ -130,13 +124,6 @@ def _predict(
     parts = []
     for start in range(0, len(examples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(examples)))
-        inputs = _dense(examples, rows)[:, columns].astype(np.float64)  # once for all ensembles
+        inputs = examples.dense_inputs(rows)[:, columns].astype(np.float64)  # once for all ensembles
         parts.append(np.mean([ensemble.predict_proba(inputs)[:, 1] for ensemble in ensembles], axis=0))
     return torch.from_numpy(np.concatenate(parts).astype(np.float32))
-
-
-def _dense(examples: Examples, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    inputs: NDArray[np.float32] = (
-        examples.plain_inputs(torch.from_numpy(rows).to(examples.classes.device)).cpu().numpy()
-    )
-    return inputs

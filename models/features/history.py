@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.context import ListenerContext
+from models.features.track_views import TrackViews
 
 MAX_RECENT_PLAYS = 200
-"""The contract's limit on a context's recent plays."""
+"""How many of a listener's latest plays the features read."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,6 @@ HISTORY = (
 )  # fmt: skip
 """The history features in order: the listener's rates, then how recent plays like the candidate ended (by
 audio at three bandwidths, by a linear model, by shared genres, of the same track)."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrackViews:
-    """What the context features need of tracks, one row a track.
-
-    Attributes:
-        audio: Audio attributes, standardised, 0 where unknown, (n_tracks, n_audio) float32.
-        clusters: 1 where the artist has a genre of the cluster, else 0, (n_tracks, n_clusters) float32.
-    """
-
-    audio: NDArray[np.float32]
-    clusters: NDArray[np.float32]
 
 
 def history_features(
@@ -148,13 +136,7 @@ def _outcomes_near(
 def _mean_outcome(
     alike: NDArray[np.bool_], outcomes: NDArray[np.float32], n_prior: float
 ) -> NDArray[np.float32]:
-    """Returns the mean outcome of the recent plays that are like a candidate, (n_candidates,).
-
-    Args:
-        alike: Which are, (n_candidates, n_recent).
-        outcomes: Of the recent plays, (n_recent,).
-        n_prior: Plays without a leaning that it is shrunk by.
-    """
+    """Returns the mean outcome of the plays that are `alike`, (n_candidates, n_recent), by candidate."""
     mean: NDArray[np.float32] = alike @ outcomes / (alike.sum(axis=1) + n_prior)
     return mean
 

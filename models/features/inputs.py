@@ -8,16 +8,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.features.context import ContextEncoder
-from models.features.genres import GenreEncoder
-from models.features.history import TrackViews
-from models.features.scores import NormalScores
+from models.features.context_encoder import ContextEncoder
+from models.features.genre_tfidf import GenreEncoder
+from models.features.normal_scores import NormalScores, fit_normal_scores
 
 # Far outside any real attribute; keeps an absurd value in a catalogue from overflowing the network.
 _LIMIT = 1e4
 # Tracks of a catalogue that are encoded in one go. All of them together would be the largest thing in memory,
 # and a server that loads a model beside others lets calls through after so many.
 _TRACKS_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class BlockWeights:
+    """Size of each block's inputs: what is larger is learnt sooner and penalised less by weight decay.
+
+    Attributes:
+        track_genres: Of a track's cluster, which is this or 0.
+        audio: Standard deviation of an audio attribute's score; unused by a model without audio.
+        listener_genres: Of a listener's cluster, which is this or 0.
+    """
+
+    track_genres: float
+    audio: float
+    listener_genres: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,32 +74,21 @@ class InputEncoder:
         return 0 if self.context is None else self.context.n_inputs
 
     def encode_tracks(self, tracks: pd.DataFrame) -> NDArray[np.float32]:
-        """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
-
-        Args:
-            tracks: Rows of a catalogue: `genres` and the audio columns.
-        """
+        """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0."""
         encoded = np.empty((len(tracks), self.n_track_inputs), dtype=np.float32)
         for some, rows in self.chunks(tracks):
             encoded[some] = self.track_block(rows)
         return encoded
 
     def chunks(self, tracks: pd.DataFrame) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Yields some tracks after the other: which, and their block before standardisation.
-
-        It is that of `raw_tracks` with the audio attributes on their normal scale, if they have one.
-        """
+        """Yields what `raw_chunks` does, with the audio attributes on their normal scale."""
         for some, rows in raw_chunks(self.genres, self.audio, tracks):
             if self.scores is not None:
                 rows[:, self.genres.n_clusters :] = self.scores.transform(rows[:, self.genres.n_clusters :])
             yield some, rows
 
     def track_block(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Returns the standardised track block, (n_tracks, n_track_inputs); missing attributes become 0.
-
-        Args:
-            rows: From `chunks`.
-        """
+        """Returns the standardised track block of rows from `chunks`, (n_tracks, n_track_inputs)."""
         block = slice(0, self.n_track_inputs)
         return _standardise(rows, self.mean[block], self.scale[block])
 
@@ -103,38 +106,10 @@ class InputEncoder:
         return _standardise(raw_listener(self.genres, favourite_genres), self.mean[block], self.scale[block])
 
 
-def track_views(inputs: InputEncoder, tracks: pd.DataFrame) -> TrackViews:
-    """Returns what context features need of tracks: their audio block on unit scale and their clusters."""
-    views = empty_views(inputs, len(tracks))
-    for some, rows in inputs.chunks(tracks):
-        fill_views(views, some, inputs, rows)
-    return views
-
-
-def empty_views(inputs: InputEncoder, n_tracks: int) -> TrackViews:
-    """Returns room for what context features need of tracks, for `fill_views`."""
-    widths = (len(inputs.audio), inputs.genres.n_clusters)
-    return TrackViews(*(np.empty((n_tracks, width), dtype=np.float32) for width in widths))
-
-
-def fill_views(views: TrackViews, some: slice, inputs: InputEncoder, rows: NDArray[np.float64]) -> None:
-    """Fills in some tracks, given their rows from `InputEncoder.chunks`."""
-    views.audio[some] = np.nan_to_num(inputs.unit_scale(rows))
-    views.clusters[some] = rows[:, : inputs.genres.n_clusters]
-
-
-def raw_tracks(genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame) -> NDArray[np.float64]:
-    """Returns the track block before standardisation, (n_tracks, n_clusters + n_audio); NaN where unknown."""
-    rows = np.empty((len(tracks), genres.n_clusters + len(audio)))
-    for some, raw in raw_chunks(genres, audio, tracks):
-        rows[some] = raw
-    return rows
-
-
 def raw_chunks(
     genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yields some tracks after the other: which, and their rows of `raw_tracks`."""
+    """Yields which tracks, and their block before standardisation, NaN where unknown; a few at a time."""
     clusters_of: dict[tuple[str, ...], list[int]] = {}  # an artist has many tracks
     for start in range(0, len(tracks), _TRACKS_AT_ONCE):
         some = slice(start, start + _TRACKS_AT_ONCE)
@@ -176,3 +151,48 @@ def _standardise(
     scaled /= scale
     np.nan_to_num(scaled, copy=False, nan=0.0)
     return np.clip(scaled, -_LIMIT, _LIMIT, out=scaled).astype(np.float32)
+
+
+def fit_inputs(
+    genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame, plays: pd.DataFrame
+) -> InputEncoder:
+    """Fits the standardisation of every input on the training part.
+
+    Args:
+        genres: Fitted genre encoder.
+        audio: Track columns to use.
+        tracks: The catalogue's row of each play's track, in the plays' order.
+        plays: Plays of the training part: `favourite_genres`.
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    listeners = [raw_listener(genres, favourites) for favourites in plays["favourite_genres"]]
+    blocks = [block for _, block in raw_chunks(genres, audio, tracks)]
+    raw = np.hstack([np.vstack(blocks), np.vstack(listeners)])  # (n_plays, n_inputs)
+    # A column of nothing but NaN has no mean; any will do, as its values encode to 0 anyway.
+    raw[:, np.isnan(raw).all(axis=0)] = 0
+    scaler = StandardScaler().fit(raw)
+    return InputEncoder(genres, audio, scaler.mean_, scaler.scale_)
+
+
+def fit_weighted_inputs(
+    genres: GenreEncoder, audio: tuple[str, ...], tracks: pd.DataFrame, weights: BlockWeights
+) -> InputEncoder:
+    """Fits inputs without context that are weighted by block instead of standardised one by one.
+
+    Standardising makes a genre that one play in a thousand has thirty times as large as a common one, and a
+    network learns such plays by heart. Audio attributes go through their quantiles instead.
+
+    Args:
+        genres: Fitted genre encoder.
+        audio: Track columns to use.
+        tracks: The catalogue's row of each play's track of the training part.
+        weights: Size of each block.
+    """
+    # The audio alone: laid out for every play, the clusters would be the widest matrix of the whole run.
+    values = raw_audio(audio, tracks)
+    scale = np.repeat(
+        [1 / weights.track_genres, 1 / weights.audio if audio else 1.0, 1 / weights.listener_genres],
+        [genres.n_clusters, len(audio), genres.n_clusters],
+    )
+    return InputEncoder(genres, audio, np.zeros(len(scale)), scale, fit_normal_scores(values))

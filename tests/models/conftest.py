@@ -12,7 +12,7 @@ from data import Catalogue
 from models import Artifact, Manifest
 from models.artifact import save
 from models.features import GenreEncoder, InputEncoder
-from models.features.fitting import fit_genres
+from models.features.genre_tfidf import fit_genres
 
 AUDIO = ("duration_ms", "tempo")
 GENRES = ["rock", "hard rock", "desi pop", "indie pop", "k-pop", "r&b", "jazz fusion", "Free Jazz"]

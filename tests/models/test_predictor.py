@@ -24,8 +24,9 @@ from models import (
     UnknownTrackError,
     load_predictor,
 )
-from models.features.inputs import raw_audio, raw_tracks, track_views
-from models.features.scores import fit_normal_scores
+from models.features.inputs import raw_audio, raw_chunks
+from models.features.normal_scores import fit_normal_scores
+from models.features.track_views import track_views
 from models.networks import Advanced, HalfDropout, Simple
 from tests.paths import ROOT
 
@@ -158,7 +159,7 @@ def test_encoding_tracks_leaves_their_raw_rows_as_they_are(
     tiny_artifact: Artifact, tiny_catalogue: Catalogue
 ) -> None:
     inputs = with_scores(tiny_artifact, tiny_catalogue).inputs
-    raw = raw_tracks(inputs.genres, inputs.audio, tiny_catalogue.tracks)
+    ((_, raw),) = raw_chunks(inputs.genres, inputs.audio, tiny_catalogue.tracks)
     before = raw.copy()
     inputs.track_block(raw)
     np.testing.assert_array_equal(raw, before)

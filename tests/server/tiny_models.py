@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.artifact import Artifact, save
+from models.artifact import Artifact, Manifest, save
 from models.features import InputEncoder
-from models.features.fitting import fit_genres
-from models.manifest import Manifest
+from models.features.genre_tfidf import fit_genres
 
 
 def save_tiny_model(registry: Path, name: str, version: str) -> None:

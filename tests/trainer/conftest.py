@@ -1,6 +1,7 @@
 """A tiny generated data set, and one core for torch."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 
 from data import Dataset, generate, read_dataset
 from trainer import teacher
-from trainer.run import Options
-from trainer.splitting import Split
+from trainer.options import Options
+from trainer.recipes import RECIPES
+from trainer.splits import Split
 
 
 @pytest.fixture(autouse=True)
@@ -47,4 +49,6 @@ def tiny_dataset(tiny_data: Path) -> Dataset:
 def few_epochs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Options:
     """A temporal run that ends at once, with a teacher even for the tiny data set's few plays."""
     monkeypatch.setattr(teacher, "_FEWEST_PLAYS", 100)
-    return Options(request.param, Split.TEMPORAL, torch.device("cpu"), epochs=3)
+    short = {name: replace(recipe, epochs=3) for name, recipe in RECIPES[request.param].items()}
+    monkeypatch.setitem(RECIPES, request.param, short)
+    return Options(request.param, Split.TEMPORAL, torch.device("cpu"))

@@ -7,9 +7,8 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-import trainer.run
 from data import DataError, read_dataset
-from models import Registry
+from models import Artifact, Registry
 from trainer.cli import app
 
 METRICS = {
@@ -128,14 +127,14 @@ def test_a_truncated_line_is_named(tiny_data: Path, tmp_path: Path) -> None:
 def test_an_interrupted_run_keeps_what_is_whole(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = trainer.run.export
+    add = Registry.add
 
-    def interrupted(artifact: object, *rest: object) -> str:
-        if artifact.manifest.name == "advanced":  # type: ignore[attr-defined]
+    def interrupted(registry: Registry, artifact: Artifact) -> Artifact:
+        if artifact.manifest.name == "advanced":
             raise KeyboardInterrupt
-        return export(artifact, *rest)  # type: ignore[arg-type]
+        return add(registry, artifact)
 
-    monkeypatch.setattr(trainer.run, "export", interrupted)
+    monkeypatch.setattr(Registry, "add", interrupted)
     result = invoke("--data", tiny_data, "--models", tmp_path / "m", "--epochs", 1)
     assert "interrupted" in said(result)
     assert result.exit_code == 130

@@ -1,8 +1,10 @@
 """A run exports what it measured, learns from its training part only, and answers the right way round."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +15,12 @@ from data import Dataset, generate, plays, read_dataset
 from models import ArtifactError, Registry, load_predictor
 from models.artifact import load
 from tests.paths import V2
-from trainer.evaluation import measure, predict_plays
+from trainer.evaluation.measurement import measure, predict_plays
+from trainer.export import exported_before
+from trainer.options import Options
 from trainer.recipes import RECIPES
-from trainer.run import Options, Trained, choose_models, export, train_models
-from trainer.splitting import Split, split_plays
+from trainer.run import Trained, choose_models, train_models
+from trainer.splits import Split, split_dataset, split_plays
 
 REAL_DATA = V2
 
@@ -31,7 +35,7 @@ def without_genres(table: pd.DataFrame) -> pd.Series:
 
 def run(dataset: Dataset, root: Path, options: Options, *names: str) -> list[Trained]:
     recipes = choose_models(names, options.recipe)
-    return list(train_models(dataset, Registry(root), recipes, options, silent))
+    return list(train_models(split_dataset(dataset, options.split), Registry(root), recipes, options, silent))
 
 
 def test_the_exported_model_is_the_measured_one(
@@ -39,7 +43,7 @@ def test_the_exported_model_is_the_measured_one(
 ) -> None:
     results = run(tiny_dataset, tmp_path, few_epochs)
     names = list(RECIPES[few_epochs.recipe])
-    assert [(result.name, result.version) for result in results] == [(name, "1") for name in names]
+    assert [(result.name, result.manifest.version) for result in results] == [(name, "1") for name in names]
     training, test = split_plays(plays(tiny_dataset), Split.TEMPORAL)
     outcomes = ~test["skipped"].to_numpy(dtype=bool)
     for result in results:
@@ -48,7 +52,11 @@ def test_the_exported_model_is_the_measured_one(
         probabilities = predict_plays(predictor, test, plays(tiny_dataset))
         assert measure(probabilities, outcomes, majority=majority) == result.metrics
         assert predictor.metrics == result.metrics.known()
-        assert (result.n_train, result.n_test) == (len(training), len(test)) == (320, 80)
+        assert (
+            (result.manifest.training["n_train"], len(result.probabilities))
+            == (len(training), len(test))
+            == (320, 80)
+        )
 
 
 def test_the_artifact_says_where_it_came_from(
@@ -69,7 +77,7 @@ def test_the_same_seed_gives_the_same_model(
     tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
 ) -> None:
     first, again = (run(tiny_dataset, tmp_path, few_epochs, "advanced")[0] for _ in range(2))
-    assert (first.version, again.version) == ("1", "2")
+    assert (first.manifest.version, again.manifest.version) == ("1", "2")
     assert first.metrics == again.metrics
     files = [(tmp_path / "advanced" / version / "weights.safetensors").read_bytes() for version in "12"]
     assert files[0] == files[1]
@@ -99,11 +107,56 @@ def test_a_resumed_run_keeps_what_it_exported_and_trains_the_rest(
 ) -> None:
     (first,) = run(tiny_dataset, tmp_path, few_epochs, "simple")
     resumed = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True))
-    assert [result.version for result in resumed] == ["1"] * len(RECIPES[few_epochs.recipe])
+    assert [result.manifest.version for result in resumed] == ["1"] * len(RECIPES[few_epochs.recipe])
     assert resumed[0].metrics == first.metrics
     assert (resumed[0].fitted, resumed[1].fitted is None) == (None, False)
     (other,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True, seed=1), "simple")
-    assert other.version == "2"
+    assert other.manifest.version == "2"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1}, {"split": Split.RANDOM}, {"data_licence": "CC0-1.0"}, {"epochs": 2}, {"code": "other"},
+        {"libraries": {"torch": "0.1"}}, {"device": "cuda"},
+    ],
+)  # fmt: skip
+def test_a_model_that_another_run_made_is_trained_anew(
+    changed: dict[str, Any], tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    run(tiny_dataset, tmp_path, few_epochs, "simple")
+    registry, parts = Registry(tmp_path), split_dataset(tiny_dataset, Split.TEMPORAL)
+    options = {name: value for name, value in changed.items() if name in ("seed", "split", "data_licence")}
+    wanted = replace(few_epochs, **options)
+    recipe = choose_models(["simple"], wanted.recipe)["simple"]
+    assert exported_before("simple", recipe, registry, parts, few_epochs) is not None
+    recipe = recipe.shortened(changed.get("epochs"))
+    edit_training(tmp_path / "simple" / "1", {name: changed[name] for name in changed if name in MADE_BY})
+    assert exported_before("simple", recipe, registry, parts, wanted) is None
+
+
+MADE_BY = ("code", "libraries", "device")
+
+
+def edit_training(version: Path, changes: dict[str, Any]) -> None:
+    """Changes what a manifest notes of how the training went, as another machine would have noted it."""
+    manifest = json.loads((version / "manifest.json").read_text())
+    manifest["training"] |= changes
+    (version / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_model_of_a_trainer_that_noted_no_code_still_loads_and_is_trained_anew(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    run(tiny_dataset, tmp_path, few_epochs, "simple")
+    file = tmp_path / "simple" / "1" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    for name in MADE_BY:
+        del manifest["training"][name]
+    file.write_text(json.dumps(manifest))
+    assert load_predictor(file.parent, tiny_dataset.catalogue).version == "1"
+    (result,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True), "simple")
+    assert result.manifest.version == "2"
 
 
 def test_a_resumed_run_trains_anew_what_it_finds_broken(
@@ -112,7 +165,7 @@ def test_a_resumed_run_trains_anew_what_it_finds_broken(
     run(tiny_dataset, tmp_path, few_epochs, "simple")
     (tmp_path / "simple" / "1" / "weights.safetensors").write_bytes(b"")
     (result,) = run(tiny_dataset, tmp_path, replace(few_epochs, resume=True), "simple")
-    assert result.version == "2"
+    assert result.manifest.version == "2"
 
 
 def test_a_stop_in_the_middle_leaves_no_half_artifact(
@@ -125,9 +178,9 @@ def test_a_stop_in_the_middle_leaves_no_half_artifact(
 
         return on_epoch
 
-    registry = Registry(tmp_path)
+    registry, parts = Registry(tmp_path), split_dataset(tiny_dataset, Split.TEMPORAL)
     with pytest.raises(KeyboardInterrupt):
-        list(train_models(tiny_dataset, registry, choose_models([], few_epochs.recipe), few_epochs, stop))
+        list(train_models(parts, registry, choose_models([], few_epochs.recipe), few_epochs, stop))
     assert registry.names() == ["simple"]
     assert [path.name for path in tmp_path.iterdir()] == ["simple"]
 
@@ -138,7 +191,7 @@ def test_plays_of_tracks_that_the_catalogue_lacks_are_left_out(
     some = tiny_dataset.tracks.head(150)
     known = int(plays(tiny_dataset)["track_id"].isin(some["id"]).sum())
     (result,) = run(replace(tiny_dataset, tracks=some), tmp_path, few_epochs, "simple")
-    assert result.n_train + result.n_test == known < 400
+    assert int(str(result.manifest.training["n_train"])) + len(result.probabilities) == known < 400
 
 
 def test_listeners_and_tracks_without_genres_and_attributes_train_and_predict(
@@ -160,20 +213,12 @@ def test_one_listener_alone_is_learnt_from(tmp_path: Path, few_epochs: Options) 
         assert np.isfinite(list(result.metrics.known().values())).all()
 
 
-def test_a_version_taken_meanwhile_is_not_lost_work(
-    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options, monkeypatch: pytest.MonkeyPatch
+def test_a_registry_that_cannot_be_written_is_named(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
 ) -> None:
-    (result,) = run(tiny_dataset, tmp_path, few_epochs, "simple")
-    artifact = load(tmp_path / "simple" / "1")
-    stale = iter(["1"])
-    numbered = Registry.next_version
-    monkeypatch.setattr(
-        Registry, "next_version", lambda self, name: next(stale, None) or numbered(self, name)
-    )
-    assert export(artifact, result.metrics, Registry(tmp_path)) == "2"
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtifactError, match="cannot be written"):
-        export(artifact, result.metrics, Registry(tmp_path / "file"))
+    with pytest.raises(ArtifactError, match="file/simple: cannot be written"):
+        run(tiny_dataset, tmp_path / "file", few_epochs, "simple")
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"the real data is not at {REAL_DATA}")
@@ -182,7 +227,7 @@ def test_the_served_direction_is_right_on_real_plays(tmp_path: Path) -> None:
     options = Options("published", Split.RANDOM, torch.device("cpu"), epochs=100)
     dataset = read_dataset(REAL_DATA)
     (result,) = run(dataset, tmp_path, options, "simple")
-    assert (result.n_train, result.n_test) == (9588, 2398)
+    assert (result.manifest.training["n_train"], len(result.probabilities)) == (9588, 2398)
     assert result.metrics.majority_accuracy == pytest.approx(0.659, abs=0.001)
     assert result.metrics.accuracy > result.metrics.majority_accuracy + 0.02
     assert load(tmp_path / "simple" / "1").inputs.n_inputs == 400

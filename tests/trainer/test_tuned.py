@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from models.features.weights import BlockWeights
-from trainer.descent import descend, linear_layers
+from models.features import BlockWeights
+from trainer.descent import Fitted, linear_layers
 from trainer.examples import Examples
 from trainer.recipes import TUNED, TunedRecipe
-from trainer.tuned import Fitted, fit_tuned
+from trainer.tuned import descend_tuned, fit_tuned
 
 RECIPE = TunedRecipe(
     "A short one.", "Simple", (), learning_rate=0.01, epochs=6, weights=BlockWeights(1, 1, 1), dropout=0.1
@@ -103,9 +104,13 @@ def weights_after_each_epoch(averaged_steps: int) -> list[NDArray[np.float32]]:
     recipe = replace(RECIPE, averaged_steps=averaged_steps)
     examples = made_examples()
     varies = examples.varying()
-    return [
-        linear_layers(network, varies)[0][0].copy() for network, _ in descend(examples, varies, recipe, 1)
-    ]
+    weights: list[NDArray[np.float32]] = []
+
+    def note(network: nn.Module, _: float) -> None:
+        weights.append(linear_layers(network, varies)[0][0].copy())
+
+    descend_tuned(examples, varies, recipe, 1, note)
+    return weights
 
 
 def test_averaged_weights_follow_the_latest_steps_from_behind() -> None:

@@ -1,0 +1,120 @@
+"""An artifact's parts from the contents of its files, with every shape and value checked."""
+
+from collections.abc import Mapping
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from safetensors.numpy import load
+
+from models.artifact.contents import GenresFile, Layer
+from models.features import ContextEncoder, GenreEncoder, InputEncoder, NormalScores
+from models.features.history import HISTORY
+from models.listening_curve import SkipTimes
+
+# Standardised inputs are bounded too, so that a network of a few such layers cannot overflow float32.
+_LARGEST_WEIGHT = 1e6
+
+
+def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
+    """Returns the encoder; raises as `unpack_layers` does."""
+    arrays = load(content)
+    n_terms = len(genres.terms)
+    n_clusters, n_components = arrays["centroids"].shape
+    n_inputs = 2 * n_clusters + len(genres.audio)  # without the context's block
+    shapes: dict[str, tuple[int, ...]] = {
+        "idf": (n_terms,), "pca_mean": (n_terms,), "pca_components": (n_components, n_terms),
+        "centroids": (n_clusters, n_components), "input_mean": (n_inputs,), "input_scale": (n_inputs,),
+    }  # fmt: skip
+    idf, pca_mean, components, centroids, mean, scale = (
+        _checked(arrays, name, shape, np.float64) for name, shape in shapes.items()
+    )
+    if not (scale > 0).all():
+        raise ValueError("input_scale must be positive")
+    if not all(0 <= cluster < n_clusters for cluster in genres.cluster_of.values()):
+        raise ValueError("a genre's cluster is out of range")
+    encoder = GenreEncoder(genres.cluster_of, genres.terms, idf, pca_mean, components, centroids)
+    scores, context = _unpack_scores(genres, arrays), _unpack_context(genres, arrays)
+    return InputEncoder(encoder, genres.audio, mean, scale, scores, context)
+
+
+def _unpack_scores(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> NormalScores | None:
+    if genres.score_tail is None:
+        return None
+    n_knots = arrays["audio_knots"].shape[-1]
+    knots = _checked(arrays, "audio_knots", (len(genres.audio), n_knots), np.float64)
+    _check_rising("audio_knots", knots)
+    return NormalScores(knots, genres.score_tail)
+
+
+def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> ContextEncoder | None:
+    settings = genres.context
+    if settings is None:
+        return None
+    if not (np.hstack(astuple(settings)) > 0).all() or not np.isfinite(np.hstack(astuple(settings))).all():
+        raise ValueError("the context's constants must be positive and finite")
+    relevance = _checked(arrays, "context_relevance", (len(genres.audio),), np.float64)
+    mean, scale, weight = (
+        _checked(arrays, f"context_{name}", (len(HISTORY),), np.float64)
+        for name in ("mean", "scale", "weight")
+    )
+    (prior,) = _checked(arrays, "context_prior", (1,), np.float64)
+    (situation_weight,) = _checked(arrays, "context_situation_weight", (1,), np.float64)
+    if not (scale > 0).all() or not (relevance >= 0).all() or not 0 < prior < 1:
+        raise ValueError(
+            "context_scale must be positive, context_relevance at least 0, context_prior in (0, 1)"
+        )
+    return ContextEncoder(float(prior), relevance, mean, scale, weight, float(situation_weight), settings)
+
+
+def unpack_skip_times(content: bytes) -> SkipTimes:
+    """Returns the spread of skips; raises as `unpack_layers` does."""
+    arrays = load(content)
+    shape = (len(arrays["shares"]),)
+    shares, seconds = (_checked(arrays, name, shape, np.float64) for name in ("shares", "seconds"))
+    _check_rising("shares", shares)
+    _check_rising("seconds", seconds)
+    return SkipTimes(shares, seconds)
+
+
+def _check_rising(name: str, values: NDArray[Any]) -> None:
+    if values.shape[-1] < 2 or (np.diff(values) < 0).any():
+        raise ValueError(f"{name} must rise")
+
+
+def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
+    """Returns the linear layers, two or more, of a network with two outputs.
+
+    Raises:
+        KeyError: An array is missing.
+        ValueError: The parts do not fit together, or hold a value that is out of range or not finite.
+        safetensors.SafetensorError: The content is no safetensors file.
+    """
+    arrays = load(content)
+    layers: list[Layer] = []
+    width = n_inputs
+    for number in range(1, len(arrays) // 2 + 1):
+        n_outputs = len(arrays[f"layer_{number}.bias"])
+        weight = _checked(arrays, f"layer_{number}.weight", (n_outputs, width), np.float32)
+        bias = _checked(arrays, f"layer_{number}.bias", (n_outputs,), np.float32)
+        if max(np.abs(weight).max(initial=0), np.abs(bias).max(initial=0)) > _LARGEST_WEIGHT:
+            raise ValueError(f"layer_{number} holds a weight beyond {_LARGEST_WEIGHT:g}")
+        layers.append((weight, bias))
+        width = n_outputs
+    if len(layers) < 2 or width != 2:
+        raise ValueError(f"{len(layers)} layers with {width} outputs: expected two or more layers with 2")
+    return tuple(layers)
+
+
+def _checked(
+    arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...], dtype: DTypeLike
+) -> NDArray[Any]:
+    array = arrays[name]
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    with np.errstate(over="ignore"):  # What overflows becomes infinite and is refused below.
+        array = array.astype(dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds a value that is not finite")
+    return array

@@ -1,0 +1,1 @@
+"""How good probabilities are: metrics, what chance makes of them, and what they are compared with."""

@@ -1,0 +1,77 @@
+"""A run as one HTML page that needs nothing but itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.pages.page import Fact, Page, Section, render
+from models import Registry
+from trainer.errors import TrainingError
+from trainer.evaluation.leaderboard import Score, baseline_scores, model_scores, tree_scores
+from trainer.options import Options
+from trainer.report import charts
+from trainer.run import Trained
+from trainer.splits import Parts
+
+
+def write_report(
+    file: Path, results: Sequence[Trained], parts: Parts, registry: Registry, options: Options, title: str
+) -> None:
+    """Writes a run's report; `title` is what the page calls the run.
+
+    Raises:
+        TrainingError: The file cannot be written.
+    """
+    models = model_scores(results, parts)
+    scores = [*models, *baseline_scores(parts), *tree_scores(results, parts, registry)]
+    page = _page(results, models, scores, parts, options, title)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(render(page), encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def _page(
+    results: Sequence[Trained],
+    models: Sequence[Score],
+    scores: Sequence[Score],
+    parts: Parts,
+    options: Options,
+    title: str,
+) -> Page:
+    outcomes, listeners = parts.outcomes, parts.test["listener_id"].to_numpy()
+    learning = [
+        charts.learning_chart(result.name, result.fitted) for result in results if result.fitted is not None
+    ]
+    threshold_of = {result.name: result.manifest.threshold for result in results}
+    facts = [
+        Fact("plays to train on", f"{len(parts.training_rows):,}"),
+        Fact("plays to test on", f"{len(parts.test_rows):,}"),
+        Fact("played through", f"{outcomes.mean():.1%}"),
+        Fact("split", options.split.value),
+        Fact("recipe", options.recipe),
+        Fact("seed", str(options.seed)),
+    ]
+    sections = [
+        Section("Scores", [charts.scores_chart(scores), charts.roc_chart(models, outcomes)]),
+        Section(
+            "Can the probabilities be believed?",
+            [charts.reliability_chart(score, outcomes) for score in models],
+            small=True,
+        ),
+        Section(
+            "What the threshold makes of them",
+            [charts.confusion_chart(score, outcomes, threshold_of[score.name]) for score in models],
+            small=True,
+        ),
+        Section(
+            "Are some listeners served worse?",
+            [charts.listener_chart(score, outcomes, listeners, threshold_of[score.name]) for score in models],
+            small=True,
+        ),
+    ]
+    if learning:
+        sections.append(Section("How training went", learning, small=True))
+    lead = "How well each model foresees, before a play starts, whether the listener hears the track out."
+    footer = f"Data set {parts.dataset.digest[:12]}; intervals are 95 % bootstrap intervals over test plays."
+    return Page(title, lead, facts, sections, footer)
