@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -33,8 +34,11 @@ from server.service import PredictionService
 from server.settings import ServerSettings
 from server.start_checks import check_start
 
+# What is not delivered by then waits in the spool for the next start.
 _FLUSH_TIMEOUT_S = 10.0
+# Soon enough for who edits the file and looks what happens.
 _EXPERIMENT_POLL_S = 1.0
+# Well below the seconds between two scrapes.
 _METRICS_POLL_S = 0.5
 
 _log = structlog.get_logger("server")
@@ -146,21 +150,22 @@ async def _start(
     rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(rpc.stop, settings.drain_grace_s)
-    swap = HotSwap(loader, settings, service, rpc.follow_models)
+    await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
+    if place.worker == 0:  # a daemon: nobody waits for it at the end
+        checked = service.library, settings.data_directory
+        threading.Thread(target=warn_of_other_data, args=checked, daemon=True).start()
+    _log.info("serving", address=address, models=list(service.library.serving), mongodb=store.address)
+    return address
+
+
+async def _start_polling(settings: ServerSettings, swap: HotSwap, stack: AsyncExitStack) -> None:
+    """Begins to follow the experiment's file where there is one, and the registry unless told not to."""
     if settings.experiment_file is not None:
         look = swap.look_at_experiment_file
         await stack.enter_async_context(polling("experiment file", look, _EXPERIMENT_POLL_S))
     if settings.registry_poll_s > 0:
-        await stack.enter_async_context(
-            polling("model registry", swap.look_at_registry, settings.registry_poll_s)
-        )
-    if place.worker == 0:
-        checking = asyncio.create_task(
-            asyncio.to_thread(warn_of_other_data, service.library, settings.data_directory)
-        )
-        stack.push_async_callback(_settle, checking)
-    _log.info("serving", address=address, models=list(service.library.serving), mongodb=store.address)
-    return address
+        registry = polling("model registry", swap.look_at_registry, settings.registry_poll_s)
+        await stack.enter_async_context(registry)
 
 
 async def _start_metrics(

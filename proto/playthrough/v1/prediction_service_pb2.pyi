@@ -92,7 +92,9 @@ class Model(_message.Message):
         STATE_SERVING: Model._State.ValueType  # 1
         """Answers requests for the model."""
         STATE_STANDBY: Model._State.ValueType  # 2
-        """Is loaded, and answers only requests that name this version."""
+        """Is loaded, and answers requests that name this version and arms of the experiment that pin it; perhaps after its
+        files have gone.
+        """
         STATE_FAILED: Model._State.ValueType  # 3
         """Could not be loaded and answers nothing; failure_reason says why. An older version may serve instead."""
 
@@ -104,7 +106,9 @@ class Model(_message.Message):
     STATE_SERVING: Model.State.ValueType  # 1
     """Answers requests for the model."""
     STATE_STANDBY: Model.State.ValueType  # 2
-    """Is loaded, and answers only requests that name this version."""
+    """Is loaded, and answers requests that name this version and arms of the experiment that pin it; perhaps after its
+    files have gone.
+    """
     STATE_FAILED: Model.State.ValueType  # 3
     """Could not be loaded and answers nothing; failure_reason says why. An older version may serve instead."""
 
