@@ -168,7 +168,7 @@ def time_a_million(data: Path) -> dict[str, Any]:
     once = recorded_sessions(plays(dataset), dataset.catalogue, holdout=1.0, continuation=10, seed=42)
     repeats = -(-1_000_000 // sum(len(it.plays) for it in once))
     sessions = [
-        replace(it, session_id=it.session_id * repeats + copy, contexts=())
+        replace(it, session_id=str(int(it.session_id) * repeats + copy), contexts=())
         for copy in range(repeats)
         for it in once
     ]

@@ -137,7 +137,7 @@ def _fit_encoder(
         track_views(encoder, catalogue.tracks),
         rows,
         ~plays["skipped"].to_numpy(dtype=bool),
-        plays["listener_id"].to_numpy(),
+        pd.factorize(plays["listener_id"], sort=True)[0],
         contexts_at(parts.plays, plays.index.to_numpy()),
         catalogue.row_of,
         recipe.context_weights,

@@ -62,7 +62,7 @@ class RecordedSession:
         started_s: When the session began, in seconds since 1970.
     """
 
-    session_id: int
+    session_id: str
     favourite_genres: tuple[str, ...]
     listener: ListenerRecord
     plays: tuple[RecordedPlay, ...]
@@ -119,7 +119,7 @@ def recorded_sessions(
     drawn_from = (others if len(others) else plays["track_id"]).tolist()
     sessions = []
     for _, group in kept.groupby("session_id", sort=False):
-        session_id = int(group["session_id"].iloc[0])
+        session_id = str(group["session_id"].iloc[0])
         contexts = tuple(contexts_of.at(row) for row in group.index)
         draw = random.Random(f"{seed}/{session_id}")
         sessions.append(

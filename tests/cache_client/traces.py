@@ -23,5 +23,5 @@ def session(
     )
     contexts = tuple(ListenerContext() for _ in plays)
     return RecordedSession(
-        session_id, ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts, started_s
+        str(session_id), ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts, started_s
     )

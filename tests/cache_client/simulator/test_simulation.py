@@ -278,7 +278,7 @@ def test_a_request_in_a_dropout_leaves_when_the_link_is_back() -> None:
 
 
 def test_several_processes_find_what_one_does() -> None:
-    sessions = [replace(TRACE, session_id=number) for number in range(40)]
+    sessions = [replace(TRACE, session_id=str(number)) for number in range(40)]
     policies = policies_named(["none", "advisor", "oracle"], PolicyOptions())
     said = [() for _ in sessions]
     one, two = (replay_all(sessions, policies, said, World(TINY), jobs=jobs) for jobs in (1, 2))
