@@ -156,9 +156,7 @@ def time_replays(data: Path) -> Found:
     dataset = read_dataset(data)
     once = recorded_sessions(plays(dataset), dataset.catalogue, holdout=1.0, continuation=10, seed=42)
     repeats = -(-TIMED_PLAYS // sum(len(it.plays) for it in once))
-    sessions = [
-        replace(it, session_id=it.session_id * repeats + copy) for copy in range(repeats) for it in once
-    ]
+    sessions = [replace(it, session_id=f"{it.session_id}/{copy}") for copy in range(repeats) for it in once]
     started_s = time.perf_counter()
     replay_all(sessions, policies_named(["advisor"], PolicyOptions()), [()] * len(sessions), World())
     seconds, n = time.perf_counter() - started_s, sum(len(it.plays) for it in sessions)

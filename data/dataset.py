@@ -64,7 +64,7 @@ class Dataset:
         tracks: `tracks.jsonl`.
         users: `users.jsonl`; `favourite_genres` holds list[str].
         track_storage: `track_storage.jsonl`.
-        sessions: `sessions.jsonl`; `timestamp` is datetime64[us].
+        sessions: `sessions.jsonl`; `timestamp` is datetime64[us], `user_id` and `session_id` are texts.
         digest: SHA-256 (hex) over the five files' bytes, in the order above.
         repairs: What lenient reading did to the files; nothing after strict reading.
     """

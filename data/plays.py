@@ -24,8 +24,8 @@ def plays(dataset: Dataset) -> pd.DataFrame:
         dataset: What `read_dataset` returned.
 
     Returns:
-        In time order (then file order), RangeIndex: `session_id` (int64), `position` (int64, from 0 in its
-        session), `listener_id` (int64), `track_id` (str), `started_at` (datetime64[us]),
+        In time order (then file order), RangeIndex: `session_id` (str), `position` (int64, from 0 in its
+        session), `listener_id` (str), `track_id` (str), `started_at` (datetime64[us]),
         `advertisement_before` (bool), `skipped` (bool), `liked_while_playing` (bool), `listened_s` (float64:
         to the SKIP if skipped, else the track's duration), `duration_s` (float64), `favourite_genres`
         (list[str] of the listener), `premium` (bool).
@@ -40,9 +40,11 @@ def plays(dataset: Dataset) -> pd.DataFrame:
 
 def in_session_order(sessions: pd.DataFrame) -> pd.DataFrame:
     """Returns the events session by session, each session in time order, then file order."""
-    events = sessions.assign(file_row=np.arange(len(sessions)))
+    # Numbers, since the ids are texts, which are slow to sort and to group by.
+    session = pd.factorize(sessions["session_id"])[0]
+    events = sessions.assign(file_row=np.arange(len(sessions)), session=session)
     # lexsort is stable and takes its keys from the last to the first.
-    order = np.lexsort((events["timestamp"].to_numpy(), events["session_id"].to_numpy()))
+    order = np.lexsort((events["timestamp"].to_numpy(), session))
     return events.iloc[order].reset_index(drop=True)
 
 
@@ -51,7 +53,7 @@ def _outcomes(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> pd.DataFrame:
     table = events[is_play].reset_index(drop=True).rename(
         columns={"timestamp": "started_at", "user_id": "listener_id"}
     )  # fmt: skip
-    table["position"] = table.groupby("session_id", sort=False).cumcount().astype(np.int64)
+    table["position"] = table.groupby("session", sort=False).cumcount().astype(np.int64)
     table["advertisement_before"] = _advertisement_before(events, is_play)
     play_of = play_of_event(events, is_play)
     event_type = events["event_type"]
@@ -69,7 +71,7 @@ def _outcomes(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> pd.DataFrame:
 def play_of_event(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Returns each event's PLAY (row among the plays): the latest of its session and track so far, or -1."""
     number = pd.Series(np.where(is_play, np.cumsum(is_play) - 1, np.nan))
-    by_session_and_track = [events["session_id"], events["track_id"]]
+    by_session_and_track = [events["session"], events["track_id"]]
     latest = number.groupby(by_session_and_track, sort=False).ffill()
     return latest.fillna(-1).to_numpy().astype(np.int64)
 
@@ -77,9 +79,9 @@ def play_of_event(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> NDArray[n
 def _advertisement_before(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Returns for each PLAY whether its session had an advertisement since the PLAY before (or its start)."""
     is_advertisement = (events["event_type"] == "ADVERTISEMENT").to_numpy()
-    seen = pd.Series(is_advertisement.astype(np.int64)).groupby(events["session_id"], sort=False).cumsum()
+    seen = pd.Series(is_advertisement.astype(np.int64)).groupby(events["session"], sort=False).cumsum()
     seen_at_play = seen[is_play]
-    since = seen_at_play - seen_at_play.groupby(events["session_id"][is_play], sort=False).shift(fill_value=0)
+    since = seen_at_play - seen_at_play.groupby(events["session"][is_play], sort=False).shift(fill_value=0)
     return (since > 0).to_numpy()
 
 

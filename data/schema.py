@@ -6,6 +6,8 @@ the tables. No column may be null.
 
 from data.value_rules import (
     FLAG,
+    ID,
+    NOT_BELOW_0,
     NOT_EMPTY,
     NOT_LOST,
     NUMBER,
@@ -15,7 +17,6 @@ from data.value_rules import (
     WHOLE,
     Column,
     above,
-    at_least,
     between,
     matching,
     one_of,
@@ -31,7 +32,7 @@ TRACK_EVENT_TYPES = ("PLAY", "SKIP", "LIKE")
 RELEASE_DATE_PATTERN = r"^[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?\Z"
 
 _IDENTIFIER = (NOT_LOST, NOT_EMPTY)
-_NUMBER_ID = (NOT_LOST, at_least(0))
+_LISTENER_OR_SESSION = (NOT_LOST, NOT_EMPTY, NOT_BELOW_0)
 _SHARE = (between(0.0, 1.0),)
 
 
@@ -73,7 +74,7 @@ TRACKS = FileContract(
 )
 USERS = FileContract(
     "users.jsonl",
-    Column("user_id", WHOLE, _NUMBER_ID, is_unique=True),
+    Column("user_id", ID, _LISTENER_OR_SESSION, is_unique=True),
     Column("name", TEXT),
     Column("city", TEXT),
     Column("street", TEXT),
@@ -89,10 +90,10 @@ TRACK_STORAGE = FileContract(
 SESSIONS = FileContract(
     "sessions.jsonl",
     Column("timestamp", TIME),  # UTC when it names no offset
-    Column("user_id", WHOLE, _NUMBER_ID),
+    Column("user_id", ID, _LISTENER_OR_SESSION),
     Column("track_id", TEXT, (NOT_LOST,)),
     Column("event_type", TEXT, (one_of(*EVENT_TYPES),)),
-    Column("session_id", WHOLE, _NUMBER_ID),
+    Column("session_id", ID, _LISTENER_OR_SESSION),
 )
 
 CATALOGUE_FILES = (ARTISTS, TRACKS, TRACK_STORAGE)

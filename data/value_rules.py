@@ -53,6 +53,9 @@ WHOLE = Kind("a whole number", (int,), int, "int64")
 NUMBER = Kind("a number", (int, float), float, "float64")
 FLAG = Kind("true or false", (bool,), bool, "bool")
 TEXTS = Kind("a list of strings", (list,), list[str], "object")
+# Other programs' ids are opaque: whole numbers or texts, even within one file. Tables hold them as texts.
+_ID = Annotated[int, Meta(ge=0, le=_INT64[-1])] | Annotated[str, Meta(min_length=1)]
+ID = Kind("a whole number or a string", (int, str), _ID, "str")
 TIME = Kind("an ISO 8601 time", (str,), str, "datetime64[us]")
 
 
@@ -77,12 +80,6 @@ def between(lowest: float, highest: float) -> ValueRule:
     """Returns the rule that a number lies in a closed range."""
     text = f"in_range({lowest}, {highest})"
     return _range(text, lambda value: lowest <= value <= highest, Meta(ge=lowest, le=highest))
-
-
-def at_least(lowest: int) -> ValueRule:
-    """Returns the rule that a whole number is not below a bound."""
-    meta = Meta(ge=lowest, le=_INT64[-1])
-    return _range(f"greater_than_or_equal_to({lowest})", lambda value: value >= lowest, meta)
 
 
 def above(bound: int) -> ValueRule:
@@ -111,10 +108,23 @@ def matching(pattern: str) -> ValueRule:
     )
 
 
-NOT_EMPTY = ValueRule("empty", "str_length(1, None)", bool, lambda kind: Annotated[kind, Meta(min_length=1)])
+NOT_EMPTY = ValueRule(
+    "empty",
+    "str_length(1, None)",
+    lambda value: value != "",
+    lambda kind: kind if kind is _ID else Annotated[kind, Meta(min_length=1)],
+)
 # A pattern would cost the decoder more than all the rest of a line: `lines` looks for placeholders itself.
 NOT_LOST = ValueRule(
     "sentinel", f"notin({list(SENTINELS)})", lambda value: value not in SENTINELS, lambda kind: kind
+)
+
+
+NOT_BELOW_0 = ValueRule(
+    "out-of-range",
+    "greater_than_or_equal_to(0)",
+    lambda value: isinstance(value, str) or value >= 0,
+    lambda kind: kind,
 )
 
 

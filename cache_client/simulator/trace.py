@@ -40,7 +40,7 @@ class RecordedSession:
     The queue does not end where the recording does (`continuation`), so that looking too deep costs.
     """
 
-    session_id: int
+    session_id: str
     favourite_genres: tuple[str, ...]
     listener: ListenerRecord  # of plays that had ended when the session began
     plays: tuple[RecordedPlay, ...]
@@ -96,7 +96,7 @@ def recorded_sessions(
     drawn_from = (others if len(others) else plays["track_id"]).tolist()
     sessions = []
     for _, group in kept.groupby("session_id", sort=False):
-        session_id = int(group["session_id"].iloc[0])
+        session_id = str(group["session_id"].iloc[0])
         contexts = tuple(contexts_of.at(row) for row in group.index)
         draw = random.Random(f"{seed}/{session_id}")
         sessions.append(

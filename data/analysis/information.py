@@ -1,6 +1,7 @@
 """What the attributes of a play say about each other, and about whether it is skipped."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,7 @@ def correlation(attributes: pd.DataFrame, skipped: NDArray[np.bool_]) -> Correla
 
 
 def mutual_information(
-    attributes: pd.DataFrame, listener_ids: NDArray[np.int64], skipped: NDArray[np.bool_], seed: int
+    attributes: pd.DataFrame, listener_ids: NDArray[Any], skipped: NDArray[np.bool_], seed: int
 ) -> MutualInformation:
     """Estimates each attribute's mutual information with `skipped`.
 

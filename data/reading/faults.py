@@ -44,47 +44,33 @@ class Rule:
     meaning: str
 
 
-FILE_RULES = {
-    rule.name: rule
-    for rule in (
-        Rule("missing-file", Severity.ERROR, "No such file"),
-        Rule("unreadable-file", Severity.ERROR, "The file cannot be opened or read"),
-        Rule("empty-file", Severity.ERROR, "The file holds no row"),
-        Rule(
-            "byte-order-mark",
-            Severity.ERROR,
-            "The file begins with a byte order mark: save it as plain UTF-8",
-        ),
-        Rule("crlf", Severity.INFO, "Lines end in CR LF instead of LF; harmless"),
-        Rule("blank-line", Severity.INFO, "Blank lines; harmless"),
-        Rule("line-too-long", Severity.ERROR, "The line is longer than the longest accepted"),
-        Rule("not-utf8", Severity.ERROR, "The line is not UTF-8 text"),
-        Rule("not-json", Severity.ERROR, "The line is not JSON"),
-        Rule("not-an-object", Severity.ERROR, "The line is JSON, but not an object"),
-        Rule("duplicate-key", Severity.ERROR, "The line names a field more than once"),
-        Rule("missing-field", Severity.ERROR, "The field is not in the line"),
-        Rule("null", Severity.ERROR, "Null where a value is needed"),
-        Rule("wrong-type", Severity.ERROR, "A value of another JSON type than the column's"),
-        Rule(
-            "not-finite",
-            Severity.ERROR,
-            "NaN or Infinity, which JSON does not have, or a number beyond its range",
-        ),
-        Rule("sentinel", Severity.ERROR, "A placeholder such as -1 where an id belongs"),
-        Rule("bad-time", Severity.ERROR, "Not an ISO 8601 time"),
-        Rule("empty", Severity.ERROR, "The empty string where an id belongs"),
-        Rule("out-of-range", Severity.ERROR, "A number outside the column's range"),
-        Rule("not-allowed", Severity.ERROR, "None of the column's known values"),
-        Rule("bad-format", Severity.ERROR, "Text not written the way the column asks"),
-        Rule("duplicate-id", Severity.ERROR, "An id that an earlier line has already"),
-        Rule(
-            "stray-field", Severity.WARNING, "A field that the contract does not know, in some of the lines"
-        ),
-        Rule(
-            "extra-column", Severity.INFO, "A field that the contract does not know, in every line; ignored"
-        ),
-    )
-}
+_DECLARED = (
+    ("missing-file", Severity.ERROR, "No such file"),
+    ("unreadable-file", Severity.ERROR, "The file cannot be opened or read"),
+    ("empty-file", Severity.ERROR, "The file holds no row"),
+    ("byte-order-mark", Severity.ERROR, "The file begins with a byte order mark: save it as plain UTF-8"),
+    ("crlf", Severity.INFO, "Lines end in CR LF instead of LF; harmless"),
+    ("blank-line", Severity.INFO, "Blank lines; harmless"),
+    ("line-too-long", Severity.ERROR, "The line is longer than the longest accepted"),
+    ("not-utf8", Severity.ERROR, "The line is not UTF-8 text"),
+    ("not-json", Severity.ERROR, "The line is not JSON"),
+    ("not-an-object", Severity.ERROR, "The line is JSON, but not an object"),
+    ("duplicate-key", Severity.ERROR, "The line names a field more than once"),
+    ("missing-field", Severity.ERROR, "The field is not in the line"),
+    ("null", Severity.ERROR, "Null where a value is needed"),
+    ("wrong-type", Severity.ERROR, "A value of another JSON type than the column's"),
+    ("not-finite", Severity.ERROR, "NaN or Infinity, which JSON does not have, or a number beyond its range"),
+    ("sentinel", Severity.ERROR, "A placeholder such as -1 where an id belongs"),
+    ("bad-time", Severity.ERROR, "Not an ISO 8601 time"),
+    ("empty", Severity.ERROR, "The empty string where an id belongs"),
+    ("out-of-range", Severity.ERROR, "A number outside the column's range"),
+    ("not-allowed", Severity.ERROR, "None of the column's known values"),
+    ("bad-format", Severity.ERROR, "Text not written the way the column asks"),
+    ("duplicate-id", Severity.ERROR, "An id that an earlier line has already"),
+    ("stray-field", Severity.WARNING, "A field that the contract does not know, in some of the lines"),
+    ("extra-column", Severity.INFO, "A field that the contract does not know, in every line; ignored"),
+)  # fmt: skip
+FILE_RULES = {name: Rule(name, severity, meaning) for name, severity, meaning in _DECLARED}
 """Rules that concern one file alone, by name."""
 
 

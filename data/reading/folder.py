@@ -116,6 +116,6 @@ def _require_references(path: Path, frames: dict[str, pd.DataFrame]) -> None:
         for line, value in sessions.loc[at_fault, column].head(1).items():
             raise DataError(path, int(str(line)), column, problem.format(value=value))
 
-    refuse(of_unknown_listener(sessions, users), "user_id", "no such listener: {value!r}")
+    refuse(of_unknown_listener(sessions, users), "user_id", "no such listener: {value}")
     refuse(of_unknown_track(sessions, tracks), "track_id", "no such track: {value!r}")
     refuse(of_shared_session(sessions), "session_id", "session {value} is of more than one listener")

@@ -19,6 +19,7 @@ Row = msgspec.Struct
 
 _REFUSED = (ValueError, RecursionError)  # msgspec's own errors are ValueErrors, too
 _PLAIN_NAME = re.compile(r"[\w .-]+")  # msgspec cannot rename a field to any text
+_LOST = frozenset(SENTINELS)
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _LINE_FEED, _SPACE, _QUOTE, _COLON, _BACKSLASH = b'\n ":\\'
 
@@ -131,9 +132,6 @@ class LineReader:
         self._log.add_lines("stray-field", lines, problem, name, values)
 
 
-_LOST = frozenset(SENTINELS)
-
-
 def _names_each_once(data: bytes, n_names: int) -> list[bool]:
     """Returns for each line whether it surely names `n_names` fields and no more, nested ones included.
 
@@ -166,9 +164,8 @@ def parse_line(line: bytes, cut_off: bool = False) -> dict[str, Any]:
         LineError: It is not one JSON object with every key once.
     """
     try:
-        record = json.loads(
-            line.decode(), object_pairs_hook=_unique
-        )  # NaN and Infinity are found by `value_of`
+        # NaN and Infinity pass here, and are found by `value_of`.
+        record = json.loads(line.decode(), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 (byte {error.start + 1} of the line)"
         if line.startswith(_UTF_16_MARKS):

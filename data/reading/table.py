@@ -15,7 +15,7 @@ from data.reading.faults import MAX_EXAMPLES, FaultLog
 from data.reading.lines import LineReader, Row
 from data.reading.times import timestamps
 from data.schema import FileContract
-from data.value_rules import TIME, Kind
+from data.value_rules import ID, TIME, Kind
 
 _NULLABLE = {"int64": "Int64", "bool": "boolean"}
 
@@ -92,6 +92,8 @@ def _frame(contract: FileContract, lines: Sequence[int], rows: list[Row], log: F
                 log.add("bad-time", lines[row], problem, name, values[row])
             series[name] = pd.Series(times, index)
         else:
+            if column.kind is ID:
+                values = [None if value is None else str(value) for value in values]
             series[name] = pd.Series(values, index, _dtype(column.kind, values))
     return pd.DataFrame(series, index)
 
@@ -106,5 +108,5 @@ def _log_repeated_ids(contract: FileContract, frame: pd.DataFrame, log: FaultLog
         repeated = ids[ids.duplicated()]
         if len(repeated):
             examples = repeated.head(MAX_EXAMPLES).tolist()
-            problem = f"{examples[0]!r} is there more than once"
+            problem = f"{examples[0]} is there more than once"
             log.add_lines("duplicate-id", repeated.index.tolist(), problem, name, examples)

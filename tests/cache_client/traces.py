@@ -21,4 +21,6 @@ def session(
         for track_id, duration_s, listened_s in plays
     )
     contexts = tuple(ListenerContext() for _ in plays)
-    return RecordedSession(session_id, ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts)
+    return RecordedSession(
+        str(session_id), ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts
+    )

@@ -19,9 +19,9 @@ PLAY, SKIP, LIKE, ADVERTISEMENT, BUY = "PLAY", "SKIP", "LIKE", "ADVERTISEMENT", 
 def test_columns_and_types(make_dataset: MakeDataset) -> None:
     table = plays(make_dataset([(0, 1, "a", PLAY, 5), (30, 1, "a", SKIP, 5)]))
     assert table.dtypes.astype(str).to_dict() == {
-        "session_id": "int64",
+        "session_id": "str",
         "position": "int64",
-        "listener_id": "int64",
+        "listener_id": "str",
         "track_id": "str",
         "started_at": "datetime64[us]",
         "advertisement_before": "bool",
@@ -33,9 +33,9 @@ def test_columns_and_types(make_dataset: MakeDataset) -> None:
         "premium": "bool",
     }
     assert table.iloc[0].to_dict() == {
-        "session_id": 5,
+        "session_id": "5",
         "position": 0,
-        "listener_id": 1,
+        "listener_id": "1",
         "track_id": "a",
         "started_at": pd.Timestamp("2023-01-01"),
         "advertisement_before": False,
@@ -131,7 +131,7 @@ def _one_by_one(events: Sequence[Event]) -> list[tuple[Any, ...]]:
     for second, _, track, kind, session in sorted(events, key=lambda event: event[0]):
         row = latest.get((session, track))
         if kind == PLAY:
-            row = {"at": second, "session": session, "position": n_plays[session], "track": track}
+            row = {"at": second, "session": str(session), "position": n_plays[session], "track": track}
             row |= {"advertisement": session in advertised, "skipped": False, "liked": False}
             rows.append(row | {"listened": {"a": 100.0, "b": 200.0}[track]})
             latest[session, track] = rows[-1]
@@ -190,7 +190,7 @@ def test_a_session_comes_out_alone_as_it_does_among_others(
     table = plays(make_dataset(events))
     for session in {event[4] for event in events}:
         alone = plays(make_dataset([event for event in events if event[4] == session]))
-        among = table[table["session_id"] == session].reset_index(drop=True)
+        among = table[table["session_id"] == str(session)].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, among)
 
 

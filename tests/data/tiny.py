@@ -17,10 +17,10 @@ def tiny_dataset(events: Sequence[Event]) -> Dataset:
     seconds = np.array([event[0] for event in events], dtype="timedelta64[s]")
     sessions = pd.DataFrame({
         "timestamp": (np.datetime64("2023-01-01", "us") + seconds).astype("datetime64[us]"),
-        "user_id": np.array([event[1] for event in events], dtype=np.int64),
+        "user_id": pd.Series([str(event[1]) for event in events], dtype="str"),
         "track_id": pd.Series([event[2] for event in events], dtype="str"),
         "event_type": pd.Series([event[3] for event in events], dtype="str"),
-        "session_id": np.array([event[4] for event in events], dtype=np.int64),
+        "session_id": pd.Series([str(event[4]) for event in events], dtype="str"),
     })  # fmt: skip
     tracks = pd.DataFrame({
         "id": ["a", "b"], "name": ["A", "B"], "popularity": [10, 90], "duration_ms": [100_000, 200_000],
@@ -28,7 +28,7 @@ def tiny_dataset(events: Sequence[Event]) -> Dataset:
         "loudness": [-5.0, -9.0], "tempo": [90.0, 120.0], **{share: [0.25, 0.75] for share in SHARES},
     })  # fmt: skip
     users = pd.DataFrame({
-        "user_id": [1, 2], "favourite_genres": pd.Series([["jazz"], ["rock", "pop"]], dtype=object),
+        "user_id": ["1", "2"], "favourite_genres": pd.Series([["jazz"], ["rock", "pop"]], dtype=object),
         "premium_user": [False, True],
     })  # fmt: skip
     artists = pd.DataFrame({"id": ["x"], "name": ["X"], "genres": pd.Series([["jazz"]], dtype=object)})

@@ -114,7 +114,7 @@ def test_a_data_set_is_counted() -> None:
     assert (statistics.rows.sessions, statistics.rows.plays) == (2, 3)
     assert statistics.overall is not None
     assert statistics.overall.rate == pytest.approx(1 / 3)
-    assert {rate.group: rate.rate for rate in statistics.by_listener.groups} == {1: 0.5, 2: 0.0}
+    assert {rate.group: rate.rate for rate in statistics.by_listener.groups} == {"1": 0.5, "2": 0.0}
     assert {rate.group: rate.plays for rate in statistics.by_position.groups} == {0: 2, 1: 1}
     assert [rate.group for rate in statistics.by_hour.groups] == [0]
     assert statistics.seconds_to_skip.summary.median == 30.0

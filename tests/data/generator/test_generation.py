@@ -170,7 +170,7 @@ def test_blocks_of_a_long_listener_follow_each_other(tmp_path: Path, monkeypatch
     assert seen == [40, 40, 40, 10]
     events = read_dataset(tmp_path / "d").sessions
     assert events["timestamp"].is_monotonic_increasing
-    assert events["session_id"].is_monotonic_increasing
+    assert events["session_id"].astype(int).is_monotonic_increasing
 
 
 @pytest.mark.parametrize("n_plays", [5_000, 25_000])

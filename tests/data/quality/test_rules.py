@@ -259,7 +259,7 @@ def test_a_file_of_bad_lines_is_counted_and_not_all_kept(tmp_path: Path) -> None
 def test_a_fault_far_down_a_large_file_is_found_in_its_line(make_folder: MakeFolder) -> None:
     def plant(records: Records) -> None:
         events = [{**records["sessions"][5], "session_id": 100 + i} for i in range(20_000)]
-        events[12_344]["user_id"] = "two"
+        events[12_344]["user_id"] = ["two"]
         events[17_654]["event_type"] = None
         records["sessions"] = events
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data import DataError, read_catalogue, read_dataset, schema
+from data import DataError, plays, read_catalogue, read_dataset, schema
 from data.reading import blocks
 from data.reading.table import read_raw
 from data.schema import DATASET_FILES
@@ -108,9 +108,27 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str | None, str]] = [
     ("artists", lambda r: r.update(id=""), "id", "'' breaks the rule str_length"),
     ("artists", lambda r: r.update(name="\ud800"), "name", 'expected a string, got "\\ud800"'),
     ("sessions", lambda r: r.update(user_id=None), "user_id", "null, expected a whole number"),
-    ("sessions", lambda r: r.update(user_id="101"), "user_id", 'expected a whole number, got "101"'),
-    ("sessions", lambda r: r.update(user_id=True), "user_id", "expected a whole number, got true"),
-    ("sessions", lambda r: r.update(session_id=1.5), "session_id", "expected a whole number, got 1.5"),
+    (
+        "sessions",
+        lambda r: r.update(user_id=["101"]),
+        "user_id",
+        'expected a whole number or a string, got ["101"]',
+    ),
+    (
+        "sessions",
+        lambda r: r.update(user_id=True),
+        "user_id",
+        "a whole number or a string, got true",
+    ),
+    (
+        "sessions",
+        lambda r: r.update(session_id=1.5),
+        "session_id",
+        "a whole number or a string, got 1.5",
+    ),
+    ("sessions", lambda r: r.update(session_id=""), "session_id", "'' breaks the rule str_length"),
+    ("sessions", lambda r: r.update(user_id="null"), "user_id", "'null' breaks the rule notin"),
+    ("sessions", lambda r: r.update(user_id=-1), "user_id", "-1 breaks the rule notin"),
     ("sessions", lambda r: r.update(session_id=10**20), "session_id", "expected a whole number"),
     ("sessions", lambda r: r.update(event_type="PAUSE"), "event_type", "'PAUSE' breaks the rule isin"),
     ("sessions", lambda r: r.update(timestamp="yesterday"), "timestamp", "not an ISO 8601 time: 'yesterday'"),
@@ -295,3 +313,29 @@ def test_v1_is_refused_at_its_first_fault(
     with pytest.raises(DataError) as caught:
         read_raw(path, contract, hashlib.sha256(), strict=True)
     assert str(caught.value) == f"{v1_directory}/{place}"
+
+
+def test_ids_of_listeners_and_sessions_are_numbers_or_texts_and_equal_by_their_text(
+    directory: Path, small_directory: Path
+) -> None:
+    sessions = directory / "sessions.jsonl"
+    lines = [json.loads(line) for line in sessions.read_text().splitlines()]
+    for line in lines[::2]:  # every other line writes them as texts; users.jsonl as numbers
+        line.update(user_id=str(line["user_id"]), session_id=str(line["session_id"]))
+    sessions.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pd.testing.assert_frame_equal(read_dataset(directory).sessions, read_dataset(small_directory).sessions)
+    assert read_dataset(directory).sessions["user_id"].dtype == "str"
+
+
+def test_ids_may_be_any_text(directory: Path, small_directory: Path) -> None:
+    for name in ("users.jsonl", "sessions.jsonl"):
+        records = [json.loads(line) for line in (directory / name).read_text().splitlines()]
+        for record in records:
+            record.update({key: f"ą-{record[key]}" for key in ("user_id", "session_id") if key in record})
+        (directory / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+    named, numbered = plays(read_dataset(directory)), plays(read_dataset(small_directory))
+    assert named["listener_id"].tolist() == [f"ą-{number}" for number in numbered["listener_id"]]
+    pd.testing.assert_frame_equal(
+        named.drop(columns=["listener_id", "session_id"]),
+        numbered.drop(columns=["listener_id", "session_id"]),
+    )
