@@ -1,4 +1,4 @@
-"""Command line of the data room: `python -m data`."""
+"""Command line of the data package: `python -m data`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
