@@ -80,7 +80,7 @@ def measure(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is stdout.")
     ] = None,
 ) -> None:
-    """Measures the data room on a data set and on a large generated one."""
+    """Measures the data package on a data set and on a large generated one."""
     with TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("measuring", total=3 * pairs)
         large = Path(folder) / "large"
@@ -115,7 +115,7 @@ def _commands(large: Path, plays: int, n: int, done: Callable[[], None]) -> dict
 
 
 def _command(*arguments: str) -> Sample:
-    """Returns what a command of the data room takes, its start included, and its peak memory."""
+    """Returns what a command of the data package takes, its start included, and its peak memory."""
     start = time.perf_counter()
     with subprocess.Popen([sys.executable, "-m", "data", *arguments], stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)

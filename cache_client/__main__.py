@@ -1,4 +1,4 @@
-"""Runs the room's commands: `python -m cache_client`."""
+"""Runs the client's commands: `python -m cache_client`."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the environment may say about this room."""
+"""What the environment may say about this package."""
 
 import os
 import sys

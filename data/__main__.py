@@ -1,4 +1,4 @@
-"""Runs the data room's command line."""
+"""Runs the data package's command line."""
 
 import os
 import signal

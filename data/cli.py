@@ -1,4 +1,4 @@
-"""Command line of the data room: `python -m data`."""
+"""Command line of the data package: `python -m data`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,9 +100,9 @@ def transform(
 ) -> None:
     """Turns session events into plays: one row for each PLAY, with its outcome."""
     from data.export import require_known_suffix, require_no_source, write_plays
-    from data.plays import plays
     from data.reading.folder import read_dataset
     from data.reading.repairs import print_repairs
+    from data.session_plays import plays
 
     with _one_line_errors(), _progress(TimeElapsedColumn()) as bar:
         require_known_suffix(out)

@@ -1,4 +1,4 @@
-"""The one error that the data room raises for input it cannot use."""
+"""The one error that the data package raises for input it cannot use."""
 
 from pathlib import Path
 

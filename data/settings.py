@@ -12,9 +12,9 @@ class SettingsError(Exception):
 
 
 class DataSettings(BaseSettings):
-    """Base of every room's settings: the published `DATA_VERSION` and how `.env` is read.
+    """Base of every package's settings: the published `DATA_VERSION` and how `.env` is read.
 
-    A room subclasses it with its own fields, which then come from `PLAYTHROUGH_<FIELD>`.
+    A package subclasses it with its own fields, which then come from `PLAYTHROUGH_<FIELD>`.
 
     Attributes:
         data_version: Folder below `data/` that holds the data set (environment variable `DATA_VERSION`).

@@ -1,4 +1,4 @@
-"""The room's commands."""
+"""The client's commands."""
 
 import typer
 

@@ -214,7 +214,7 @@ class PredictionClient:
         await self._answer(lambda stub: stub.RecordOutcome(request, timeout=self._deadline_s))
 
     async def _answer(self, call: Callable[["PredictionServiceAsyncStub"], Awaitable[Answer]]) -> Answer:
-        """Makes a call and awaits it; every foreign error is turned into this room's here."""
+        """Makes a call and awaits it; every foreign error is turned into this package's here."""
         channel, stub = next(self._in_turn)
         try:
             return await call(stub)

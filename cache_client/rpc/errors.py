@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 
 class CacheClientError(Exception):
-    """Base of everything that this room raises on purpose."""
+    """Base of everything that this package raises on purpose."""
 
 
 class ServerError(CacheClientError):

@@ -1,4 +1,4 @@
-"""The one boundary where gRPC's errors become this room's."""
+"""The one boundary where gRPC's errors become this package's."""
 
 from typing import TypeVar, cast
 
@@ -30,7 +30,7 @@ _SIMPLE: dict[grpc.StatusCode, type[ServerError]] = {
 def to_client_error(
     error: grpc.aio.AioRpcError, target: str, deadline_s: float, *, connected: bool = True
 ) -> ServerError:
-    """Returns this room's error for a failed call, with a one-line message.
+    """Returns this package's error for a failed call, with a one-line message.
 
     Args:
         error: What grpc.aio raised.

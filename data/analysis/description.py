@@ -23,8 +23,8 @@ from data.analysis.statistics import (
     StorageClass,
 )
 from data.dataset import Dataset
-from data.plays import plays
 from data.schema import EVENT_TYPES, STORAGE_COST_PER_MINUTE
+from data.session_plays import plays
 
 SEED = 42
 DESCRIPTION_STEPS = 3

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.plays import in_session_order, play_of_event
 from data.reading.faults import Rule, Severity
+from data.session_plays import in_session_order, play_of_event
 
 
 class Tables:

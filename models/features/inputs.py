@@ -181,7 +181,7 @@ def fit_weighted_inputs(
     """Fits inputs without context that are weighted by block instead of standardised one by one.
 
     Standardising makes a genre that one play in a thousand has thirty times as large as a common one, and a
-    network learns such plays by heart. Audio attributes go through their quantiles instead.
+    network overfits to such plays. Audio attributes go through their quantiles instead.
 
     Args:
         genres: Fitted genre encoder.

@@ -151,7 +151,7 @@ def test_a_catalogue_in_several_chunks_is_encoded_as_in_one(
     n_found, found, predicted_in_chunks = encode()
     assert (n_expected, n_found) == (1, 2)
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(predicted_in_chunks, predicted, rtol=1e-6)  # products of other shapes
 
 

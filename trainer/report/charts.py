@@ -109,7 +109,7 @@ def learning_chart(name: str, fitted: Fitted) -> Chart:
 
 
 def listener_chart(
-    score: Score, outcomes: NDArray[np.bool_], listeners: NDArray[np.int64], threshold: float
+    score: Score, outcomes: NDArray[np.bool_], listeners: NDArray[np.object_], threshold: float
 ) -> Chart:
     """Returns how the accuracy differs between listeners."""
     right = (score.probabilities >= threshold) == outcomes
