@@ -100,10 +100,10 @@ class Predictor:
             return self._forward.over(first.track_parts, first.listener_part(genres))
         return self._forward(first.of(np.arange(len(self.track_ids)), genres, context))
 
-    def start(
+    def predict_one(
         self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
-    ) -> NDArray[np.float32]:
-        """Returns the first layer's sums of one prediction, (n_first + 1,), for one use by `finish`.
+    ) -> float:
+        """Returns what `predict` would of one track, in a fraction of the time.
 
         Raises:
             UnknownTrackError: The track is not in the catalogue.
@@ -111,15 +111,7 @@ class Predictor:
         row = self._row_of.get(track_id)
         if row is None:
             raise UnknownTrackError((track_id,))
-        return self._first.one(row, favourite_genres, context)
-
-    def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
-        """Returns the probabilities of predictions that `start` began, in one forward pass."""
-        if len(started) == 1:
-            return [self._forward.one(started[0])]
-        sums = np.concatenate(started).reshape(len(started), -1)  # (n, n_first + 1)
-        probabilities: list[float] = self._forward(sums).tolist()
-        return probabilities
+        return self._forward.one(self._first.one(row, favourite_genres, context))
 
     def curves_of(
         self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]

@@ -139,7 +139,7 @@ class ModelLoader:
         try:
             path = self.registry.path(name, version)
             predictor = load_predictor(path, self._catalogue, self._yield_control)
-            predictor.finish([predictor.start(predictor.track_ids[0], ())])  # the first is the slowest
+            predictor.predict_one(predictor.track_ids[0], ())  # the first is the slowest
         except ArtifactError as error:
             self._refuse(key, fingerprint, str(error))
             return None

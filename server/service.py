@@ -168,6 +168,6 @@ def _probability(
     predictor: Predictor, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None
 ) -> float:
     try:
-        return predictor.finish([predictor.start(track_id, favourite_genres, context)])[0]
+        return predictor.predict_one(track_id, favourite_genres, context)
     except models.UnknownTrackError:
         raise UnknownTrackError(track_id) from None

@@ -110,6 +110,19 @@ def test_extreme_networks_and_attributes_never_answer_nan(
         assert ((found >= 0) & (found <= 1)).all()
 
 
+@pytest.mark.parametrize("context", [None, ListenerContext([RecentPlay("a", skipped=True)])])
+def test_one_track_is_predicted_as_among_others(
+    tiny_artifact: Artifact, tiny_catalogue: Catalogue, context: ListenerContext | None
+) -> None:
+    predictor = Predictor(tiny_artifact, tiny_catalogue)
+    for favourites in LISTENERS:
+        among = predictor.predict(tiny_catalogue.track_ids, favourites, context)
+        alone = [predictor.predict_one(one, tuple(favourites), context) for one in tiny_catalogue.track_ids]
+        np.testing.assert_allclose(alone, among, atol=1e-6)
+    with pytest.raises(UnknownTrackError, match="'nowhere'"):
+        predictor.predict_one("nowhere", ())
+
+
 def test_unknown_tracks_are_named(tiny_artifact: Artifact, tiny_catalogue: Catalogue) -> None:
     predictor = Predictor(tiny_artifact, tiny_catalogue)
     assert predictor.knows("a")

@@ -147,8 +147,9 @@ async def test_a_running_server_follows_its_file_and_logs_each_phase_apart(
     async with serving(experiment_file=path, mongodb_uri=SecretStr(mongodb_uri)) as stub:
         request = pb.PredictRandomRequest(track_id=track_ids[0], listener_id="7")
         assert (await stub.PredictRandom(request)).model == "simple"
-        write(path, "name = ")
-        await asyncio.sleep(1.5)
+        with capture_logs() as logs:
+            write(path, "name = ")
+            await eventually(lambda: "experiment_file_refused" in [line["event"] for line in logs])
         assert await drawn(stub) == {("simple", 1.0)}  # a bad file changes nothing
         write(path, 'name = "e"\narms = [{model = "simple", weight = 1}, {model = "advanced", weight = 3}]')
         async with asyncio.timeout(60):

@@ -49,15 +49,12 @@ class FakePredictor:
     ) -> NDArray[np.float64]:
         return self.predict(self.track_ids, favourite_genres, context)
 
-    def start(
+    def predict_one(
         self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
-    ) -> NDArray[np.float32]:
+    ) -> float:
         if track_id not in self._probability:
             raise UnknownTrack((track_id,))
-        return np.array([list(self._probability).index(track_id)], dtype=np.float32)
-
-    def finish(self, started: Sequence[NDArray[np.float32]]) -> list[float]:
-        return [list(self._probability.values())[int(number[0])] for number in started]
+        return self._probability[track_id]
 
     def curves_of(
         self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.predictor import Predictor
 from playthrough.v1 import prediction_service_pb2 as pb
+from server.call_counts import CallCounts
 from server.log.experiment_log import ExperimentLog
 from server.rpc.server import MAX_REQUEST_BYTES
 
@@ -78,6 +79,8 @@ async def test_work_for_a_caller_whose_time_is_up_is_not_done(
         asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
         return np.zeros(len(track_ids))
 
+    counts = CallCounts()
+    monkeypatch.setattr("server.app.CallCounts", lambda: counts)
     monkeypatch.setattr(Predictor, "predict_all", slow)
     async with serving() as stub:
         first = asyncio.ensure_future(stub.RankTracks(pb.RankTracksRequest(favourite_genres=["first"])))
@@ -85,7 +88,9 @@ async def test_work_for_a_caller_whose_time_is_up_is_not_done(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.RankTracks(pb.RankTracksRequest(favourite_genres=["late"]), timeout=0.2)
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        await asyncio.sleep(0.3)  # the server's clock for the call began a little later than the caller's
+        async with asyncio.timeout(30):  # the server's clock for the call began later than the caller's
+            while counts.in_flight > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         go_on.set()
         await first
         await stub.RankTracks(pb.RankTracksRequest(favourite_genres=["next"]))

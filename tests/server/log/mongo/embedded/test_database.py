@@ -2,10 +2,13 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient, WriteConcern
 
 from server.errors import StartError
 from server.log.mongo.embedded import child
@@ -31,6 +34,24 @@ async def test_it_runs_once_a_folder_and_leaves_nothing_behind(tmp_path: Path) -
     await database.stop()
     assert await running_uri(tmp_path) is None
     assert not (tmp_path / "uri").exists()
+
+
+@needs_embedded
+async def test_it_ends_at_once_and_keeps_all_that_it_acknowledged(tmp_path: Path) -> None:
+    written = 0
+    for _ in range(3):
+        database = EmbeddedMongo(tmp_path)
+        async with AsyncMongoClient[dict[str, Any]](await database.start()) as client:
+            collection = client.get_default_database().get_collection(
+                "predictions", write_concern=WriteConcern("majority", j=True)
+            )
+            assert await collection.count_documents({}) == written
+            for _ in range(50):
+                await collection.insert_one({"text": "x" * 500})
+            written += 50
+        began = time.monotonic()
+        await database.stop()
+        assert time.monotonic() - began < 1
 
 
 @needs_embedded
