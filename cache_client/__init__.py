@@ -4,8 +4,8 @@
 loads gRPC and protobuf, nothing else.
 """
 
-from cache_client.prefetch.client import Advice, PrefetchClient, QueuedTrack
 from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.prefetch_client import Advice, PrefetchClient, QueuedTrack
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.errors import (

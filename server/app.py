@@ -19,7 +19,7 @@ from server.call_counts import CallCounts
 from server.data_check import warn_of_other_data
 from server.experiment.assignment import Experiment
 from server.hot_swap import HotSwap, load_models
-from server.library import Library
+from server.loaded_models import LoadedModels
 from server.log.delivery import Delivery
 from server.log.experiment_log import ExperimentLog
 from server.log.lock import lock_folder
@@ -130,7 +130,7 @@ async def _start(
     place: Place,
     store: MongoStore,
     loader: ModelLoader,
-    loaded: tuple[Library, Experiment],
+    loaded: tuple[LoadedModels, Experiment],
     stack: AsyncExitStack,
 ) -> str:
     """Starts everything that answers calls; returns the address."""

@@ -6,12 +6,12 @@ from pathlib import Path
 import structlog
 
 from data.schema import DATASET_FILES
-from server.library import Library
+from server.loaded_models import LoadedModels
 
 _log = structlog.get_logger("server.data_check")
 
 
-def warn_of_other_data(library: Library, directory: Path) -> None:
+def warn_of_other_data(library: LoadedModels, directory: Path) -> None:
     """Logs a warning that names the serving models which were trained on another data set.
 
     Reads all five files of the data set, at about a second a gigabyte, so it runs beside the calls. A folder

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from server.errors import StartError
-from server.library import LoadedModel
+from server.loaded_models import LoadedModel
 
 
 def default_model(serving: Mapping[str, LoadedModel], configured: str | None) -> str:

@@ -9,7 +9,7 @@ import structlog
 from server.errors import StartError
 from server.experiment.assignment import Experiment
 from server.experiment.definition import equal_definition, read_definition, resolve
-from server.library import Library
+from server.loaded_models import LoadedModels
 from server.model_loader import Key, ModelLoader
 from server.service import PredictionService
 from server.settings import ServerSettings
@@ -19,7 +19,7 @@ _log = structlog.get_logger("server.hot_swap")
 
 def load_models(
     loader: ModelLoader, settings: ServerSettings, versions_kept: int = 1
-) -> tuple[Library, Experiment]:
+) -> tuple[LoadedModels, Experiment]:
     """Loads the models that serve, and those that the experiment's arms ask for beyond them. Blocks.
 
     Args:
@@ -90,7 +90,7 @@ class HotSwap:
             self._swapped()
         _log_changes(before, after)
 
-    def _load(self, experiment: Experiment) -> tuple[Library, Experiment]:
+    def _load(self, experiment: Experiment) -> tuple[LoadedModels, Experiment]:
         kept = self._settings.versions_kept
         try:
             return load_models(self._loader, self._settings, kept)
@@ -102,16 +102,16 @@ class HotSwap:
             return library, _with_digests(experiment, library)
 
 
-def _with_digests(experiment: Experiment, library: Library) -> Experiment:
+def _with_digests(experiment: Experiment, library: LoadedModels) -> Experiment:
     keys = [(arm.model, arm.version) for arm in experiment.arms]
     return experiment.with_digests({key: library.find(*key).predictor.digest for key in keys})
 
 
-def _newest(library: Library) -> dict[str, str]:
+def _newest(library: LoadedModels) -> dict[str, str]:
     return {name: model.predictor.version for name, model in library.serving.items()}
 
 
-def _log_changes(before: tuple[Library, Experiment], after: tuple[Library, Experiment]) -> None:
+def _log_changes(before: tuple[LoadedModels, Experiment], after: tuple[LoadedModels, Experiment]) -> None:
     """Logs what another look has changed, if anything that callers can notice."""
     library, experiment = after
     if (library.serving, library.failed) != (before[0].serving, before[0].failed):

@@ -13,7 +13,7 @@ from models import ArtifactError, Registry, load_predictor
 from models.registry import Fingerprint
 from server.default_model import default_model
 from server.errors import StartError
-from server.library import FailedVersion, Library, LoadedModel
+from server.loaded_models import FailedVersion, LoadedModel, LoadedModels
 
 Key = tuple[str, str]
 """Name and version."""
@@ -65,7 +65,7 @@ class ModelLoader:
         """Returns what the registry looks like now; equal results mean that nothing has changed."""
         return self.registry.scan()
 
-    def load(self, versions_kept: int = 1, pinned: Collection[Key] = ()) -> Library:
+    def load(self, versions_kept: int = 1, pinned: Collection[Key] = ()) -> LoadedModels:
         """Loads what is new and keeps what is loaded already.
 
         A version that cannot be loaded is logged once, and an older one of that name serves instead. A name
@@ -95,14 +95,14 @@ class ModelLoader:
 
     def _library(
         self, loaded: dict[str, tuple[LoadedModel, ...]], found: Mapping[Key, Fingerprint]
-    ) -> Library:
+    ) -> LoadedModels:
         """Returns a library, and forgets what it does not hold."""
         kept = {(model.predictor.name, model.predictor.version) for model in chain(*loaded.values())}
         self._loaded = {key: entry for key, entry in self._loaded.items() if key in kept}
         self._failed = {key: entry for key, entry in self._failed.items() if key in found}
         serving = {name: versions[0] for name, versions in loaded.items()}
         failed = tuple(failure for key, (_, failure) in self._failed.items() if key not in kept)
-        return Library(loaded, default_model(serving, self._configured_default), failed)
+        return LoadedModels(loaded, default_model(serving, self._configured_default), failed)
 
     def _newest(
         self, keys: list[Key], found: Mapping[Key, Fingerprint], versions_kept: int

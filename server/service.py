@@ -1,4 +1,4 @@
-"""What the server does, apart from gRPC and MongoDB: pick a model, predict, rank, log."""
+"""What the server does, apart from gRPC and MongoDB: ask a model, predict, rank, log."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import models
 from models import ListenerContext, Predictor
 from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
-from server.library import Library
+from server.loaded_models import LoadedModels
 from server.log.record import Outcome, PredictionRecord
 from server.ranking import Ranking, rank
 
@@ -56,7 +56,7 @@ class PredictionService:
         experiment: What PredictRandom draws from.
     """
 
-    def __init__(self, library: Library, experiment: Experiment, log: PredictionLog) -> None:
+    def __init__(self, library: LoadedModels, experiment: Experiment, log: PredictionLog) -> None:
         """Starts with the models, the experiment, and the log of its predictions."""
         self.library = library
         self.experiment = experiment

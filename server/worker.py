@@ -14,8 +14,8 @@ import uvloop
 
 from data.errors import DataError
 from server.app import Place, keep_for_good, working
+from server.diagnostic_log import configure_logs
 from server.errors import ServiceError
-from server.log_format import configure_logs
 from server.settings import from_json
 from server.stop_signals import run_until_stopped
 

@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.listening_curve import heard_probability
+from cache_client.prefetch.heard import heard_probability
 from cache_client.prefetch.plan import AheadStep, Fetch, Plan, PrefetchRequest, UpcomingTrack
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.prefetch.stream_ahead import stream_ahead

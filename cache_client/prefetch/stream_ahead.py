@@ -3,7 +3,7 @@
 import math
 
 from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.listening_curve import heard_probability
+from cache_client.prefetch.heard import heard_probability
 from cache_client.prefetch.plan import AheadStep, UpcomingTrack
 from cache_client.prefetch.score import ScoreWeights
 

@@ -1,4 +1,7 @@
-"""An artifact's parts from the contents of its files, with every shape and value checked."""
+"""An artifact's parts from the contents of its files, with every shape and value checked.
+
+The digests of the files, the format and the folder's name are checked before, in `folder`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import astuple

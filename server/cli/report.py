@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from server.cli.command import MongoUri, run_command
+from server.diagnostic_log import configure_logs
 from server.errors import ServiceError
-from server.log_format import configure_logs
 from server.settings import load_settings
 
 if TYPE_CHECKING:

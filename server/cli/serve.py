@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from server.cli.command import MongoUri, run_command
-from server.log_format import configure_logs
+from server.diagnostic_log import configure_logs
 from server.settings import load_settings
 from server.stop_signals import run_until_stopped
 

@@ -4,7 +4,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from models import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
-from server.library import LoadedModel
+from server.loaded_models import LoadedModel
 from server.ranking import Ranking
 from server.service import Prediction, PredictionService
 

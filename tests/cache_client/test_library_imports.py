@@ -14,7 +14,7 @@ print(*sorted(set(sys.modules) - before))
 
 
 @pytest.mark.parametrize(
-    "module", ["cache_client", "cache_client.rpc.client", "cache_client.prefetch.client"]
+    "module", ["cache_client", "cache_client.rpc.client", "cache_client.prefetch.prefetch_client"]
 )
 def test_the_library_loads_grpc_and_protobuf_only(module: str) -> None:
     done = subprocess.run(

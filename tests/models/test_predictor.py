@@ -110,7 +110,7 @@ def test_extreme_networks_and_attributes_never_answer_nan(
         assert ((found >= 0) & (found <= 1)).all()
 
 
-@pytest.mark.parametrize("context", [None, ListenerContext([RecentPlay("a", skipped=True)])])
+@pytest.mark.parametrize("context", [None, ListenerContext(recent_plays=(RecentPlay("a", skipped=True),))])
 def test_one_track_is_predicted_as_among_others(
     tiny_artifact: Artifact, tiny_catalogue: Catalogue, context: ListenerContext | None
 ) -> None:

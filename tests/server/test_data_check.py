@@ -6,12 +6,12 @@ from structlog.testing import capture_logs
 from data import read_catalogue, read_dataset
 from models import Registry
 from server.data_check import dataset_digest, warn_of_other_data
-from server.library import Library
+from server.loaded_models import LoadedModels
 from server.model_loader import ModelLoader
 
 
 @pytest.fixture
-def library(registry_directory: Path, data_directory: Path) -> Library:
+def library(registry_directory: Path, data_directory: Path) -> LoadedModels:
     """Two models: simple was trained on the data set that is served, advanced on another one."""
     manifest = registry_directory / "simple" / "1" / "manifest.json"
     manifest.write_text(manifest.read_text().replace("0" * 64, dataset_digest(data_directory)))
@@ -22,7 +22,7 @@ def test_the_digest_is_the_one_that_the_trainer_notes(data_directory: Path) -> N
     assert dataset_digest(data_directory) == read_dataset(data_directory).digest
 
 
-def test_models_of_another_data_set_are_named(library: Library, data_directory: Path) -> None:
+def test_models_of_another_data_set_are_named(library: LoadedModels, data_directory: Path) -> None:
     with capture_logs() as logs:
         warn_of_other_data(library, data_directory)
     (warning,) = logs
@@ -31,7 +31,7 @@ def test_models_of_another_data_set_are_named(library: Library, data_directory: 
 
 
 def test_a_folder_of_the_catalogue_alone_passes(
-    library: Library, data_directory: Path, tmp_path: Path
+    library: LoadedModels, data_directory: Path, tmp_path: Path
 ) -> None:
     for name in ("artists.jsonl", "tracks.jsonl", "track_storage.jsonl"):  # all that a server needs
         (tmp_path / name).write_bytes((data_directory / name).read_bytes())

@@ -12,11 +12,11 @@ from models.predictor import Predictor, load_predictor
 from models.registry import Registry
 from server.default_model import default_model
 from server.errors import StartError, UnknownModelError
-from server.library import Library
+from server.loaded_models import LoadedModels
 from server.model_loader import _REST_S, ModelLoader
 
 SaveModel = Callable[[Path, str, str], None]
-Load = Callable[..., Library]
+Load = Callable[..., LoadedModels]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def break_version(registry: Path, name: str, version: str) -> bytes:
     return whole
 
 
-def serving(library: Library) -> dict[str, str]:
+def serving(library: LoadedModels) -> dict[str, str]:
     return {name: model.predictor.version for name, model in library.serving.items()}
 
 

@@ -10,7 +10,7 @@ from models import UnknownTrackError as UnknownTrack
 from models.context import ListenerContext
 from server.errors import UnknownModelError, UnknownTrackError
 from server.experiment.assignment import Arm, Experiment
-from server.library import Library, LoadedModel
+from server.loaded_models import LoadedModel, LoadedModels
 from server.log.record import Outcome, PredictionRecord
 from server.service import PredictionService
 
@@ -88,7 +88,7 @@ def service(log: FakeLog) -> PredictionService:
     fakes: dict[str, Any] = {name: FakePredictor(name) for name in ("simple", "advanced")}
     models = {name: LoadedModel(fake, now) for name, fake in fakes.items()}
     arms = [Arm(name, name, "3", 0.5) for name in models]
-    library = Library({name: (model,) for name, model in models.items()}, "advanced")
+    library = LoadedModels({name: (model,) for name, model in models.items()}, "advanced")
     return PredictionService(library, Experiment("e", "s", arms), log)
 
 

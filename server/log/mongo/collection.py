@@ -1,4 +1,4 @@
-"""The collection around the documents: its schema, its indexes, and how long it keeps what it holds."""
+"""The collection around the documents: its schema and its expiry; `documents` declares the other indexes."""
 
 import contextlib
 from typing import Any
@@ -59,7 +59,7 @@ SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 """What MongoDB itself checks on every write, whoever writes."""
 
-_log = structlog.get_logger("server.log.mongo.store")
+_log = structlog.get_logger("server.log.mongo.collection")
 
 
 async def prepare(database: AsyncDatabase[dict[str, Any]], ttl_days: int | None) -> None:

@@ -14,7 +14,7 @@ from server.log.spool.folder import files_in
 _BATCH_RECORDS = 1000
 _MOVES = "moves"
 
-_log = structlog.get_logger("server.log.spool.spool")
+_log = structlog.get_logger("server.log.spool.adoption")
 
 
 def adopt(file: SpoolFile) -> None:

@@ -25,7 +25,7 @@ _COMPACT_INTERVAL_S = 1.0
 _NEARLY_FULL = "the disk is nearly full"
 _CANNOT_BE_WRITTEN = "cannot be written: see the server's log"
 
-_log = structlog.get_logger("server.log.spool.spool")
+_log = structlog.get_logger("server.log.spool.committer")
 
 
 @dataclass(frozen=True, slots=True)

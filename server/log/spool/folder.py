@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from server.errors import StartError
-from server.log.spool.file import SpoolCounts, SpoolFile
+from server.log.spool.file import SpoolFile
+from server.log.spool.rows import SpoolCounts
 
 SUFFIX = ".sqlite3"
 

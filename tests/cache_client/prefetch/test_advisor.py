@@ -7,8 +7,8 @@ import pytest
 
 from cache_client.prefetch.advisor import advise
 from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.heard import heard_probability
 from cache_client.prefetch.listener import fitted_to_listener, listener_rate
-from cache_client.prefetch.listening_curve import heard_probability
 from cache_client.prefetch.plan import (
     CurvePoint,
     Fetch,

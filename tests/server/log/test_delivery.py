@@ -12,8 +12,8 @@ from server.log import delivery as delivery_module
 from server.log.delivery import Delivery
 from server.log.mongo.store import Refusal
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.file import SpoolCounts
 from server.log.spool.folder import count_spooled
+from server.log.spool.rows import SpoolCounts
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]

@@ -13,8 +13,8 @@ from server.log.delivery import Delivery
 from server.log.experiment_log import ExperimentLog
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.file import SpoolCounts
 from server.log.spool.folder import count_spooled
+from server.log.spool.rows import SpoolCounts
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]

@@ -16,8 +16,9 @@ from server.log.lock import lock_file
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool import folder as spool_folder
 from server.log.spool.adoption import move_all
-from server.log.spool.file import SpoolCounts, SpoolFile
+from server.log.spool.file import SpoolFile
 from server.log.spool.folder import count_spooled
+from server.log.spool.rows import SpoolCounts
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]

@@ -17,8 +17,9 @@ from structlog.testing import capture_logs
 
 from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.file import SpoolCounts, SpoolFile
+from server.log.spool.file import SpoolFile
 from server.log.spool.folder import count_spooled
+from server.log.spool.rows import SpoolCounts
 from server.log.spool.spool import Spool
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -324,7 +325,7 @@ async def test_a_clock_that_is_set_back_keeps_no_outcome_from_being_due(
     await spool.run(lambda file: file.postpone_outcomes(["a" * 24], 10))
     assert await due(spool) == {}
     now = time.time()
-    monkeypatch.setattr("server.log.spool.file.time.time", lambda: now - 86_400)
+    monkeypatch.setattr("server.log.spool.rows.time.time", lambda: now - 86_400)
     assert await due(spool) == {"a" * 24: HEARD}
     await spool.close()
 

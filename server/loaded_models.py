@@ -37,7 +37,7 @@ class FailedVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class LoadedModels:
     """Everything that is loaded at one moment.
 
     Attributes:
