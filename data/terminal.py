@@ -1,4 +1,4 @@
-"""Runs a command line on whatever standard output and standard error are: closed, full, or not UTF-8."""
+"""Runs a command line to an orderly end: after Ctrl-C or SIGTERM, and where its output is closed or full."""
 
 import errno
 import io
@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 from data.errors import reason
 
+INTERRUPTED = 130
+"""The exit status that a shell reports after Ctrl-C."""
+
 
 def run(command_line: Callable[[], object]) -> None:
     """Runs a command line, and ends it without a traceback where its output has nowhere to go.
@@ -16,29 +19,42 @@ def run(command_line: Callable[[], object]) -> None:
     A character that the output's encoding lacks is written as an escape. A reader that went away, as `head`
     does, ends the command silently; a full disk is one line on standard error. Both exit with 1. SIGTERM is
     an exit like any other, unless the command handles it itself, so that nothing half-written and no child
-    process stays behind.
+    process stays behind. Ctrl-C is a `KeyboardInterrupt` within the command, and then the process's end: a
+    `__main__` has a handler of its own until its modules are loaded.
 
     Args:
-        command_line: The command line; ends by returning or with `SystemExit`.
+        command_line: The command line; ends by returning, with `SystemExit` or with `KeyboardInterrupt`.
 
     Raises:
         SystemExit: As the command line raised it, or 1.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        try:
-            command_line()
-        finally:
-            if sys.stdout is not None:  # None: the shell closed it with `>&-`
-                sys.stdout.flush()
+        _run_and_flush(command_line)
     except OSError as error:
         _abandon_output()
         if error.errno != errno.EPIPE:
             print(f"error: {error.filename or 'standard output'}: {reason(error)}", file=sys.stderr)
         raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        os._exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer makes one of Ctrl-C
+            os._exit(INTERRUPTED)  # without waiting for threads that calculate, as the interpreter would
+        raise
+
+
+def _run_and_flush(command_line: Callable[[], object]) -> None:
+    try:
+        command_line()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # None: the shell closed it with `>&-`
+                stream.flush()
 
 
 def _abandon_output() -> None:

@@ -7,7 +7,7 @@ from functools import partial
 if __name__ == "__main__":
     # Loading takes seconds, in which Ctrl-C would be a traceback from inside some library.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    from data import interrupts
+    from data import terminal
     from trainer.cli import app
 
-    interrupts.run(partial(app, prog_name="python -m trainer"))
+    terminal.run(partial(app, prog_name="python -m trainer"))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from data.interrupts import INTERRUPTED
 from data.settings import SettingsError
+from data.terminal import INTERRUPTED
 from trainer.errors import TrainingError
 from trainer.recipes import DEFAULT_RECIPE, RECIPES
 from trainer.result_files import STDOUT, check_file, check_folder, write_json

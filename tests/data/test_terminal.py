@@ -98,3 +98,18 @@ terminal.run(command_line)
         command.terminate()
         assert command.stdout.read() == b"cleaned up\n"
     assert command.returncode == 128 + signal.SIGTERM
+
+
+# A thread that the interpreter would wait for as it ends.
+ENDLESS = "import threading; threading.Thread(target=threading.Event().wait).start(); print('begun', end='');"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("raise KeyboardInterrupt", 130), ("raise SystemExit(130)", 130), ("raise SystemExit(3)", 3), ("", 0)],
+)
+def test_a_command_ends_with_its_own_status_and_output(end: str, code: int) -> None:
+    threads = ENDLESS if code == 130 else "print('begun', end='');"
+    program = f"from data import terminal\ndef command():\n    {threads} {end}\nterminal.run(command)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "begun", "")
