@@ -16,12 +16,10 @@ import pandas as pd
 
 from cache_client.laboratory_errors import UsageError
 from data import Catalogue
+from data.schema import STORAGE_COST_PER_MINUTE
 
 CLASSES = ("SLOW", "MEDIUM", "FAST")
 """From the cheapest to the fastest."""
-
-COST_PER_MINUTE = {"SLOW": 0.003, "MEDIUM": 0.006, "FAST": 0.030}
-"""What a class costs a day for a minute of track (v2's `daily_cost`)."""
 
 PRIOR_PLAYS = 0.25
 """Every track counts as played so often more, spread by popularity: what was never played may yet be. The
@@ -42,7 +40,7 @@ class TrackDemand(NamedTuple):
 
     def cost(self, storage_class: str) -> float:
         """Returns what a class costs a day for this track."""
-        return COST_PER_MINUTE[storage_class] * self.minutes
+        return STORAGE_COST_PER_MINUTE[storage_class] * self.minutes
 
     def wait_s(self, storage_class: str, latency_s: Mapping[str, float]) -> float:
         """Returns the expected wait a day in a class, in seconds."""

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 
+_LONGEST_PLAY_S = 1e9  # some thirty years
+
 
 @dataclass(frozen=True, eq=False)
 class KnownPlays:
@@ -55,8 +57,9 @@ def known_plays(plays: pd.DataFrame) -> KnownPlays:
     next_start = plays.groupby("session_id", sort=False)["started_at"].shift(-1)
     next_us = next_start.to_numpy().astype("datetime64[us]").astype(np.int64)
     moves_on = (next_start.notna() & ~plays["skipped"]).to_numpy(dtype=bool)
-    # An unknown length counts as none.
-    heard_us = np.rint(plays["listened_s"].fillna(0.0).to_numpy() * 1e6).astype(np.int64)
+    # An unknown length counts as none; one that no track has must not overflow the clock.
+    heard_s = plays["listened_s"].fillna(0.0).clip(0.0, _LONGEST_PLAY_S).to_numpy()
+    heard_us = np.rint(heard_s * 1e6).astype(np.int64)
     ended_us = started_us + heard_us
     ended_us = np.where(moves_on, np.minimum(ended_us, next_us), ended_us)
 

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(Exception):
-    """Returns in one line which setting is not acceptable, and why; never shows its value."""
+    """A setting is not acceptable; the message is one line with its name and why, never its value."""
 
 
 class DataSettings(BaseSettings):

@@ -128,7 +128,7 @@ class PrefetchClient:
                 it.duration_s,
                 self.delivery.size_bytes(it.duration_s),
                 it.storage_class,
-                min(it.cached_bytes, self.delivery.size_bytes(it.duration_s)),
+                max(0, min(it.cached_bytes, self.delivery.size_bytes(it.duration_s))),
                 *predicted.get(it.track_id, unknown),
             )
             for it in visible

@@ -48,7 +48,12 @@ class PredictionClient:
             deadline_s: How long one call may take, retries included, in seconds.
             retry: How to repeat calls that find no server.
             connections: How many connections take turns: a connection stays with one of a server's workers.
+
+        Raises:
+            ValueError: There is to be no connection.
         """
+        if connections < 1:
+            raise ValueError(f"connections is {connections}, not 1 or more")
         self._target = target = with_port(target)
         self._deadline_s = deadline_s
         self._closed = False

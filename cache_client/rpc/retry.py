@@ -1,9 +1,12 @@
 """When and how often gRPC repeats a call."""
 
 import json
+import math
 from dataclasses import dataclass
 
 from playthrough.v1 import prediction_service_pb2 as pb
+
+_LEAST = 0.001  # gRPC counts in whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,17 @@ class RetryPolicy:
     multiplier: float = 2.0
 
     def __post_init__(self) -> None:
-        """Refuses a number of attempts that gRPC would.
+        """Refuses what gRPC would: it would fail every call, and not say why.
 
         Raises:
-            ValueError: It is not 1 to 5.
+            ValueError: There are not 1 to 5 attempts, or a time or the multiplier is too small or not finite.
         """
         if not 1 <= self.max_attempts <= 5:
             raise ValueError(f"max_attempts is {self.max_attempts}, not 1 to 5")
+        for name in ("initial_backoff_s", "max_backoff_s", "multiplier"):
+            value = getattr(self, name)
+            if not _LEAST <= value < math.inf:
+                raise ValueError(f"{name} is {value}, not a finite number of {_LEAST} or more")
 
     def service_config(self) -> str:
         """Returns the channel's service config (JSON), with retry throttling."""
@@ -40,8 +47,8 @@ class RetryPolicy:
             return "{}"  # a retry policy of one attempt is none that gRPC accepts: every call would fail
         retry = {
             "maxAttempts": self.max_attempts,
-            "initialBackoff": f"{self.initial_backoff_s}s",
-            "maxBackoff": f"{self.max_backoff_s}s",
+            "initialBackoff": f"{self.initial_backoff_s:.3f}s",
+            "maxBackoff": f"{self.max_backoff_s:.3f}s",
             "backoffMultiplier": self.multiplier,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }

@@ -60,6 +60,11 @@ def test_plays_of_no_length_at_one_moment_know_those_before_them_alone() -> None
     assert [known_before(found, row) for row in range(3)] == [[], [0], [0, 1]]
 
 
+def test_a_play_of_a_senseless_length_does_not_know_itself() -> None:
+    found = table((1, 1, 0, 9.2e15, False), (1, 2, 5, 1, False))
+    assert [known_before(found, row) for row in range(2)] == [[], []]
+
+
 def test_the_newest_are_last_and_stay() -> None:
     found = table((1, 1, 0, 500, False), (1, 2, 10, 5, True), (1, 3, 20, 5, False), (1, 4, 600, 5, False))
     assert known_before(found, 3) == [1, 2, 0]

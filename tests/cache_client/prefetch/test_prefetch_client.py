@@ -169,3 +169,12 @@ async def test_a_thousand_plays_at_once_each_get_a_plan(
     advised = await asyncio.gather(*calls)
     assert {advice.model for advice in advised} == {"" if delay_s else "simple"}
     assert all(planned_bytes(advice) > 0 for advice in advised)
+
+
+async def test_what_a_player_cannot_have_cached_begins_no_fetch_before_the_track(
+    client: PredictionClient,
+) -> None:
+    queue = [track._replace(cached_bytes=-5) for track in QUEUE]
+    advice = await PrefetchClient(client).on_play(PLAYING, queue, free_bytes=50_000_000)
+    assert advice.plan.fetches
+    assert all(fetch.first_byte >= 0 for fetch in advice.plan.fetches)

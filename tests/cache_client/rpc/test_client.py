@@ -176,6 +176,23 @@ def test_more_attempts_than_grpc_makes_or_none_are_refused(attempts: int) -> Non
         RetryPolicy(max_attempts=attempts)
 
 
+@pytest.mark.parametrize("name", ["initial_backoff_s", "max_backoff_s", "multiplier"])
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-5, float("nan"), float("inf")])
+def test_times_that_grpc_would_refuse_are_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is"):
+        RetryPolicy(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_client_of_no_connection_is_refused() -> None:
+    with pytest.raises(ValueError, match="connections is 0"):
+        PredictionClient("localhost", connections=0)
+
+
+async def test_the_shortest_back_off_is_one_that_grpc_takes(target: str, servicer: ScriptedServicer) -> None:
+    async with PredictionClient(target, retry=RetryPolicy(initial_backoff_s=0.001)) as client:
+        assert (await client.predict("loved", [])).play_through_probability == 0.9
+
+
 async def test_a_refused_connection_is_not_told_as_a_slow_answer() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
