@@ -1,5 +1,6 @@
 """One spool file: a SQLite database in WAL mode, its lock, its place and its size. Synchronous."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from server.log.spool.rows import SCHEMA, SpoolRows
 
 # Several processes may write one file: a worker, and its siblings for the outcomes that reach them.
 _BUSY_TIMEOUT_S = 10.0
+_COPY_SUFFIX = ".restored"
 
 
 class SpoolFile(SpoolRows):
@@ -34,6 +36,8 @@ class SpoolFile(SpoolRows):
         self._lock = lock_file(path.with_suffix(".lock"), within_s) if own else None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if own:
+                _finish_restoring(path)
             self.connection = _open(path)
             self._inode = path.stat().st_ino
         except (sqlite3.Error, OSError) as error:
@@ -67,16 +71,20 @@ class SpoolFile(SpoolRows):
         if not lock.exists():
             former, self._lock = self._lock, lock_file(lock)
             former.close()
-        copy = self.path.with_suffix(".restored")
+        copy = self.path.with_suffix(_COPY_SUFFIX)
         copy.unlink(missing_ok=True)
         with closing(sqlite3.connect(copy)) as target:
             self.connection.backup(target)
         for suffix in ("-wal", "-shm"):  # of what was deleted: SQLite would take them for the new file's
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        copy.rename(self.path)
+        _move(copy, self.path)
+        try:
+            fresh = _open(self.path)
+        except sqlite3.Error:
+            self.path.unlink()  # all of it is still in the old one: the next attempt begins anew
+            raise
         self.connection.close()
-        self.connection = _open(self.path)
-        self._inode = self.path.stat().st_ino
+        self.connection, self._inode = fresh, self.path.stat().st_ino
 
     def compact(self) -> None:
         """Empties the write-ahead log into the file, so that it takes no room beside it."""
@@ -109,3 +117,22 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _finish_restoring(path: Path) -> None:
+    """Takes the copy of a process that died between writing it and moving it into its place."""
+    copy = path.with_suffix(_COPY_SUFFIX)
+    if copy.exists() and not path.exists():
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()  # undoes a copy that is not whole
+        _move(copy, path)
+
+
+def _move(copy: Path, path: Path) -> None:
+    """Renames a file so that a power cut cannot undo it."""
+    copy.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

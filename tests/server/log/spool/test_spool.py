@@ -227,6 +227,39 @@ async def test_what_was_deleted_is_written_anew_and_nothing_is_lost(
     assert count_spooled(folder) == SpoolCounts(waiting=2, dead_letters=1)
 
 
+async def test_a_copy_that_was_not_moved_into_its_place_is_found_at_the_next_start(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    path = tmp_path / "spool" / "0.sqlite3"
+    spool = Spool(path, max_records=10)
+    await spool.append(make_record(1))
+    await spool.close()
+    path.rename(path.with_suffix(".restored"))
+    again = Spool(path, max_records=10)
+    assert await oldest(again) == [make_record(1)]
+    await again.close()
+
+
+async def test_a_restored_file_that_cannot_be_opened_is_restored_once_it_can(
+    tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "spool" / "0.sqlite3"
+    spool = Spool(path, max_records=10)
+    await spool.append(make_record(1))
+    path.unlink()
+
+    def fail(path: Path) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr("server.log.spool.file._open", fail)
+        with pytest.raises(SpoolFullError):
+            await spool.append(make_record(2))
+    await spool.append(make_record(3))
+    assert await oldest(spool) == [make_record(1), make_record(3)]
+    await spool.close()
+
+
 async def test_a_file_that_was_replaced_takes_nothing_more(tmp_path: Path, make_record: MakeRecord) -> None:
     """What is written to a deleted file is on disk only until the process ends."""
     spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
