@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from data.dataset import Catalogue, Dataset
     from data.errors import DataError
     from data.generator import generate
-    from data.reading.folder import read_catalogue, read_dataset
+    from data.reading.folder import dataset_digest, read_catalogue, read_dataset
     from data.reading.repairs import Repairs, print_repairs
     from data.session_plays import plays
 
@@ -16,6 +16,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Repairs",
+    "dataset_digest",
     "generate",
     "plays",
     "print_repairs",
@@ -28,6 +29,7 @@ _MODULES = {
     "DataError": "errors",
     "Dataset": "dataset",
     "Repairs": "reading.repairs",
+    "dataset_digest": "reading.folder",
     "generate": "generator",
     "plays": "session_plays",
     "print_repairs": "reading.repairs",

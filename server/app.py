@@ -75,7 +75,10 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
     check_start(settings)
     async with AsyncExitStack() as stack:  # closed in reverse: calls, then the spool, then the database
         external = settings.external_mongodb_uri
-        store = None if external is None else _store(settings, external)  # a bad URI is known at once
+        store = None
+        if external is not None:  # first: a bad URI is known at once
+            store = _store(settings, external)
+            stack.push_async_callback(store.close)
         loader = await asyncio.to_thread(_read_data, settings)
         # Nothing is written before the data is known to be good. Then the database starts while the models,
         # which `check_start` has seen, are loaded.
@@ -85,7 +88,7 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         if store is None:
             embedded = embedded_mongodb(settings.embedded_directory, announce)
             store = _store(settings, await stack.enter_async_context(embedded))
-        stack.push_async_callback(store.close)
+            stack.push_async_callback(store.close)
         yield await _start(settings, Place(), store, loader, await loading, stack)
 
 

@@ -1,11 +1,10 @@
 """Whether the models were trained on the data set that is served."""
 
-import hashlib
 from pathlib import Path
 
 import structlog
 
-from data.schema import DATASET_FILES
+from data import dataset_digest
 from server.loaded_models import LoadedModels
 
 _log = structlog.get_logger("server.data_check")
@@ -37,17 +36,3 @@ def warn_of_other_data(library: LoadedModels, directory: Path) -> None:
             data=str(directory),
             hint="train on this data set, or name by --models a registry of its models",
         )
-
-
-def dataset_digest(directory: Path) -> str:
-    """Returns a data set's digest as its artifacts note it: the SHA-256 over its files' bytes.
-
-    Raises:
-        OSError: When a file cannot be read.
-    """
-    digest = hashlib.sha256()
-    for contract in DATASET_FILES:
-        with (directory / contract.file_name).open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

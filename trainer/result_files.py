@@ -44,7 +44,13 @@ def write_json(file: Path, content: dict[str, Any]) -> None:
     if file == STDOUT:
         sys.stdout.write(text)
         return
+    write_text(file, text)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a file, and its folder when missing. Raises `TrainingError` where that cannot be."""
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"{file}: cannot be written: {error.strerror}") from error

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from data.dataset import Catalogue, Dataset
 from data.errors import DataError, reason
+from data.reading.blocks import BLOCK_BYTES
 from data.reading.lenient import repair
 from data.reading.references import of_shared_session, of_unknown_listener, of_unknown_track
 from data.reading.repairs import Repairs
@@ -53,6 +54,20 @@ def read_catalogue(directory: Path, *, lenient: bool = False) -> Catalogue:
     """
     tables, repairs, _ = _read(directory, CATALOGUE_FILES, lenient)
     return Catalogue.join(**tables, repairs=repairs)
+
+
+def dataset_digest(directory: Path) -> str:
+    """Returns the digest that `read_dataset` notes, without reading more than bytes.
+
+    Raises:
+        OSError: When a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for contract in DATASET_FILES:
+        with (directory / contract.file_name).open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def require_folder(directory: Path) -> None:

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from data import read_catalogue, read_dataset
+from data import dataset_digest, read_catalogue, read_dataset
 from models import Registry
-from server.data_check import dataset_digest, warn_of_other_data
+from server.data_check import warn_of_other_data
 from server.loaded_models import LoadedModels
 from server.model_loader import ModelLoader
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from data.pages.page import Fact, Page, Section, render
 from models import Registry
-from trainer.errors import TrainingError
 from trainer.evaluation.leaderboard import Score, baseline_scores, model_scores, tree_scores
 from trainer.options import Options
 from trainer.report import charts
+from trainer.result_files import write_text
 from trainer.run import Trained
 from trainer.splits import Parts
 
@@ -24,11 +24,7 @@ def write_report(
     models = model_scores(results, parts)
     scores = [*models, *baseline_scores(parts), *tree_scores(results, parts, registry)]
     page = _page(results, models, scores, parts, options, title)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(render(page), encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"{file}: cannot be written: {error.strerror}") from error
+    write_text(file, render(page))
 
 
 def _page(

@@ -106,8 +106,9 @@ class PredictionServiceServicer:
         """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
         Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-        kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored; UNAVAILABLE
-        with google.rpc.RetryInfo when the prediction has gone to a MongoDB that does not answer now.
+        kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
+        MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
+        unknown prediction nor another outcome can be told then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,8 +64,9 @@ class PredictionServiceStub:
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
     Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored; UNAVAILABLE
-    with google.rpc.RetryInfo when the prediction has gone to a MongoDB that does not answer now.
+    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
+    MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
+    unknown prediction nor another outcome can be told then.
     """
 
 @_typing.type_check_only
@@ -96,8 +97,9 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
     Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored; UNAVAILABLE
-    with google.rpc.RetryInfo when the prediction has gone to a MongoDB that does not answer now.
+    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
+    MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
+    unknown prediction nor another outcome can be told then.
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -155,8 +157,9 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
         Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-        kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored; UNAVAILABLE
-        with google.rpc.RetryInfo when the prediction has gone to a MongoDB that does not answer now.
+        kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
+        MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
+        unknown prediction nor another outcome can be told then.
         """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

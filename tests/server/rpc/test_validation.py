@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from models.features import history
+from playthrough.v1 import limits
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.errors import InvalidRequestError
 from server.rpc import validation
@@ -94,3 +96,8 @@ def test_every_bad_field_is_named(check: Callable[[Any], None], request_: Any, f
 )
 def test_what_the_contract_allows_passes(check: Callable[[Any], None], request_: Any) -> None:
     check(request_)
+
+
+def test_a_model_reads_as_many_recent_plays_as_the_contract_takes() -> None:
+    """Where they differed, training and a client would know different pasts."""
+    assert history.MAX_RECENT_PLAYS == limits.MAX_RECENT_PLAYS
