@@ -9,6 +9,8 @@ from cache_client.laboratory_errors import UsageError
 from cache_client.rpc.messages import Model
 from cache_client.simulator.training_overlap import is_refitted, training_overlap
 
+_ADVICE = "train with --split temporal and without --refit, and replay no more than its test part"
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayedPlays:
@@ -42,8 +44,7 @@ class ReplayedPlays:
             )
         for model in models:
             if seen := training_overlap(model, self.data_digest, self.holdout):
-                advice = "train with --split temporal, and replay no more than its test part"
-                typer.echo(f"warning: {_label(model)} was {seen}; {advice}", err=True)
+                typer.echo(f"warning: {_label(model)} was {seen}; {_ADVICE}", err=True)
 
 
 def _label(model: Model) -> str:

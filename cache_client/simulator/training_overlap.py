@@ -20,7 +20,7 @@ def drawn_models(listed: ModelList) -> list[Model]:
 
 
 def is_refitted(model: Model, data_digest: str) -> bool:
-    """Returns whether a model was trained on all plays of a data set, once held-out ones included."""
+    """Returns whether a model was trained on all plays of a data set, the once held-out ones too."""
     # A model of folds by listener has no evaluated network of its own: it is always trained on all.
     return model.data_digest == data_digest and (model.refitted or model.split == "listener")
 
