@@ -47,6 +47,8 @@ class Predictor:
         self.version = manifest.version
         self.digest = artifact.digest
         self.data_digest = manifest.data_digest
+        self.split = manifest.split
+        self.refitted = manifest.refitted
         self.description = manifest.description
         self.required_inputs: tuple[str, ...] = manifest.required_inputs
         self.metrics: dict[str, float] = dict(manifest.metrics)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import pyarrow
 import structlog
@@ -16,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from data import read_catalogue
 from models import Registry
 from server.call_counts import CallCounts
-from server.data_check import warn_of_other_data
+from server.data_check import ServedData, check_data
 from server.experiment.assignment import Experiment
 from server.hot_swap import HotSwap, load_models
 from server.loaded_models import LoadedModels
@@ -154,10 +155,10 @@ async def _start(
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(rpc.stop, settings.drain_grace_s)
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
-    if place.worker == 0:  # a daemon: nobody waits for it at the end
-        checked = service.library, settings.data_directory
-        threading.Thread(target=warn_of_other_data, args=checked, daemon=True).start()
-    _log.info("serving", address=address, models=list(service.library.serving), mongodb=store.address)
+    # A daemon: nobody waits for it at the end. One worker warns for all.
+    check = partial(check_data, service.library, loader.served, warn=place.worker == 0)
+    threading.Thread(target=check, daemon=True).start()
+    _log_start(address, service.library, store.address)
     return address
 
 
@@ -200,6 +201,11 @@ async def _start_metrics(
         _log.info("metrics", address=address)
 
 
+def _log_start(address: str, library: LoadedModels, mongodb: str) -> None:
+    default = f"{library.default_model} ({library.default_reason})"
+    _log.info("serving", address=address, models=list(library.serving), default=default, mongodb=mongodb)
+
+
 def _store(settings: ServerSettings, uri: str) -> MongoStore:
     return MongoStore(uri, ttl_days=settings.experiment_ttl_days)
 
@@ -210,7 +216,8 @@ def _read_data(settings: ServerSettings) -> ModelLoader:
     for repair in catalogue.repairs:
         _log.warning("data_repaired", **asdict(repair))
     pyarrow.default_memory_pool().release_unused()  # what reading needed: some 30 MB
-    return ModelLoader(Registry(settings.models), catalogue, settings.default_model)
+    served = ServedData(settings.data_directory)
+    return ModelLoader(Registry(settings.models), catalogue, settings.default_model, served)
 
 
 async def _settle(task: asyncio.Task[object]) -> None:

@@ -1,5 +1,7 @@
-"""Whether the models were trained on the data set that is served."""
+"""The data set that is served, and whether the models were trained on it."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -10,19 +12,41 @@ from server.loaded_models import LoadedModels
 _log = structlog.get_logger("server.data_check")
 
 
-def warn_of_other_data(library: LoadedModels, directory: Path) -> None:
-    """Logs a warning that names the serving models which were trained on another data set.
+@dataclass(frozen=True)
+class ServedData:
+    """The data set that is served.
 
-    Reads all five files of the data set, at about a second a gigabyte, so it runs beside the calls. A folder
-    that holds only the catalogue cannot be compared, and passes.
+    Attributes:
+        directory: Its folder.
+    """
+
+    directory: Path
+
+    @cached_property
+    def digest(self) -> str | None:
+        """Returns the data set's digest as it was when first asked for; None where only the catalogue is.
+
+        Reads all five files, at about a second a gigabyte.
+        """
+        try:
+            return dataset_digest(self.directory)
+        except OSError:
+            return None
+
+
+def check_data(library: LoadedModels, served: ServedData, *, warn: bool) -> None:
+    """Reads the served data set's digest, and logs a warning that names serving models of another data set.
+
+    It takes a while, so it runs beside the calls. A folder that holds only the catalogue cannot be compared,
+    and passes.
 
     Args:
         library: The models.
-        directory: Folder of the data set.
+        served: The data set.
+        warn: Whether to look at the models; else the digest is read alone, before the files change.
     """
-    try:
-        digest = dataset_digest(directory)
-    except OSError:
+    digest = served.digest
+    if digest is None or not warn:
         return
     others = [
         f"{name} {model.predictor.version}"
@@ -33,6 +57,6 @@ def warn_of_other_data(library: LoadedModels, directory: Path) -> None:
         _log.warning(
             "models_of_other_data",
             models=others,
-            data=str(directory),
+            data=str(served.directory),
             hint="train on this data set, or name by --models a registry of its models",
         )

@@ -116,6 +116,14 @@ def _log_changes(before: tuple[LoadedModels, Experiment], after: tuple[LoadedMod
     library, experiment = after
     if (library.serving, library.failed) != (before[0].serving, before[0].failed):
         _log.info("models_swapped", serving=_newest(library), failed=len(library.failed))
+    if library.default_model != before[0].default_model:
+        _log.warning(
+            "default_model_changed",
+            before=before[0].default_model,
+            after=library.default_model,
+            reason=library.default_reason,
+            hint="pin one by --default-model, or train all models on one split of one data set",
+        )
     if experiment.phase != before[1].phase:
         shares = {arm.name: round(arm.probability, 4) for arm in experiment.arms}
         _log.info("new_phase", experiment=experiment.name, phase=experiment.phase, arms=shares)

@@ -43,12 +43,14 @@ class LoadedModels:
     Attributes:
         loaded: Every loaded version, by name. Each name's first one serves; the others answer by version.
         default_model: Name of the model that answers when a request names none.
+        default_reason: Why it is that one, in a line.
         failed: What could not be loaded.
         serving: The version that serves, by name.
     """
 
     loaded: Mapping[str, tuple[LoadedModel, ...]]
     default_model: str
+    default_reason: str = ""
     failed: tuple[FailedVersion, ...] = ()
     serving: Mapping[str, LoadedModel] = field(init=False)
     _asked: Mapping[tuple[str, str], LoadedModel] = field(init=False, repr=False)

@@ -11,6 +11,7 @@ import structlog
 from data import Catalogue
 from models import ArtifactError, Registry, load_predictor
 from models.registry import Fingerprint
+from server.data_check import ServedData
 from server.default_model import default_model
 from server.errors import StartError
 from server.loaded_models import FailedVersion, LoadedModel, LoadedModels
@@ -32,17 +33,22 @@ class ModelLoader:
 
     Attributes:
         registry: Where the versions are.
+        served: The data set that is served.
     """
 
-    def __init__(self, registry: Registry, catalogue: Catalogue, configured_default: str | None) -> None:
+    def __init__(
+        self, registry: Registry, catalogue: Catalogue, configured_default: str | None, served: ServedData
+    ) -> None:
         """Starts with nothing loaded.
 
         Args:
             registry: Where the versions are.
             catalogue: Tracks to predict for.
-            configured_default: The default model, or None to choose by log loss.
+            configured_default: The default model, or None to choose as `server.default_model` does.
+            served: The data set that is served.
         """
         self.registry = registry
+        self.served = served
         self._catalogue = catalogue
         self._configured_default = configured_default
         self._yielding = False
@@ -102,7 +108,8 @@ class ModelLoader:
         self._failed = {key: entry for key, entry in self._failed.items() if key in found}
         serving = {name: versions[0] for name, versions in loaded.items()}
         failed = tuple(failure for key, (_, failure) in self._failed.items() if key not in kept)
-        return LoadedModels(loaded, default_model(serving, self._configured_default), failed)
+        default = default_model(serving, self._configured_default, lambda: self.served.digest)
+        return LoadedModels(loaded, *default, failed)
 
     def _newest(
         self, keys: list[Key], found: Mapping[Key, Fingerprint], versions_kept: int

@@ -21,7 +21,7 @@ class ServerSettings(DataSettings):
         models: Folder of the model registry.
         host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
-        default_model: Model for requests that name none; by default the one with the lowest log loss.
+        default_model: Model for requests that name none; by default chosen as `server.default_model` does.
         experiment_file: TOML file that names the experiment and its arms; without one, all loaded models
             share the traffic equally. Followed while the server runs.
         experiment: Name of the experiment when there is no file, logged with each prediction.

@@ -24,15 +24,19 @@ def check_start(settings: ServerSettings) -> None:
     for contract in CATALOGUE_FILES:
         if not (settings.data_directory / contract.file_name).exists():
             raise DataError(settings.data_directory / contract.file_name, None, None, "no such file")
-    _check_models(Registry(settings.models))
+    _check_models(Registry(settings.models), settings.default_model)
     if settings.experiment_file is not None:
         read_definition(settings.experiment_file)
 
 
-def _check_models(registry: Registry) -> None:
-    """Raises a StartError unless one artifact is whole; takes milliseconds, as the first one mostly is."""
+def _check_models(registry: Registry, default_model: str | None) -> None:
+    """Raises a StartError unless one artifact is whole: of the default model, where one is configured.
+
+    Takes milliseconds, as the first one mostly is whole.
+    """
     problem = ""
-    for name in registry.names():
+    names = registry.names()
+    for name in names if default_model is None else [default_model]:
         for version in reversed(registry.versions(name)):
             try:
                 load(registry.path(name, version))
@@ -40,4 +44,7 @@ def _check_models(registry: Registry) -> None:
                 problem = f" ({error})"
             else:
                 return
+    if names and default_model is not None:
+        held = f"{registry.root} holds {', '.join(names)}"
+        raise StartError(f"the default model {default_model!r} cannot be served: {held}{problem}")
     raise StartError(no_models(registry) + problem)

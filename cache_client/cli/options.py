@@ -33,6 +33,12 @@ FavouriteGenres = Annotated[
     list[str] | None, typer.Option(help="A favourite genre of the listener; repeat for more.")
 ]
 Model = Annotated[str, typer.Option(help="Model to ask; the server's default one when not given.")]
+AllowRefitted = Annotated[
+    bool,
+    typer.Option(
+        "--allow-refitted", help="Replay plays that a refitted model was trained on, with a warning."
+    ),
+]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help='Also write the results there; "-" is standard output.')
 ]

@@ -14,13 +14,14 @@ from cache_client.cli.console import (
     progress_bar,
     write_json,
 )
-from cache_client.cli.options import Data, Holdout, JsonFile, Lenient, Server
+from cache_client.cli.options import AllowRefitted, Data, Holdout, JsonFile, Lenient, Server
 from cache_client.rpc.client import PredictionClient
 from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cache_client.cli.seen_plays import ReplayedPlays
     from cache_client.replay.traffic import TrafficReport
 
 
@@ -30,6 +31,7 @@ def replay(
     limit: Annotated[int | None, typer.Option(min=1, help="How many plays to send at most.")] = None,
     holdout: Holdout = 0.2,
     json_file: JsonFile = None,
+    allow_refitted: AllowRefitted = False,
     lenient: Lenient = False,
 ) -> None:
     """Send recorded plays as live traffic: PredictRandom each, then RecordOutcome with the truth.
@@ -37,13 +39,15 @@ def replay(
     Every prediction lands in the server's experiment log, for `python -m server report` to judge.
     """
     with one_line_errors():
+        from cache_client.cli.seen_plays import ReplayedPlays
         from data import plays, print_repairs, read_dataset
 
         check_writable(json_file)
         settings = CacheClientSettings.load(server=server, data=data)
         dataset = read_dataset(settings.data_directory, lenient=lenient)
         print_repairs(dataset.repairs)
-        report = asyncio.run(_send(settings, plays(dataset), holdout, limit))
+        replayed = ReplayedPlays(dataset.digest, holdout, allow_refitted)
+        report = asyncio.run(_send(settings, plays(dataset), replayed, limit))
         models = [
             {"model": model, "version": version, "n": n, "accuracy": report.right[model, version] / n}
             for (model, version), n in sorted(report.n.items())
@@ -55,20 +59,25 @@ def replay(
 
 
 async def _send(
-    settings: CacheClientSettings, recorded: "pd.DataFrame", holdout: float, limit: int | None
+    settings: CacheClientSettings,
+    recorded: "pd.DataFrame",
+    replayed: "ReplayedPlays",
+    limit: int | None,
 ) -> "TrafficReport":
     from cache_client.replay.traffic import replay_traffic
     from cache_client.simulator import held_out
+    from cache_client.simulator.training_overlap import drawn_models
 
-    total = len(held_out(recorded, holdout)[:limit])
+    total = len(held_out(recorded, replayed.holdout)[:limit])
     async with PredictionClient(
         settings.server, deadline_s=settings.deadline_s, connections=settings.connections
     ) as client:
+        replayed.check_unseen_by(drawn_models(await client.list_models()))
         with progress_bar("plays", total) as advance:
             return await replay_traffic(
                 client,
                 recorded,
-                holdout=holdout,
+                holdout=replayed.holdout,
                 limit=limit,
                 concurrency=settings.concurrency,
                 advance=advance,

@@ -15,6 +15,7 @@ from cache_client.cli.console import (
     write_json,
 )
 from cache_client.cli.options import (
+    AllowRefitted,
     Data,
     FastMs,
     Holdout,
@@ -33,6 +34,7 @@ from cache_client.prefetch.score import ScoreWeights
 from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
+    from cache_client.cli.seen_plays import ReplayedPlays
     from cache_client.replay.skip_estimate import OffPolicyEstimate
     from cache_client.simulator import RecordedSession
     from cache_client.simulator.predictions import Predictions
@@ -78,6 +80,7 @@ def simulate(
     seed: Annotated[
         int, typer.Option(help="Seed of the dropouts, and of the tracks behind a session's end.")
     ] = 42,
+    allow_refitted: AllowRefitted = False,
     lenient: Lenient = False,
 ) -> None:
     """Replay recorded sessions over a simulated link, and compare prefetch policies.
@@ -106,6 +109,7 @@ def simulate(
         weights = ScoreWeights(wait_weight, waste_weight)
         policies = policies_named(policy or [], PolicyOptions(next_n, weights, seed))
         # Needed from here on only, and slow to import.
+        from cache_client.cli.seen_plays import ReplayedPlays
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
         from cache_client.simulator import simulate as run
@@ -121,9 +125,9 @@ def simulate(
         own_server = server_command(settings.data_directory, models, lenient=lenient) if models else None
         predictions, estimate = Predictions([() for _ in sessions]), None
         if any(it.needs_predictions for it in policies.values()):
-            predictions, estimate = asyncio.run(_ask(sessions, horizon, model, settings, own_server))
-        if models is not None:
-            _warn_of_overlap(models, predictions, dataset.digest, holdout)
+            replayed = ReplayedPlays(dataset.digest, holdout, allow_refitted)
+            asking = _ask(sessions, replayed, horizon, model, settings, own_server)
+            predictions, estimate = asyncio.run(asking)
         world = World(delivery, round(cache_mb * 1e6), horizon, seed)
         with progress_bar("simulating", len(sessions) * len(policies)) as advance:
             report = run(sessions, policies, predictions.by_session, world, weights, advance)
@@ -137,28 +141,20 @@ def simulate(
                 write_report(html, sessions, policies, predictions, weights, report, estimate, advance)
 
 
-def _warn_of_overlap(models: Path, predictions: "Predictions", data_digest: str, holdout: float) -> None:
-    """Warns on stderr when the model that answered has seen what is replayed."""
-    from cache_client.simulator.training_overlap import training_overlap
-
-    manifest_file = models / predictions.model / predictions.version / "manifest.json"
-    if seen := training_overlap(manifest_file, data_digest, holdout):
-        advice = "train with --split temporal, and replay no more than its test part"
-        typer.echo(f"warning: {predictions.model} {predictions.version} was {seen}; {advice}", err=True)
-
-
 async def _ask(
     sessions: "list[RecordedSession]",
+    replayed: "ReplayedPlays",
     horizon: int,
     model: str,
     settings: CacheClientSettings,
     own_server: list[str] | None,
 ) -> "tuple[Predictions, OffPolicyEstimate | None]":
-    """Asks the server of the settings, or one that is started by a command."""
+    """Asks the server of the settings, or one that is started by a command, once its models are checked."""
     from cache_client.replay.skip_estimate import estimate_skips
     from cache_client.rpc.client import PredictionClient
     from cache_client.simulator.child_server import running_server
     from cache_client.simulator.predictions import predict_sessions
+    from cache_client.simulator.training_overlap import asked_models
 
     async with AsyncExitStack() as stack:
         target = settings.server
@@ -168,6 +164,7 @@ async def _ask(
         client = await stack.enter_async_context(
             PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
         )
+        replayed.check_unseen_by(asked_models(await client.list_models(), model))
         advance = stack.enter_context(progress_bar("predicting", 2 * len(sessions)))
         options: Any = {"model": model, "concurrency": settings.concurrency, "advance": advance}
         predictions = await predict_sessions(client, sessions, horizon=horizon, **options)

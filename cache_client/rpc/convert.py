@@ -75,7 +75,7 @@ def ranking_from_proto(answer: pb.RankTracksResponse) -> Ranking:
 
 def model_list_from_proto(answer: pb.ListModelsResponse) -> ModelList:
     """Returns what `ListModels` answered."""
-    arms = tuple(Arm(arm.name, arm.model, arm.probability) for arm in answer.experiment.arms)
+    arms = tuple(Arm(arm.name, arm.model, arm.probability, arm.version) for arm in answer.experiment.arms)
     return ModelList(tuple(_model(model) for model in answer.models), answer.experiment.name, arms)
 
 
@@ -91,4 +91,8 @@ def _model(model: pb.Model) -> Model:
         state=_STATE_OF.get(model.state, "unspecified"),
         failure_reason=model.failure_reason,
         digest=model.digest,
+        split=model.split,
+        test_share=model.test_share,
+        refitted=model.refitted,
+        data_digest=model.data_digest,
     )

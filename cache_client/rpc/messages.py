@@ -116,6 +116,11 @@ class Model:
             not be loaded; `unspecified` from a server that names another one.
         failure_reason: Why it could not be loaded, in a line; empty unless it failed.
         digest: 16 hexadecimal digits of SHA-256 over its files: with name and version the model's identity.
+        split: How the plays were split that the metrics were measured on: `random`, `temporal`, `listener`, …
+            Empty when unknown.
+        test_share: Share of the plays that was held out for the metrics; 0 when unknown.
+        refitted: Whether it was trained on all plays once the metrics had been measured.
+        data_digest: SHA-256 (hex) of the data set that it was trained and measured on; empty when unknown.
     """
 
     name: str
@@ -128,6 +133,10 @@ class Model:
     state: str = "unspecified"
     failure_reason: str = ""
     digest: str = ""
+    split: str = ""
+    test_share: float = 0.0
+    refitted: bool = False
+    data_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +147,13 @@ class Arm:
         name: The arm, as logged.
         model: The model that answers for it.
         probability: Its share of the traffic, in (0, 1].
+        version: Version of the model; empty from a server that does not tell.
     """
 
     name: str
     model: str
     probability: float
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Manifest(BaseModel):
         calibration: What the network's logits are mapped by, fitted on plays held out of its training part.
         threshold: Play-through probability below which a play counts as skipped.
         training: How the run went: sizes of the parts, epochs, seconds, device.
+        refitted: Whether the model was trained on all plays once it had been evaluated; its metrics are then
+            those of a model that saw the training part alone.
         metrics: Measured on the test part.
     """
 
@@ -49,4 +51,5 @@ class Manifest(BaseModel):
     calibration: Calibration = Calibration()
     threshold: float = Field(default=0.5, ge=0, le=1)
     training: dict[str, JsonValue] = Field(default_factory=dict)
+    refitted: bool = False
     metrics: dict[str, float]

@@ -22,6 +22,14 @@ def serve(
     models: Annotated[
         Path | None, typer.Option(help="Folder of the model registry.", show_default="models/registry")
     ] = None,
+    default_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model for requests that name none. [PLAYTHROUGH_DEFAULT_MODEL]",
+            metavar="NAME",
+            show_default="see above",
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", show_default="50051")] = None,
     mongodb_uri: MongoUri = None,
@@ -37,6 +45,11 @@ def serve(
 
     Prints `listening on HOST:PORT` when ready.
 
+    Without --default-model, requests that name no model get the one with the
+    lowest log loss among those measured on the same split of the same data
+    set: on the data that is served, if any was; on a split that two models or
+    more share; on a listener, else a temporal, else a random split.
+
     Example: python -m server --data data/sample --models models/registry --port 0
     """
 
@@ -45,6 +58,7 @@ def serve(
             data=data,
             lenient=lenient,
             models=models,
+            default_model=default_model,
             host=host,
             port=port,
             mongodb_uri=mongodb_uri,

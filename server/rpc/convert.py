@@ -5,6 +5,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from models import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.loaded_models import LoadedModel
+from server.measurement import measurement_of
 from server.ranking import Ranking
 from server.service import Prediction, PredictionService
 
@@ -77,7 +78,9 @@ def list_models_response(service: PredictionService) -> pb.ListModelsResponse:
     answer.models.extend(sorted(listed, key=lambda model: (model.name, -int(model.version))))
     answer.experiment.name = service.experiment.name
     for arm in service.experiment.arms:
-        answer.experiment.arms.add(name=arm.name, model=arm.model, probability=arm.probability)
+        answer.experiment.arms.add(
+            name=arm.name, model=arm.model, probability=arm.probability, version=arm.version
+        )
     return answer
 
 
@@ -86,6 +89,7 @@ def _loaded(name: str, loaded: LoadedModel, *, is_serving: bool, is_default: boo
     loaded_at = Timestamp()
     loaded_at.FromDatetime(loaded.loaded_at)
     predictor = loaded.predictor
+    measured = measurement_of(predictor)
     return pb.Model(
         name=name,
         version=predictor.version,
@@ -96,4 +100,8 @@ def _loaded(name: str, loaded: LoadedModel, *, is_serving: bool, is_default: boo
         is_default=is_serving and is_default,
         state=pb.Model.STATE_SERVING if is_serving else pb.Model.STATE_STANDBY,
         digest=predictor.digest,
+        split=measured.split,
+        test_share=measured.test_share,
+        refitted=predictor.refitted,
+        data_digest=measured.data_digest,
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +31,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
     ranking: pb.RankTracksResponse | None = None
     knows_everything: bool = False
     required_inputs: list[str] = field(default_factory=lambda: ["favourite_genres"])
+    model_fields: dict[str, Any] = field(default_factory=dict)
     requests: list[Any] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     outcomes: dict[str, tuple[bool, int]] = field(default_factory=dict)
@@ -59,7 +62,9 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
         model.state, model.digest = pb.Model.STATE_SERVING, "0123456789abcdef"
         model.metrics["accuracy"] = 0.71
         model.loaded_at.FromDatetime(datetime(2024, 1, 1, tzinfo=UTC))
-        experiment = pb.Experiment(name="test", arms=[pb.Arm(name="simple", model="simple", probability=1.0)])
+        model.MergeFrom(pb.Model(**self.model_fields))
+        arm = pb.Arm(name="simple", model="simple", probability=1.0, version="1")
+        experiment = pb.Experiment(name="test", arms=[arm])
         return pb.ListModelsResponse(models=[model], experiment=experiment)
 
     async def Predict(self, request, context):  # type: ignore[no-untyped-def]
@@ -133,10 +138,11 @@ def _status(code: int, message: str, detail: object) -> grpc.Status:
     return status
 
 
-async def serve() -> None:
-    """Serves every track on a free port and says so as the real server does."""
+async def serve(model_fields: dict[str, Any]) -> None:
+    """Serves every track and lists a model of these fields, on a free port that it prints."""
     server = grpc.aio.server()
-    pb_grpc.add_PredictionServiceServicer_to_server(ScriptedServicer(knows_everything=True), server)
+    servicer = ScriptedServicer(knows_everything=True, model_fields=model_fields)
+    pb_grpc.add_PredictionServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"listening on 127.0.0.1:{port}", flush=True)
@@ -144,4 +150,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(json.loads(sys.argv[1]) if sys.argv[1:] else {}))

@@ -4,8 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cache_client.cli import app
+from cache_client.cli.replay import _send
+from cache_client.cli.seen_plays import ReplayedPlays
+from cache_client.cli.simulate import _ask
+from cache_client.laboratory_errors import UsageError
 from cache_client.policies import DEFAULT_POLICIES
-from data import generate, read_dataset
+from cache_client.settings import CacheClientSettings
+from cache_client.simulator import recorded_sessions
+from data import generate, plays, read_dataset
+from playthrough.v1 import prediction_service_pb2 as pb
+from server.log.mongo.embedded.database import find_program
+from tests.cache_client.scripted_server import ScriptedServicer
+from tests.server.tiny_models import save_tiny_model
 
 
 @pytest.fixture(scope="session")
@@ -111,24 +121,88 @@ def test_simulate_finds_the_advisor_ahead_of_next_n_with_fewer_wasted_bytes(serv
     assert advisor["startup_delay_p95_ms"] <= next_n["startup_delay_p95_ms"]
 
 
-def test_simulate_warns_of_a_model_that_has_seen_what_it_replays(
-    server: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @asynccontextmanager
-    async def running(command: list[str], timeout_s: float) -> AsyncIterator[str]:
-        yield server
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Starts servers that list a model of the given fields; returns where one listens."""
+    with ExitStack() as stack:
 
-    monkeypatch.setattr("cache_client.simulator.child_server.running_server", running)
-    manifest = tmp_path / "simple" / "1" / "manifest.json"
-    manifest.parent.mkdir(parents=True)
-    split = {"kind": "random", "test_share": 0.2}
-    manifest.write_text(json.dumps({"split": split, "data_digest": read_dataset(data).digest}))
-    warned = run("simulate", "--data", data, "--models", tmp_path)
+        def start(**model_fields: Any) -> str:
+            command = [sys.executable, "-m", "tests.cache_client.scripted_server", json.dumps(model_fields)]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            return process.stdout.readline().strip().removeprefix("listening on ")
+
+        yield start
+
+
+COMMANDS: dict[str, list[object]] = {"simulate": ["--policy", "advisor"], "replay": ["--limit", 5]}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_model_that_has_seen_what_is_replayed_is_warned_of(
+    serve: Callable[..., str], data: Path, command: str
+) -> None:
+    flags = [command, "--data", data, *COMMANDS[command], "--server"]
+    digest = read_dataset(data).digest
+    warned = run(*flags, serve(split="random", test_share=0.2, data_digest=digest))
     assert warned.exit_code == 0
     assert warned.stderr.startswith("warning: simple 1 was trained on a random split of these plays")
     assert len(warned.stderr.splitlines()) == 1
-    manifest.write_text(manifest.read_text().replace("random", "temporal"))
-    assert run("simulate", "--data", data, "--models", tmp_path).stderr == ""
+    for split, of_data in (("temporal", digest), ("random", "another")):
+        assert run(*flags, serve(split=split, test_share=0.2, data_digest=of_data)).stderr == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("fields", [{"split": "temporal", "refitted": True}, {"split": "listener"}], ids=str)
+def test_a_refitted_model_is_refused_unless_allowed(
+    serve: Callable[..., str], data: Path, command: str, fields: dict[str, Any]
+) -> None:
+    flags = [command, "--data", data, *COMMANDS[command]]
+    digest = read_dataset(data).digest
+    server = serve(**fields, test_share=0.2, data_digest=digest)
+    refused = run(*flags, "--server", server)
+    assert_one_line(refused, "refitted on all plays", "simple 1", "--allow-refitted")
+    assert refused.stdout == ""
+    allowed = run(*flags, "--server", server, "--allow-refitted")
+    assert allowed.exit_code == 0
+    assert allowed.stderr.startswith("warning: simple 1 was refitted on all of these plays")
+    of_other_data = run(*flags, "--server", serve(**fields, test_share=0.2, data_digest="another"))
+    assert (of_other_data.exit_code, of_other_data.stderr) == (0, "")
+
+
+async def test_a_refitted_model_is_refused_before_the_first_prediction(
+    target: str, servicer: ScriptedServicer, data: Path
+) -> None:
+    dataset = read_dataset(data)
+    recorded, replayed = plays(dataset), ReplayedPlays(dataset.digest, 0.2, allow_refitted=False)
+    sessions = recorded_sessions(recorded, dataset.catalogue, holdout=0.2, continuation=9, seed=1)
+    servicer.model_fields = {"refitted": True, "data_digest": dataset.digest}
+    settings = CacheClientSettings(server=target)
+    with pytest.raises(UsageError, match="simple 1: refitted"):
+        await _send(settings, recorded, replayed, None)
+    with pytest.raises(UsageError, match="simple 1: refitted"):
+        await _ask(sessions, replayed, 10, "", settings, None)
+    assert [type(request) for request in servicer.requests] == [pb.ListModelsRequest] * 2
+
+
+def test_policies_that_do_not_predict_are_simulated_whatever_a_server_has_seen(
+    serve: Callable[..., str], data: Path
+) -> None:
+    server = serve(refitted=True, data_digest=read_dataset(data).digest)
+    done = run("simulate", "--data", data, "--server", server, "--policy", "none")
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(find_program() is None, reason="secantusd-py is not installed")
+def test_simulate_refuses_a_refitted_model_of_a_registry(data: Path, tmp_path: Path) -> None:
+    digest = read_dataset(data).digest
+    split = {"kind": "temporal", "test_share": 0.2, "seed": 42}
+    save_tiny_model(tmp_path, "simple", "1", split=split, data_digest=digest)
+    save_tiny_model(tmp_path, "advanced", "1", split=split, data_digest=digest, refitted=True)
+    flags = ("simulate", "--data", data, "--models", tmp_path, "--policy", "advisor")
+    assert_one_line(run(*flags), "refitted on all plays", "advanced 1")
+    assert run(*flags, "--model", "simple").stderr == ""
 
 
 def test_simulate_shows_a_table_and_the_comparison(server: str, data: Path) -> None:

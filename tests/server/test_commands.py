@@ -223,6 +223,26 @@ def test_an_empty_registry_is_one_line(start: Start, data_directory: Path, tmp_p
     assert "python -m trainer" in line
 
 
+def test_a_default_model_that_is_not_there_is_one_line_by_flag_and_by_variable(
+    start: Start, arguments: list[str], environment: dict[str, str]
+) -> None:
+    expected = "error: the default model 'other' cannot be served: "
+    assert refused(start(*arguments, "--default-model", "other")).startswith(expected)
+    environment["PLAYTHROUGH_DEFAULT_MODEL"] = "other"
+    assert refused(start(*arguments)).startswith(expected)
+
+
+def test_a_default_model_by_flag_beats_the_variable_in_each_worker(
+    start: Start, arguments: list[str], environment: dict[str, str], mongodb_uri: str, track_ids: list[str]
+) -> None:
+    environment["PLAYTHROUGH_DEFAULT_MODEL"] = "other"
+    flags = ("--default-model", "simple", "--workers", "2", "--mongodb-uri", mongodb_uri)
+    address, _ = ready(start(*arguments, *flags))
+    with grpc.insecure_channel(address) as channel:
+        stub = pb_grpc.PredictionServiceStub(channel)
+        assert stub.Predict(pb.PredictRequest(track_id=track_ids[0])).model == "simple"
+
+
 @pytest.mark.parametrize("uri", ["http://user:secret@db", "mongodb://user:secret@", "secret"])
 def test_a_bad_uri_is_one_line_without_its_password(start: Start, arguments: list[str], uri: str) -> None:
     line = refused(start(*arguments, "--mongodb-uri", uri))

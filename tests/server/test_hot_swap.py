@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,17 @@ from structlog.testing import capture_logs
 from data import read_catalogue
 from models import Registry
 from playthrough.v1 import prediction_service_pb2 as pb
+from server.data_check import ServedData
 from server.errors import StartError
+from server.experiment.assignment import Experiment
 from server.hot_swap import HotSwap, load_models
+from server.loaded_models import LoadedModels
 from server.model_loader import ModelLoader
 from server.settings import ServerSettings
 from tests.server.conftest import SaveModel, ServerFactory
+from tests.server.tiny_models import save_tiny_model
+
+TEMPORAL = {"kind": "temporal", "test_share": 0.2, "seed": 42}
 
 FILE = """
 name = "newer-against-older"
@@ -46,12 +53,17 @@ def with_file(settings: ServerSettings, file: Path, save_model: SaveModel) -> Se
 
 @pytest.fixture
 def loader(settings: ServerSettings) -> ModelLoader:
-    return ModelLoader(Registry(settings.models), read_catalogue(settings.data_directory), None)
+    catalogue, served = read_catalogue(settings.data_directory), ServedData(settings.data_directory)
+    return ModelLoader(Registry(settings.models), catalogue, settings.default_model, served)
 
 
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def service_of(loaded: tuple[LoadedModels, Experiment]) -> SimpleNamespace:
+    return SimpleNamespace(library=loaded[0], experiment=loaded[1])
 
 
 def test_an_older_version_is_loaded_for_its_arm_and_a_missing_one_refused(
@@ -108,7 +120,7 @@ async def test_a_wrong_file_keeps_the_experiment_while_new_models_are_swapped_in
     loader: ModelLoader, with_file: ServerSettings, file: Path, save_model: SaveModel
 ) -> None:
     library, experiment = load_models(loader, with_file)
-    service = SimpleNamespace(library=library, experiment=experiment)
+    service = service_of((library, experiment))
     swap = HotSwap(loader, with_file, service, lambda: None)  # type: ignore[arg-type]
     await swap.look_at_experiment_file()
     assert service.library is library  # nothing has changed
@@ -127,6 +139,63 @@ async def test_a_wrong_file_keeps_the_experiment_while_new_models_are_swapped_in
         ("control", "3"),
         ("advanced", "1"),
     }
+
+
+@pytest.fixture
+def three_temporal(settings: ServerSettings) -> Path:
+    """A registry of three models of one temporal split, of which contextual is the best."""
+    for name, log_loss in (("simple", 0.52), ("advanced", 0.49), ("contextual", 0.48)):
+        save_tiny_model(settings.models, name, "2", split=TEMPORAL, metrics={"log_loss": log_loss})
+    return settings.models
+
+
+async def test_one_model_of_another_split_does_not_become_the_default_by_that(
+    loader: ModelLoader, settings: ServerSettings, three_temporal: Path
+) -> None:
+    service = service_of(load_models(loader, settings))
+    swap = HotSwap(loader, settings, service, lambda: None)  # type: ignore[arg-type]
+    for version, kind in (("3", "random"), ("4", "listener")):
+        split = {**TEMPORAL, "kind": kind}
+        save_tiny_model(three_temporal, "advanced", version, split=split, metrics={"log_loss": 0.3})
+        with capture_logs() as logs:
+            await swap.reload()
+        assert service.library.serving["advanced"].predictor.version == version
+        assert service.library.default_model == "contextual"
+        assert "default_model_changed" not in [line["event"] for line in logs]
+
+
+async def test_a_changed_default_is_logged_with_the_reason(
+    loader: ModelLoader, settings: ServerSettings, three_temporal: Path
+) -> None:
+    service = service_of(load_models(loader, settings))
+    swap = HotSwap(loader, settings, service, lambda: None)  # type: ignore[arg-type]
+    split = {**TEMPORAL, "kind": "listener"}
+    save_tiny_model(three_temporal, "contextual", "3", split=split, refitted=True, metrics={"log_loss": 0.55})
+    with capture_logs() as logs:
+        await swap.reload()
+    (changed,) = [line for line in logs if line["event"] == "default_model_changed"]
+    assert changed["log_level"] == "warning"
+    assert (changed["before"], changed["after"]) == ("contextual", "advanced")
+    assert changed["reason"].startswith(
+        "the lowest log loss of advanced, simple: temporal split of data 0000"
+    )
+
+
+async def test_a_pinned_default_stays_whatever_is_swapped_in(
+    settings: ServerSettings, three_temporal: Path
+) -> None:
+    pinned = settings.model_copy(update={"default_model": "simple"})
+    catalogue, served = read_catalogue(settings.data_directory), ServedData(settings.data_directory)
+    loader = ModelLoader(Registry(settings.models), catalogue, "simple", served)
+    service = service_of(load_models(loader, pinned))
+    swap = HotSwap(loader, pinned, service, lambda: None)  # type: ignore[arg-type]
+    shutil.rmtree(three_temporal / "simple")
+    save_tiny_model(three_temporal, "advanced", "3", split=TEMPORAL, metrics={"log_loss": 0.1})
+    with capture_logs() as logs:
+        await swap.reload()
+    assert service.library.default_model == "simple"
+    assert service.library.serving["advanced"].predictor.version == "3"
+    assert "registry_unusable" not in [line["event"] for line in logs]
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

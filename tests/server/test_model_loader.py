@@ -10,10 +10,11 @@ from structlog.testing import capture_logs
 from data import Catalogue, read_catalogue
 from models.predictor import Predictor, load_predictor
 from models.registry import Registry
-from server.default_model import default_model
+from server.data_check import ServedData
 from server.errors import StartError, UnknownModelError
 from server.loaded_models import LoadedModels
 from server.model_loader import _REST_S, ModelLoader
+from tests.server.tiny_models import save_tiny_model
 
 SaveModel = Callable[[Path, str, str], None]
 Load = Callable[..., LoadedModels]
@@ -25,9 +26,14 @@ def catalogue(data_directory: Path) -> Catalogue:
 
 
 @pytest.fixture
-def load(registry_directory: Path, catalogue: Catalogue) -> Load:
+def served(data_directory: Path) -> ServedData:
+    return ServedData(data_directory)
+
+
+@pytest.fixture
+def load(registry_directory: Path, catalogue: Catalogue, served: ServedData) -> Load:
     """Loads from the same registry again and again."""
-    return ModelLoader(Registry(registry_directory), catalogue, None).load
+    return ModelLoader(Registry(registry_directory), catalogue, None, served).load
 
 
 def break_version(registry: Path, name: str, version: str) -> bytes:
@@ -118,26 +124,54 @@ def test_a_model_without_a_good_version_leaves_the_others_serving_and_is_not_hea
     assert library.health() == {"advanced": True, "simple": False}
 
 
-def test_no_model_at_all_names_the_trainer(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_no_model_at_all_names_the_trainer(tmp_path: Path, catalogue: Catalogue, served: ServedData) -> None:
     with pytest.raises(StartError, match="python -m trainer --split temporal"):
-        ModelLoader(Registry(tmp_path / "nothing"), catalogue, None).load()
+        ModelLoader(Registry(tmp_path / "nothing"), catalogue, None, served).load()
 
 
-def test_the_default_is_the_configured_model_or_the_one_with_the_lowest_log_loss(load: Load) -> None:
-    models = load().serving
-    assert default_model(models, None) == "advanced"
-    assert default_model(models, "simple") == "simple"
-    with pytest.raises(StartError, match="'other' is not among those loaded"):
-        default_model(models, "other")
+def test_the_default_is_chosen_anew_from_what_serves(
+    registry_directory: Path, load: Load, served: ServedData
+) -> None:
+    assert load().default_model == "advanced"
+    save_tiny_model(registry_directory, "simple", "2", metrics={"log_loss": 0.5})
+    assert load().default_model == "simple"
+    save_tiny_model(registry_directory, "advanced", "2", data_digest=served.digest)
+    library = load()
+    assert library.default_model == "advanced"  # the only one that was measured on the data that is served
+    assert str(served.digest)[:12] in library.default_reason
+
+
+def test_a_pinned_default_serves_whatever_becomes_of_its_files(
+    registry_directory: Path, catalogue: Catalogue, served: ServedData, save_model: SaveModel
+) -> None:
+    loader = ModelLoader(Registry(registry_directory), catalogue, "simple", served)
+    assert (loader.load().default_model, loader.load().default_reason) == ("simple", "configured")
+    save_model(registry_directory, "simple", "2")
+    break_version(registry_directory, "simple", "2")
+    assert loader.load().find("").predictor.version == "1"
+    shutil.rmtree(registry_directory / "simple")
+    assert loader.load().find("").predictor.name == "simple"
+
+
+def test_a_pinned_default_that_cannot_be_loaded_is_refused(
+    registry_directory: Path, catalogue: Catalogue, served: ServedData
+) -> None:
+    break_version(registry_directory, "simple", "1")
+    with pytest.raises(StartError, match="'simple' is not among those loaded: advanced"):
+        ModelLoader(Registry(registry_directory), catalogue, "simple", served).load()
 
 
 @pytest.mark.parametrize("yielding", [True, False])
 def test_a_load_rests_only_while_calls_are_answered(
-    registry_directory: Path, catalogue: Catalogue, yielding: bool, monkeypatch: pytest.MonkeyPatch
+    registry_directory: Path,
+    catalogue: Catalogue,
+    served: ServedData,
+    yielding: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rests: list[float] = []
     monkeypatch.setattr("server.model_loader.time", SimpleNamespace(sleep=rests.append))
-    loader = ModelLoader(Registry(registry_directory), catalogue, None)
+    loader = ModelLoader(Registry(registry_directory), catalogue, None, served)
     with loader.yielding() if yielding else nullcontext():
         loader.load()
     assert rests == ([_REST_S] * 2 if yielding else [])  # two models, each over a catalogue of one chunk

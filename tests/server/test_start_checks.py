@@ -40,6 +40,15 @@ def broken_models(settings: ServerSettings, folder: Path) -> dict[str, Any]:
     return {}
 
 
+def other_default(settings: ServerSettings, folder: Path) -> dict[str, Any]:
+    return {"default_model": "other"}
+
+
+def broken_default(settings: ServerSettings, folder: Path) -> dict[str, Any]:
+    (settings.models / "simple" / "1" / "weights.safetensors").write_bytes(b"not weights")
+    return {"default_model": "simple"}
+
+
 def bad_experiment(settings: ServerSettings, folder: Path) -> dict[str, Any]:
     (folder / "e.toml").write_text("name = ")
     return {"experiment_file": folder / "e.toml"}
@@ -52,6 +61,8 @@ def bad_experiment(settings: ServerSettings, folder: Path) -> dict[str, Any]:
         (bad_data, "artists.jsonl|tracks.jsonl"),
         (no_models, "python -m trainer --split temporal"),
         (broken_models, "no model can be served from .* differs from its checksum"),
+        (other_default, "default model 'other' cannot be served: .* holds advanced, simple"),
+        (broken_default, "default model 'simple' cannot be served: .* differs from its checksum"),
         (bad_experiment, "e.toml"),
     ],
 )

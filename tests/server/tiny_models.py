@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from models.features import InputEncoder
 from models.features.genre_tfidf import fit_genres
 
 
-def save_tiny_model(registry: Path, name: str, version: str) -> None:
-    """Writes an artifact of random weights; the advanced one has the lower log loss."""
+def save_tiny_model(registry: Path, name: str, version: str, **manifest_fields: Any) -> None:
+    """Writes an artifact of random weights; the advanced one has the lower log loss unless told otherwise."""
     genres = fit_genres(["rock", "pop", "jazz", "polish rock", "folk"], seed=1)
     n_inputs = 2 * genres.n_clusters
     inputs = InputEncoder(genres, (), np.zeros(n_inputs), np.ones(n_inputs))
@@ -33,4 +34,5 @@ def save_tiny_model(registry: Path, name: str, version: str) -> None:
         required_inputs=("track_id", "favourite_genres"),
         metrics={"log_loss": 0.6 if name == "advanced" else 0.7},
     )
+    manifest = manifest.model_copy(update=manifest_fields)
     save(Artifact(manifest, inputs, layers), registry / name / version)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'playthrough/v1/prediction_service.proto\x12\x0eplaythrough.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11ListModelsRequest\"k\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.playthrough.v1.Model\x12.\n\nexperiment\x18\x02 \x01(\x0b\x32\x1a.playthrough.v1.Experiment\"\xa8\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x17\n\x0frequired_inputs\x18\x04 \x03(\t\x12\x33\n\x07metrics\x18\x05 \x03(\x0b\x32\".playthrough.v1.Model.MetricsEntry\x12-\n\tloaded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nis_default\x18\x07 \x01(\x08\x12*\n\x05state\x18\x08 \x01(\x0e\x32\x1b.playthrough.v1.Model.State\x12\x16\n\x0e\x66\x61ilure_reason\x18\t \x01(\t\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"V\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_SERVING\x10\x01\x12\x11\n\rSTATE_STANDBY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"=\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12!\n\x04\x61rms\x18\x02 \x03(\x0b\x32\x13.playthrough.v1.Arm\"7\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x01\"\xc5\x01\n\x0fListenerContext\x12\x14\n\x07premium\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x30\n\x0crecent_plays\x18\x02 \x03(\x0b\x32\x1a.playthrough.v1.RecentPlay\x12!\n\x14\x61\x64vertisement_before\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08position\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\n\n\x08_premiumB\x17\n\x15_advertisement_beforeB\x0b\n\t_position\"/\n\nRecentPlay\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0f\n\x07skipped\x18\x02 \x01(\x08\"\x8e\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\x18\n\x10\x66\x61vourite_genres\x18\x03 \x03(\t\x12\x30\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1f.playthrough.v1.ListenerContext\x12\x0f\n\x07version\x18\x05 \x01(\t\"u\n\x0fPredictResponse\x12\x14\n\x07skipped\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12 \n\x18play_through_probability\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\tB\n\n\x08_skipped\"\x89\x01\n\x14PredictRandomRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x18\n\x10\x66\x61vourite_genres\x18\x02 \x03(\t\x12\x13\n\x0blistener_id\x18\x03 \x01(\t\x12\x30\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1f.playthrough.v1.ListenerContext\"\x92\x01\n\x15PredictRandomResponse\x12\x14\n\x07skipped\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12 \n\x18play_through_probability\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x15\n\rprediction_id\x18\x05 \x01(\tB\n\n\x08_skipped\"\xae\x01\n\x11RankTracksRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\x12\x18\n\x10\x66\x61vourite_genres\x18\x03 \x03(\t\x12\x30\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1f.playthrough.v1.ListenerContext\x12\r\n\x05top_k\x18\x05 \x01(\x05\x12\x1c\n\x14listening_curve_at_s\x18\x06 \x03(\x01\"|\n\x12RankTracksResponse\x12+\n\x06tracks\x18\x01 \x03(\x0b\x32\x1b.playthrough.v1.RankedTrack\x12\x19\n\x11unknown_track_ids\x18\x02 \x03(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\"|\n\x0bRankedTrack\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12 \n\x18play_through_probability\x18\x02 \x01(\x01\x12\x14\n\x07skipped\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\x0flistening_curve\x18\x04 \x03(\x01\x42\n\n\x08_skipped\"S\n\x14RecordOutcomeRequest\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x0f\n\x07skipped\x18\x02 \x01(\x08\x12\x13\n\x0blistened_ms\x18\x03 \x01(\x03\"\x17\n\x15RecordOutcomeResponse2\xc5\x03\n\x11PredictionService\x12S\n\nListModels\x12!.playthrough.v1.ListModelsRequest\x1a\".playthrough.v1.ListModelsResponse\x12J\n\x07Predict\x12\x1e.playthrough.v1.PredictRequest\x1a\x1f.playthrough.v1.PredictResponse\x12\\\n\rPredictRandom\x12$.playthrough.v1.PredictRandomRequest\x1a%.playthrough.v1.PredictRandomResponse\x12S\n\nRankTracks\x12!.playthrough.v1.RankTracksRequest\x1a\".playthrough.v1.RankTracksResponse\x12\\\n\rRecordOutcome\x12$.playthrough.v1.RecordOutcomeRequest\x1a%.playthrough.v1.RecordOutcomeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'playthrough/v1/prediction_service.proto\x12\x0eplaythrough.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11ListModelsRequest\"k\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.playthrough.v1.Model\x12.\n\nexperiment\x18\x02 \x01(\x0b\x32\x1a.playthrough.v1.Experiment\"\xf2\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x17\n\x0frequired_inputs\x18\x04 \x03(\t\x12\x33\n\x07metrics\x18\x05 \x03(\x0b\x32\".playthrough.v1.Model.MetricsEntry\x12-\n\tloaded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nis_default\x18\x07 \x01(\x08\x12*\n\x05state\x18\x08 \x01(\x0e\x32\x1b.playthrough.v1.Model.State\x12\x16\n\x0e\x66\x61ilure_reason\x18\t \x01(\t\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12\r\n\x05split\x18\x0b \x01(\t\x12\x12\n\ntest_share\x18\x0c \x01(\x01\x12\x10\n\x08refitted\x18\r \x01(\x08\x12\x13\n\x0b\x64\x61ta_digest\x18\x0e \x01(\t\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"V\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_SERVING\x10\x01\x12\x11\n\rSTATE_STANDBY\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"=\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12!\n\x04\x61rms\x18\x02 \x03(\x0b\x32\x13.playthrough.v1.Arm\"H\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x01\x12\x0f\n\x07version\x18\x04 \x01(\t\"\xc5\x01\n\x0fListenerContext\x12\x14\n\x07premium\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x30\n\x0crecent_plays\x18\x02 \x03(\x0b\x32\x1a.playthrough.v1.RecentPlay\x12!\n\x14\x61\x64vertisement_before\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08position\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\n\n\x08_premiumB\x17\n\x15_advertisement_beforeB\x0b\n\t_position\"/\n\nRecentPlay\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0f\n\x07skipped\x18\x02 \x01(\x08\"\x8e\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\x18\n\x10\x66\x61vourite_genres\x18\x03 \x03(\t\x12\x30\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1f.playthrough.v1.ListenerContext\x12\x0f\n\x07version\x18\x05 \x01(\t\"u\n\x0fPredictResponse\x12\x14\n\x07skipped\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12 \n\x18play_through_probability\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\tB\n\n\x08_skipped\"\x89\x01\n\x14PredictRandomRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x18\n\x10\x66\x61vourite_genres\x18\x02 \x03(\t\x12\x13\n\x0blistener_id\x18\x03 \x01(\t\x12\x30\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1f.playthrough.v1.ListenerContext\"\x92\x01\n\x15PredictRandomResponse\x12\x14\n\x07skipped\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12 \n\x18play_through_probability\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x15\n\rprediction_id\x18\x05 \x01(\tB\n\n\x08_skipped\"\xae\x01\n\x11RankTracksRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\x12\x18\n\x10\x66\x61vourite_genres\x18\x03 \x03(\t\x12\x30\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1f.playthrough.v1.ListenerContext\x12\r\n\x05top_k\x18\x05 \x01(\x05\x12\x1c\n\x14listening_curve_at_s\x18\x06 \x03(\x01\"|\n\x12RankTracksResponse\x12+\n\x06tracks\x18\x01 \x03(\x0b\x32\x1b.playthrough.v1.RankedTrack\x12\x19\n\x11unknown_track_ids\x18\x02 \x03(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\"|\n\x0bRankedTrack\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12 \n\x18play_through_probability\x18\x02 \x01(\x01\x12\x14\n\x07skipped\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\x0flistening_curve\x18\x04 \x03(\x01\x42\n\n\x08_skipped\"S\n\x14RecordOutcomeRequest\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x0f\n\x07skipped\x18\x02 \x01(\x08\x12\x13\n\x0blistened_ms\x18\x03 \x01(\x03\"\x17\n\x15RecordOutcomeResponse2\xc5\x03\n\x11PredictionService\x12S\n\nListModels\x12!.playthrough.v1.ListModelsRequest\x1a\".playthrough.v1.ListModelsResponse\x12J\n\x07Predict\x12\x1e.playthrough.v1.PredictRequest\x1a\x1f.playthrough.v1.PredictResponse\x12\\\n\rPredictRandom\x12$.playthrough.v1.PredictRandomRequest\x1a%.playthrough.v1.PredictRandomResponse\x12S\n\nRankTracks\x12!.playthrough.v1.RankTracksRequest\x1a\".playthrough.v1.RankTracksResponse\x12\\\n\rRecordOutcome\x12$.playthrough.v1.RecordOutcomeRequest\x1a%.playthrough.v1.RecordOutcomeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,37 +39,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMODELSRESPONSE']._serialized_start=113
   _globals['_LISTMODELSRESPONSE']._serialized_end=220
   _globals['_MODEL']._serialized_start=223
-  _globals['_MODEL']._serialized_end=647
-  _globals['_MODEL_METRICSENTRY']._serialized_start=513
-  _globals['_MODEL_METRICSENTRY']._serialized_end=559
-  _globals['_MODEL_STATE']._serialized_start=561
-  _globals['_MODEL_STATE']._serialized_end=647
-  _globals['_EXPERIMENT']._serialized_start=649
-  _globals['_EXPERIMENT']._serialized_end=710
-  _globals['_ARM']._serialized_start=712
-  _globals['_ARM']._serialized_end=767
-  _globals['_LISTENERCONTEXT']._serialized_start=770
-  _globals['_LISTENERCONTEXT']._serialized_end=967
-  _globals['_RECENTPLAY']._serialized_start=969
-  _globals['_RECENTPLAY']._serialized_end=1016
-  _globals['_PREDICTREQUEST']._serialized_start=1019
-  _globals['_PREDICTREQUEST']._serialized_end=1161
-  _globals['_PREDICTRESPONSE']._serialized_start=1163
-  _globals['_PREDICTRESPONSE']._serialized_end=1280
-  _globals['_PREDICTRANDOMREQUEST']._serialized_start=1283
-  _globals['_PREDICTRANDOMREQUEST']._serialized_end=1420
-  _globals['_PREDICTRANDOMRESPONSE']._serialized_start=1423
-  _globals['_PREDICTRANDOMRESPONSE']._serialized_end=1569
-  _globals['_RANKTRACKSREQUEST']._serialized_start=1572
-  _globals['_RANKTRACKSREQUEST']._serialized_end=1746
-  _globals['_RANKTRACKSRESPONSE']._serialized_start=1748
-  _globals['_RANKTRACKSRESPONSE']._serialized_end=1872
-  _globals['_RANKEDTRACK']._serialized_start=1874
-  _globals['_RANKEDTRACK']._serialized_end=1998
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=2000
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=2083
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=2085
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=2108
-  _globals['_PREDICTIONSERVICE']._serialized_start=2111
-  _globals['_PREDICTIONSERVICE']._serialized_end=2564
+  _globals['_MODEL']._serialized_end=721
+  _globals['_MODEL_METRICSENTRY']._serialized_start=587
+  _globals['_MODEL_METRICSENTRY']._serialized_end=633
+  _globals['_MODEL_STATE']._serialized_start=635
+  _globals['_MODEL_STATE']._serialized_end=721
+  _globals['_EXPERIMENT']._serialized_start=723
+  _globals['_EXPERIMENT']._serialized_end=784
+  _globals['_ARM']._serialized_start=786
+  _globals['_ARM']._serialized_end=858
+  _globals['_LISTENERCONTEXT']._serialized_start=861
+  _globals['_LISTENERCONTEXT']._serialized_end=1058
+  _globals['_RECENTPLAY']._serialized_start=1060
+  _globals['_RECENTPLAY']._serialized_end=1107
+  _globals['_PREDICTREQUEST']._serialized_start=1110
+  _globals['_PREDICTREQUEST']._serialized_end=1252
+  _globals['_PREDICTRESPONSE']._serialized_start=1254
+  _globals['_PREDICTRESPONSE']._serialized_end=1371
+  _globals['_PREDICTRANDOMREQUEST']._serialized_start=1374
+  _globals['_PREDICTRANDOMREQUEST']._serialized_end=1511
+  _globals['_PREDICTRANDOMRESPONSE']._serialized_start=1514
+  _globals['_PREDICTRANDOMRESPONSE']._serialized_end=1660
+  _globals['_RANKTRACKSREQUEST']._serialized_start=1663
+  _globals['_RANKTRACKSREQUEST']._serialized_end=1837
+  _globals['_RANKTRACKSRESPONSE']._serialized_start=1839
+  _globals['_RANKTRACKSRESPONSE']._serialized_end=1963
+  _globals['_RANKEDTRACK']._serialized_start=1965
+  _globals['_RANKEDTRACK']._serialized_end=2089
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=2091
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=2174
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=2176
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=2199
+  _globals['_PREDICTIONSERVICE']._serialized_start=2202
+  _globals['_PREDICTIONSERVICE']._serialized_end=2655
 # @@protoc_insertion_point(module_scope)

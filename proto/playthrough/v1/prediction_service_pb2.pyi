@@ -142,6 +142,10 @@ class Model(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     FAILURE_REASON_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
+    TEST_SHARE_FIELD_NUMBER: _builtins.int
+    REFITTED_FIELD_NUMBER: _builtins.int
+    DATA_DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests give, for example "advanced"."""
     version: _builtins.str
@@ -159,6 +163,20 @@ class Model(_message.Message):
     digest: _builtins.str
     """What the version's files contain: 16 hexadecimal digits of SHA-256 over them. Two models are the same one when
     their names, versions and digests are. Empty when it failed.
+    """
+    split: _builtins.str
+    """How the plays were split that the metrics were measured on: "random", "temporal" (the last ones by time were held
+    out), "listener" (whole listeners were: the metrics are of strangers), … Empty when it failed, or when unknown.
+    """
+    test_share: _builtins.float
+    """The share of the plays in (0, 1] that was held out for the metrics; 0 when it failed, or when unknown."""
+    refitted: _builtins.bool
+    """Whether the version was trained on all plays once its metrics had been measured, so that it has seen the held-out
+    ones too. False when it failed.
+    """
+    data_digest: _builtins.str
+    """The data set that the version was trained and measured on: SHA-256 over its files, in hexadecimal digits. Metrics
+    compare only among models whose data sets and splits are equal. Empty when it failed.
     """
     @_builtins.property
     def required_inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -185,10 +203,14 @@ class Model(_message.Message):
         state: Global___Model.State.ValueType = ...,
         failure_reason: _builtins.str = ...,
         digest: _builtins.str = ...,
+        split: _builtins.str = ...,
+        test_share: _builtins.float = ...,
+        refitted: _builtins.bool = ...,
+        data_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["loaded_at", b"loaded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "digest", b"digest", "failure_reason", b"failure_reason", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "required_inputs", b"required_inputs", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_digest", b"data_digest", "description", b"description", "digest", b"digest", "failure_reason", b"failure_reason", "is_default", b"is_default", "loaded_at", b"loaded_at", "metrics", b"metrics", "name", b"name", "refitted", b"refitted", "required_inputs", b"required_inputs", "split", b"split", "state", b"state", "test_share", b"test_share", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,22 +253,26 @@ class Arm(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name of the arm, as logged with each prediction."""
     model: _builtins.str
     """The model that answers for this arm."""
     probability: _builtins.float
     """The share of the traffic in (0, 1]. All arms of an experiment add up to 1."""
+    version: _builtins.str
+    """The version of the model that answers for this arm, for example "3"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         model: _builtins.str = ...,
         probability: _builtins.float = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "name", b"name", "probability", b"probability"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "name", b"name", "probability", b"probability", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -58,10 +58,21 @@ async def test_rank_tracks_keeps_the_order_of_the_server_and_lists_unknown_track
 async def test_list_models_returns_models_and_experiment(client: PredictionClient) -> None:
     listed = await client.list_models()
     (model,) = listed.models
+    (arm,) = listed.arms
     assert (model.name, model.is_default, model.metrics["accuracy"]) == ("simple", True, 0.71)
     assert model.loaded_at == datetime(2024, 1, 1, tzinfo=UTC)
     assert (model.state, model.failure_reason, model.digest) == ("serving", "", "0123456789abcdef")
-    assert (listed.experiment, listed.arms[0].probability) == ("test", 1.0)
+    assert (listed.experiment, arm.probability, arm.version) == ("test", 1.0, "1")
+    assert (model.split, model.test_share, model.refitted, model.data_digest) == ("", 0.0, False, "")
+
+
+async def test_list_models_returns_what_the_figures_were_measured_on(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    told = {"split": "temporal", "test_share": 0.2, "refitted": True, "data_digest": "f" * 64}
+    servicer.model_fields = told
+    (model,) = (await client.list_models()).models
+    assert {name: getattr(model, name) for name in told} == told
 
 
 async def test_a_logged_prediction_takes_its_outcome_once(

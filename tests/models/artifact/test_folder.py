@@ -136,6 +136,18 @@ def test_what_is_saved_is_what_is_loaded(tiny_artifact: Artifact, saved_artifact
     assert sorted(file.name for file in saved_artifact.iterdir()) == sorted(FILES)
 
 
+def test_a_manifest_that_does_not_know_of_refitting_is_of_a_model_that_was_not(
+    saved_artifact: Path,
+) -> None:
+    file = saved_artifact / "manifest.json"
+    content = json.loads(file.read_text())
+    del content["refitted"]
+    file.write_text(json.dumps(content))
+    assert load(saved_artifact).manifest.refitted is False
+    change_manifest(refitted=True)(saved_artifact)
+    assert load(saved_artifact).manifest.refitted is True
+
+
 def test_a_model_of_other_bytes_has_another_digest(
     tiny_artifact: Artifact, saved_artifact: Path, tiny_catalogue: Catalogue
 ) -> None:

@@ -22,6 +22,7 @@ from server.log.mongo.embedded.database import EmbeddedMongo, find_program
 from server.rpc.listening_port import check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
+from tests.server.tiny_models import save_tiny_model
 
 
 def documents(uri: str) -> list[dict[str, Any]]:
@@ -265,6 +266,23 @@ async def test_models_are_listed_with_one_default_and_the_weights(serving: Calla
     assert [(arm.name, arm.model, arm.probability) for arm in listed.experiment.arms] == [
         ("advanced", "advanced", 0.5),
         ("simple", "simple", 0.5),
+    ]
+
+
+async def test_models_are_listed_with_what_their_figures_were_measured_on(
+    serving: Callable[..., Any], registry_directory: Path
+) -> None:
+    split = {"kind": "listener", "test_share": 0.2, "seed": 42}
+    save_tiny_model(registry_directory, "advanced", "2", split=split, refitted=True, data_digest="f" * 64)
+    async with serving(registry_poll_s=0) as stub:
+        listed = await stub.ListModels(pb.ListModelsRequest())
+    assert [(it.name, it.split, it.test_share, it.refitted, it.data_digest[:1]) for it in listed.models] == [
+        ("advanced", "listener", 0.2, True, "f"),
+        ("simple", "", 0.0, False, "0"),  # of a manifest that says nothing of a split
+    ]
+    assert [(arm.model, arm.version) for arm in listed.experiment.arms] == [
+        ("advanced", "2"),
+        ("simple", "1"),
     ]
 
 
