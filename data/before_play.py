@@ -17,11 +17,14 @@ class KnownPlays:
 
     Attributes:
         rows: Rows of the plays, listener by listener, (n_plays,).
+        skipped: Whether a play of `rows` was known as skipped, (n_plays,): the outcome as it is told to a
+            later play. Unlike the table's `skipped` it is false where the SKIP came after the end.
         first: For each play, where its listener begins in `rows`, (n_plays,).
         stop: For each play, where what was known at its start ends in `rows`, (n_plays,).
     """
 
     rows: Rows
+    skipped: NDArray[np.bool_]
     first: Rows
     stop: Rows
 
@@ -39,10 +42,11 @@ class KnownPlays:
 def known_plays(plays: pd.DataFrame) -> KnownPlays:
     """Returns for each play which earlier plays of its listener had ended when it started, and how.
 
-    What became of a play is known with its SKIP; of one that is not skipped, when the track is over or the
-    next PLAY of its session begins, whichever is first. A session plays one track at a time, and its client
-    knows what became of the last one when the next begins, even where the clocks say otherwise (tracks fade
-    into each other, durations are rounded). A play that still runs in another session is not known. Times
+    A play ends with its SKIP, when the track is over or when the next PLAY of its session begins, whichever
+    is first; then it is known, as skipped or as heard out. A session plays one track at a time, and its
+    client knows what became of the last one when the next begins, even where the clocks say otherwise
+    (tracks fade into each other, durations are rounded). A SKIP after that changes nothing: waiting for it
+    would tell the plays in between what comes. A play that still runs in another session is not known. Times
     are compared in whole microseconds, as they are recorded: as fractions of a second, an end that is the
     next start to the digit would come out before or after it by chance.
 
@@ -50,18 +54,17 @@ def known_plays(plays: pd.DataFrame) -> KnownPlays:
         plays: What `data.plays` returned, all of it: in time order, RangeIndex.
 
     Returns:
-        What was known, by row of `plays`. A play never knows itself, nor a later row.
+        What was known, by row of `plays`. A play never knows itself, nor a later row, and nothing that
+        happens after its start changes what it knows.
     """
     n_plays = len(plays)
-    started_us = plays["started_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    started_us = _whole_us(plays["started_at"])
     next_start = plays.groupby("session_id", sort=False)["started_at"].shift(-1)
-    next_us = next_start.to_numpy().astype("datetime64[us]").astype(np.int64)
-    moves_on = (next_start.notna() & ~plays["skipped"]).to_numpy(dtype=bool)
-    # An unknown length counts as none; one that no track has must not overflow the clock.
-    heard_s = plays["listened_s"].fillna(0.0).clip(0.0, _LONGEST_PLAY_S).to_numpy()
-    heard_us = np.rint(heard_s * 1e6).astype(np.int64)
-    ended_us = started_us + heard_us
-    ended_us = np.where(moves_on, np.minimum(ended_us, next_us), ended_us)
+    over_us = started_us + _length_us(plays["duration_s"])
+    over_us = np.where(next_start.notna(), np.minimum(over_us, _whole_us(next_start)), over_us)
+    skip_us = started_us + _length_us(plays["listened_s"])
+    skipped = plays["skipped"].to_numpy(dtype=bool) & (skip_us <= over_us)
+    ended_us = np.where(skipped, skip_us, over_us)
 
     # Starts and ends of each listener on one time line; at one moment a play's end follows its own start and
     # precedes the start of the next row.
@@ -76,4 +79,16 @@ def known_plays(plays: pd.DataFrame) -> KnownPlays:
     rows = row[is_end]
     ended_by = listener[order][is_end]
     first = np.searchsorted(ended_by, listener[:n_plays])
-    return KnownPlays(rows, first.astype(np.int64), stop)
+    return KnownPlays(rows, skipped[rows], first.astype(np.int64), stop)
+
+
+def _whole_us(times: "pd.Series[pd.Timestamp]") -> Rows:
+    whole: Rows = times.to_numpy().astype("datetime64[us]").astype(np.int64)
+    return whole
+
+
+def _length_us(seconds: "pd.Series[float]") -> Rows:
+    """Returns lengths; one that is unknown, or that no track has, must not overflow the clock."""
+    bounded = seconds.fillna(_LONGEST_PLAY_S).clip(0.0, _LONGEST_PLAY_S).to_numpy(dtype=np.float64)
+    whole: Rows = np.rint(bounded * 1e6).astype(np.int64)
+    return whole

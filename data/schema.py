@@ -79,7 +79,7 @@ USERS = FileContract(
     Column("city", TEXT),
     Column("street", TEXT),
     Column("favourite_genres", TEXTS),
-    Column("premium_user", FLAG),  # the state at the end of the recording
+    Column("premium_user", FLAG),  # at the end of the recording: `plays` rebuilds it for each play
 )
 TRACK_STORAGE = FileContract(
     "track_storage.jsonl",

@@ -20,6 +20,18 @@ def plays(dataset: Dataset) -> pd.DataFrame:
     PLAY when it lies between it and the session's PLAY before. Sessions may interleave, and the file may be
     in any order.
 
+    What a row says of a play besides its outcome (`skipped`, `liked_while_playing`, `listened_s`) was known
+    when it started: no later event changes it. So `premium` is rebuilt from the purchases, since
+    `premium_user` is the state at the end of the recording:
+
+    - A listener has premium from the first BUY_PREMIUM on, in whatever session it was; more of them change
+      nothing, and no event ends it. A purchase at the very time of a PLAY counts for it if it comes first in
+      the file.
+    - A listener without a BUY_PREMIUM was at the start what `premium_user` says: premium throughout (bought
+      before the recording), or never.
+    - Of a listener with one, `premium_user` says nothing of the plays: false means that premium ended after
+      the purchase, nobody knows when.
+
     Args:
         dataset: What `read_dataset` returned.
 
@@ -28,13 +40,14 @@ def plays(dataset: Dataset) -> pd.DataFrame:
         session), `listener_id` (str), `track_id` (str), `started_at` (datetime64[us]),
         `advertisement_before` (bool), `skipped` (bool), `liked_while_playing` (bool), `listened_s` (float64:
         to the SKIP if skipped, else the track's duration), `duration_s` (float64), `favourite_genres`
-        (list[str] of the listener), `premium` (bool).
+        (list[str] of the listener), `premium` (bool: the listener had it when the play started).
     """
     events = in_session_order(dataset.sessions)
     is_play = (events["event_type"] == "PLAY").to_numpy()
     table = _outcomes(events, is_play)
     table = table.sort_values(["started_at", "file_row"], kind="stable", ignore_index=True)
     _join_track_and_listener(table, dataset)
+    table["premium"] = _premium(table, events, dataset.users)
     return table[list(_PLAY_COLUMNS)]
 
 
@@ -87,12 +100,30 @@ def _advertisement_before(events: pd.DataFrame, is_play: NDArray[np.bool_]) -> N
 
 def _join_track_and_listener(table: pd.DataFrame, dataset: Dataset) -> None:
     """Adds what the tracks and the listeners files say, in place."""
-    duration_s = dataset.tracks.set_index("id")["duration_ms"] / 1000
-    table["duration_s"] = table["track_id"].map(duration_s).astype(np.float64)
+    tracks, users = dataset.tracks, dataset.users
+    # An appended last value serves a track, or a listener, who is not in the file: row -1.
+    duration_s = np.append(tracks["duration_ms"].to_numpy(dtype=np.float64) / 1000, np.nan)
+    table["duration_s"] = duration_s[_rows_of(table["track_id"], tracks["id"])]
     table["listened_s"] = table["skipped_after_s"].where(table["skipped"], table["duration_s"])
-    users = dataset.users.set_index("user_id")
-    row = users.index.get_indexer(pd.Index(table["listener_id"]))
-    # The appended last row serves a listener who is not in the file.
     genres = [*users["favourite_genres"], []]
-    table["favourite_genres"] = pd.Series([genres[i] for i in row], index=table.index, dtype=object)
-    table["premium"] = np.append(users["premium_user"].to_numpy(dtype=bool), False)[row]
+    row = _rows_of(table["listener_id"], users["user_id"])
+    table["favourite_genres"] = pd.Series([genres[i] for i in row.tolist()], index=table.index, dtype=object)
+
+
+def _rows_of(wanted: "pd.Series[str]", ids: "pd.Series[str]") -> NDArray[np.int64]:
+    return pd.Index(ids).get_indexer(pd.Index(wanted))
+
+
+def _premium(table: pd.DataFrame, events: pd.DataFrame, users: pd.DataFrame) -> NDArray[np.bool_]:
+    """Returns for each play whether its listener had premium when it started."""
+    purchases = events.loc[events["event_type"] == "BUY_PREMIUM", ["user_id", "timestamp", "file_row"]]
+    first = purchases.sort_values(["timestamp", "file_row"]).drop_duplicates("user_id")
+    bought_before_recording = set(users["user_id"][users["premium_user"]]) - set(first["user_id"])
+    listener, ids = pd.factorize(table["listener_id"])
+    throughout = ids.isin(bought_before_recording)[listener]
+    bought = first.set_index("user_id").reindex(ids).iloc[listener]
+    started_at, bought_at = table["started_at"].to_numpy(), bought["timestamp"].to_numpy()
+    is_earlier_in_file = bought["file_row"].to_numpy() < table["file_row"].to_numpy()
+    since_purchase = (bought_at < started_at) | ((bought_at == started_at) & is_earlier_in_file)
+    premium: NDArray[np.bool_] = throughout | since_purchase
+    return premium

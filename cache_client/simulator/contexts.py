@@ -13,8 +13,8 @@ class RecordedContexts:
     def __init__(self, plays: pd.DataFrame) -> None:
         """Finds what was known before each play, from all of `data.plays`."""
         self._known = known_plays(plays)
-        outcomes = plays[["track_id", "skipped"]].iloc[self._known.rows].itertuples(index=False)
-        self._ended = [RecentPlay(track_id, bool(skipped)) for track_id, skipped in outcomes]
+        ended = zip(plays["track_id"].iloc[self._known.rows], self._known.skipped.tolist(), strict=True)
+        self._ended = [RecentPlay(track_id, skipped) for track_id, skipped in ended]
         self._situations = plays[["premium", "advertisement_before", "position"]].to_numpy()
 
     def at(self, row: int) -> ListenerContext:

@@ -122,8 +122,8 @@ def _rate(name: str, skipped: "pd.Series[bool]") -> SkipRate | None:
 
 def _by_situation(played: pd.DataFrame) -> list[SkipRate]:
     situations = {
-        "premium listeners": played["premium"],
-        "free listeners": ~played["premium"],
+        "plays with premium": played["premium"],
+        "plays without premium": ~played["premium"],
         "after an advertisement": played["advertisement_before"],
         "no advertisement before": ~played["advertisement_before"],
     }

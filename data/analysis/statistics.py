@@ -56,7 +56,7 @@ class Statistics:
 
     Attributes:
         overall: The skip rate of all plays; None without plays.
-        by_situation: Of premium and free listeners, and right after an advertisement or not.
+        by_situation: Of plays with premium and without, and right after an advertisement or not.
         share_heard: Of the track, by the plays that were skipped.
         attributes: Of the tracks, by name.
     """

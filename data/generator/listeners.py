@@ -59,7 +59,8 @@ def make_listeners(rng: np.random.Generator, genres: Genres, count: int, n_plays
     activity, loyalty, impatience, enthusiasm = even_quantiles(rng, count, 4).T
     plays = _shared_out(0.05 + 1.9 * activity, n_plays)
     premium = (loyalty < _PREMIUM_SHARE) & (plays > 0)
-    # In v2 those who pay skip more: 40 % of their plays against 29 %.
+    # In v2 listeners who buy premium skip more, 40 % of a listener's plays against 29 % in the mean. There it
+    # begins with the purchase, here it is theirs from the start.
     skip_log_odds = _at_quantiles(impatience, _SKIP_SHARES) + np.where(premium, 0.35, -0.2)
     return Listeners(
         names=names.listener_names(rng, count),

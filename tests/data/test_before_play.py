@@ -12,7 +12,14 @@ def table(*rows: tuple[int, int, float, float, bool]) -> pd.DataFrame:
     """Returns plays by listener, session, start and seconds heard, and whether they were skipped."""
     names = ["listener_id", "session_id", "starts_s", "listened_s", "skipped"]
     found = pd.DataFrame(list(rows), columns=names).sort_values("starts_s", kind="stable", ignore_index=True)
-    return found.assign(started_at=pd.to_datetime((found["starts_s"] * 1e6).round(), unit="us"))
+    started_at = pd.to_datetime((found["starts_s"] * 1e6).round(), unit="us")
+    return found.assign(started_at=started_at, duration_s=found["listened_s"])
+
+
+def known_as_skipped(found: pd.DataFrame, row: int) -> list[bool]:
+    known = known_plays(found)
+    skipped: list[bool] = known.skipped[known.span(row, 200)].tolist()
+    return skipped
 
 
 def known_before(found: pd.DataFrame, row: int, at_most: int = 200) -> list[int]:
@@ -27,7 +34,6 @@ def known_before(found: pd.DataFrame, row: int, at_most: int = 200) -> list[int]
         (99, 2, True, False),
         (99, 2, False, False),
         (100, 1, True, True),
-        (99, 1, True, False),
         (99, 1, False, True),
     ],
     ids=[
@@ -35,7 +41,6 @@ def known_before(found: pd.DataFrame, row: int, at_most: int = 200) -> list[int]
         "it still runs in another session, and will be skipped",
         "it still runs in another session",
         "its own session has moved on",
-        "its own session has moved on, and the skip comes late",
         "its own session has moved on before the end",
     ],
 )
@@ -45,6 +50,32 @@ def test_a_play_is_known_once_its_outcome_is(
     found = table((1, 1, 0, 100, skipped), (1, session, starts_s, 10, False))
     assert known_before(found, 0) == []
     assert known_before(found, 1) == [0] * known
+
+
+@pytest.mark.parametrize(
+    ("starts_s", "as_skipped"), [(100, True), (99, False)], ids=["skipped by then", "skipped only later"]
+)
+def test_once_its_session_has_moved_on_a_play_is_known_as_it_was_by_then(
+    starts_s: float, as_skipped: bool
+) -> None:
+    found = table((1, 1, 0, 100, True), (1, 1, starts_s, 10, False), (1, 1, 300, 10, False))
+    assert [known_before(found, row) for row in range(3)] == [[], [0], [0, 1]]
+    assert [known_as_skipped(found, row) for row in range(3)] == [[], [as_skipped], [as_skipped, False]]
+
+
+def test_a_skip_after_the_end_of_the_track_does_not_say_earlier_that_it_comes() -> None:
+    found = table((1, 1, 0, 100, True), (1, 2, 80, 10, False), (1, 3, 99, 10, False)).assign(
+        duration_s=[80.0, 10.0, 10.0]
+    )
+    assert [known_before(found, row) for row in range(3)] == [[], [0], [0, 1]]
+    assert known_as_skipped(found, 2) == [False, False]
+
+
+def test_a_play_of_unknown_length_is_known_when_it_is_skipped_or_its_session_moves_on() -> None:
+    found = table((1, 1, 0, 5, True), (1, 2, 1, np.nan, False), (1, 3, 9, 1, False), (1, 2, 20, 1, False))
+    found["duration_s"] = [np.nan, np.nan, 1.0, 1.0]
+    assert [known_before(found, row) for row in range(4)] == [[], [], [0], [0, 2, 1]]
+    assert known_as_skipped(found, 2) == [True]
 
 
 def test_an_end_that_is_the_next_start_to_the_microsecond_is_known() -> None:

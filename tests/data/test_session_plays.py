@@ -101,6 +101,37 @@ def test_an_advertisement_counts_across_a_purchase_but_not_across_a_play(make_da
     assert plays(make_dataset(events))["advertisement_before"].tolist() == [True, False]
 
 
+@pytest.mark.parametrize("listener", [1, 2], ids=["free at the end", "premium at the end"])
+def test_premium_begins_with_the_first_purchase_in_any_session(
+    make_dataset: MakeDataset, listener: int
+) -> None:
+    played = [(second, listener, "a", PLAY, 5) for second in (0, 10, 20, 30)]
+    bought = [(25, listener, "", BUY, 6), (15, listener, "", BUY, 7)]
+    other = (5, 3 - listener, "", BUY, 8)
+    table = plays(make_dataset([*played, *bought, other]))
+    assert table["premium"].tolist() == [False, False, True, True]
+
+
+def test_premium_without_a_purchase_is_what_it_was_at_the_end(make_dataset: MakeDataset) -> None:
+    table = plays(make_dataset([(0, 1, "a", PLAY, 5), (0, 2, "a", PLAY, 6), (99, 2, "b", PLAY, 7)]))
+    assert table["premium"].tolist() == [False, True, True]
+
+
+def test_a_purchase_at_the_time_of_a_play_counts_if_it_comes_first_in_the_file(
+    make_dataset: MakeDataset,
+) -> None:
+    first, bought, second = (9, 1, "a", PLAY, 5), (9, 1, "", BUY, 5), (9, 1, "b", PLAY, 5)
+    assert plays(make_dataset([first, bought, second]))["premium"].tolist() == [False, True]
+    elsewhere = (9, 1, "", BUY, 4)
+    assert plays(make_dataset([first, elsewhere, second]))["premium"].tolist() == [False, True]
+    assert plays(make_dataset([elsewhere, first, second]))["premium"].tolist() == [True, True]
+
+
+def test_a_purchase_of_a_listener_who_is_not_in_the_file_counts(make_dataset: MakeDataset) -> None:
+    table = plays(make_dataset([(0, 77, "a", PLAY, 5), (1, 77, "", BUY, 5), (2, 77, "a", PLAY, 5)]))
+    assert table["premium"].tolist() == [False, True]
+
+
 def test_an_unknown_listener_and_track_leave_gaps(make_dataset: MakeDataset) -> None:
     table = plays(make_dataset([(0, 77, "?", PLAY, 5)]))
     assert table["favourite_genres"].tolist() == [[]]
@@ -220,3 +251,6 @@ def test_published_figures_of_v2(v2: Dataset) -> None:
     assert table["session_id"].nunique() == 659
     assert table["favourite_genres"].map(len).eq(3).all()
     assert v2.catalogue.tracks["genres"].map(len).ge(1).all()
+    premium = table["skipped"].groupby(table["premium"])
+    assert premium.size().to_dict() == {False: 9_918, True: 2_068}
+    assert [round(100 * rate, 1) for rate in premium.mean()] == [29.8, 54.8]

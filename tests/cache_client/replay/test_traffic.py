@@ -27,6 +27,7 @@ PLAYS = pd.DataFrame(
         "started_at": [NOON + timedelta(minutes=row[4]) for row in ROWS],
         "skipped": [row[5] for row in ROWS],
         "listened_s": [row[6] for row in ROWS],
+        "duration_s": [60.0] * 5,
         "advertisement_before": [False, False, True, False, False],
         "favourite_genres": [["jazz"]] * 5,
         "premium": [row[2] == 7 for row in ROWS],

@@ -29,6 +29,15 @@ def test_skip_rate(statistics: Statistics) -> None:
     assert f"{statistics.overall.rate:.2%}" == "34.12%"
 
 
+def test_skip_rate_by_situation(statistics: Statistics) -> None:
+    assert {str(rate.group): (rate.plays, f"{rate.rate:.2%}") for rate in statistics.by_situation} == {
+        "plays with premium": (2_068, "54.79%"),
+        "plays without premium": (9_918, "29.81%"),
+        "after an advertisement": (3_682, "36.66%"),
+        "no advertisement before": (8_304, "33.00%"),
+    }
+
+
 @pytest.mark.parametrize(
     ("column", "printed"),
     [
