@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from server.daemon_thread import run_in_daemon_thread
 from server.errors import StartError
 from server.experiment.assignment import Experiment
 from server.experiment.definition import equal_definition, read_definition, resolve
@@ -82,7 +83,7 @@ class HotSwap:
         async with self._lock:
             before = self._service.library, self._service.experiment
             try:
-                after = await asyncio.to_thread(self._load, before[1])
+                after = await run_in_daemon_thread(self._load, before[1])
             except StartError as error:
                 _log.error("registry_unusable", reason=str(error))
                 return

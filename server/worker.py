@@ -12,19 +12,22 @@ import sys
 
 import uvloop
 
+from data import terminal
 from data.errors import DataError
 from server.app import Place, keep_for_good, working
 from server.diagnostic_log import configure_logs
 from server.errors import ServiceError
 from server.settings import from_json
+from server.stop_budget import StopBudget
 from server.stop_signals import run_until_stopped
 
 
-async def work(order: dict[str, str | int]) -> None:
-    """Serves until told to end, as the supervisor's order has it."""
+async def work(order: dict[str, str | int]) -> int:
+    """Serves until told to end, as the supervisor's order has it; returns the exit status."""
     settings = from_json(str(order["settings"]))
     place = Place(int(order["worker"]), int(order["workers"]))
     configure_logs(settings.log_level, worker=place.worker)
+    budget = StopBudget(settings.drain_grace_s)
 
     def ready(_address: str) -> None:
         keep_for_good()
@@ -36,11 +39,11 @@ async def work(order: dict[str, str | int]) -> None:
 
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), end)
     try:
-        await run_until_stopped(working(settings, place), ready)
+        return await run_until_stopped(working(settings, place, budget), ready, budget)
     except (ServiceError, DataError) as error:
         print(json.dumps({"error": str(error)}), flush=True)
-        sys.exit(1)
+        return 1
 
 
 if __name__ == "__main__":
-    uvloop.run(work(json.loads(sys.stdin.readline())))
+    terminal.end_now(uvloop.run(work(json.loads(sys.stdin.readline()))))
