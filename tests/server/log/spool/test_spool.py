@@ -227,6 +227,50 @@ async def test_what_was_deleted_is_written_anew_and_nothing_is_lost(
     assert count_spooled(folder) == SpoolCounts(waiting=2, dead_letters=1)
 
 
+async def test_an_outcome_that_was_committed_to_a_deleted_file_is_committed_again(
+    tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "spool"
+    spool, sibling = Spool(folder / "0.sqlite3", max_records=10), Spool(folder / "1.sqlite3", max_records=10)
+    await spool.append(make_record(1))
+    loop, join = asyncio.get_running_loop(), SpoolFile.join
+    deleted: list[SpoolFile] = []
+
+    def join_while_the_file_is_replaced(file: SpoolFile, prediction_id: str, outcome: Outcome) -> bool:
+        joined = join(file, prediction_id, outcome)
+        if file.path == folder / "0.sqlite3" and not deleted:
+            deleted.append(file)
+            file.path.unlink()
+            asyncio.run_coroutine_threadsafe(spool.append(make_record(2)), loop).result(timeout=60)
+        return joined
+
+    monkeypatch.setattr(SpoolFile, "join", join_while_the_file_is_replaced)
+    assert await sibling.add_outcome(make_record(1).prediction_id, HEARD)
+    assert deleted
+    assert await oldest(spool) == [replace(make_record(1), outcome=HEARD), make_record(2)]
+    await sibling.close()
+    await spool.close()
+
+
+async def test_an_outcome_of_a_file_that_is_not_written_anew_yet_is_refused_and_makes_no_file(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    folder = tmp_path / "spool"
+    spool, sibling = Spool(folder / "0.sqlite3", max_records=10), Spool(folder / "1.sqlite3", max_records=10)
+    for number in (1, 2):
+        await spool.append(make_record(number))
+    assert await sibling.add_outcome(make_record(1).prediction_id, HEARD)
+    (folder / "0.sqlite3").unlink()
+    with pytest.raises(SpoolFullError, match="cannot be written"):  # not taken for an unknown one
+        await sibling.add_outcome(make_record(2).prediction_id, HEARD)
+    with pytest.raises(StartError, match="cannot open"):
+        SpoolFile(folder / "0.sqlite3", create=False)
+    await spool.append(make_record(3))
+    assert await sibling.add_outcome(make_record(2).prediction_id, HEARD)
+    await sibling.close()
+    await spool.close()
+
+
 async def test_a_copy_that_was_not_moved_into_its_place_is_found_at_the_next_start(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
