@@ -90,6 +90,8 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=worker_environment(self._metrics_directory),
+            # Its own session: a Ctrl-C in the terminal is for the supervisor, which ends them in order.
+            start_new_session=True,
         )
         assert process.stdin is not None
         assert process.stdout is not None

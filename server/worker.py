@@ -5,6 +5,7 @@ cannot be. Ends on SIGTERM, and when stdin ends, since then its parent has.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -31,7 +32,7 @@ async def work(order: dict[str, str | int]) -> int:
 
     def ready(_address: str) -> None:
         keep_for_good()
-        print(json.dumps({"ready": True}), flush=True)
+        _report(ready=True)
 
     def end() -> None:  # nothing more is ever written to stdin: this is its end
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
@@ -41,9 +42,17 @@ async def work(order: dict[str, str | int]) -> int:
     try:
         return await run_until_stopped(working(settings, place, budget), ready, budget)
     except (ServiceError, DataError) as error:
-        print(json.dumps({"error": str(error)}), flush=True)
+        _report(error=str(error))
         return 1
 
 
+def _report(**message: object) -> None:
+    """Writes a message to the supervisor, unless that has ended, and stdin with it: that ends us."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
+
+
 if __name__ == "__main__":
-    terminal.end_now(uvloop.run(work(json.loads(sys.stdin.readline()))))
+    order = sys.stdin.readline()
+    # None comes from a supervisor that has ended before it could give one.
+    terminal.end_now(uvloop.run(work(json.loads(order))) if order else 1)

@@ -14,6 +14,7 @@ import grpc
 import pytest
 from pymongo import MongoClient
 
+from data.terminal import INTERRUPTED
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 
@@ -135,6 +136,56 @@ def test_workers_end_with_their_supervisor(supervisor: "subprocess.Popen[str]") 
     while any(_runs(worker) for worker in workers):
         assert time.monotonic() < deadline, "a worker outlived its supervisor"
         time.sleep(0.05)
+
+
+def test_ctrl_c_while_workers_load_their_modules_prints_no_traceback(
+    command: list[str], environment: dict[str, str]
+) -> None:
+    uri = "mongodb://127.0.0.1:9/nowhere"
+    with subprocess.Popen(
+        [*command, "--mongodb-uri", uri],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (workers := workers_of(process)):
+                assert time.monotonic() < deadline, "no worker was started"
+                time.sleep(0.01)
+            time.sleep(0.3)  # they import the server
+            os.killpg(process.pid, signal.SIGINT)  # as the terminal does
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, output) == (INTERRUPTED, "")
+    assert "Traceback" not in errors
+    assert not any(_runs(worker) for worker in workers)
+
+
+def test_a_worker_whose_supervisor_died_before_it_gave_an_order_ends_silently() -> None:
+    command = [sys.executable, "-m", "server.worker"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize("after_s", [0.2, 1.0])
+def test_workers_that_still_start_end_with_their_supervisor(
+    supervisor: "subprocess.Popen[str]", after_s: float
+) -> None:
+    deadline = time.monotonic() + 60
+    while len(workers := workers_of(supervisor)) < 2:
+        assert time.monotonic() < deadline, "no worker was started"
+        time.sleep(0.01)
+    time.sleep(after_s)
+    supervisor.kill()
+    _, errors = supervisor.communicate()  # at the end of the last one that has stderr
+    while any(_runs(worker) for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlived its supervisor"
+        time.sleep(0.05)
+    assert "Traceback" not in errors
 
 
 def _runs(pid: int) -> bool:
