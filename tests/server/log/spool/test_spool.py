@@ -464,6 +464,20 @@ def test_what_earlier_releases_spooled_is_read(tmp_path: Path, make_record: Make
     file.close()
 
 
+def test_what_later_releases_spooled_is_read_without_what_they_added(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    file = SpoolFile(tmp_path / "0.sqlite3")
+    file.insert([make_record(1)])
+    file.hold("a" * 24, HEARD)
+    for table, column in (("predictions", "body"), ("outcomes", "outcome")):
+        file.connection.execute(f"UPDATE {table} SET {column} = json_set({column}, '$.added', 7)")
+    assert file.oldest(10) == [make_record(1)]
+    assert file.held_outcomes(10) == {"a" * 24: HEARD}
+    assert file.counts() == SpoolCounts(waiting=1, held_outcomes=1)
+    file.close()
+
+
 def test_what_cannot_be_read_becomes_a_dead_letter_and_holds_up_nothing(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
