@@ -490,6 +490,32 @@ def test_what_cannot_be_read_becomes_a_dead_letter_and_holds_up_nothing(
     file.close()
 
 
+async def test_a_held_outcome_that_cannot_be_read_becomes_a_dead_letter_and_fails_nobody_elses_call(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    await spool.hold_outcome("a" * 24, HEARD)
+    await spool.hold_outcome("b" * 24, HEARD)
+    await spool.append(make_record(1))
+    for table, name in (("outcomes", "b" * 24), ("predictions", make_record(1).prediction_id)):
+        change = f"UPDATE {table} SET outcome = '{{' WHERE prediction_id = '{name}'"
+        await spool.run(lambda file, change=change: file.connection.execute(change) and None)  # type: ignore[misc]
+    results = await asyncio.gather(  # one group
+        spool.append(make_record(2)),
+        spool.add_outcome("b" * 24, HEARD),
+        spool.add_outcome(make_record(1).prediction_id, HEARD),
+        due(spool),
+        return_exceptions=True,
+    )
+    assert results[0] is None
+    assert [type(result) for result in results[1:3]] == [OutcomeConflictError] * 2
+    assert results[3] == {"a" * 24: HEARD}
+    assert spool.held_outcomes == 1
+    assert await oldest(spool) == [make_record(2)]
+    await spool.close()
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(1, 1, dead_letters=1, dead_outcomes=1)
+
+
 def test_a_transaction_that_fails_changes_nothing(tmp_path: Path, make_record: MakeRecord) -> None:
     file = SpoolFile(tmp_path / "0.sqlite3")
     with contextlib.suppress(RuntimeError), file.transaction():
