@@ -8,15 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pymongo import MongoClient
 
 from data.terminal import INTERRUPTED
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+from server.log.spool.folder import count_spooled
 
 
 @pytest.fixture
@@ -163,6 +166,42 @@ def test_ctrl_c_while_workers_load_their_modules_prints_no_traceback(
     assert (process.returncode, output) == (INTERRUPTED, "")
     assert "Traceback" not in errors
     assert not any(_runs(worker) for worker in workers)
+
+
+def test_a_second_ctrl_c_ends_workers_that_drain_and_loses_nothing(
+    command: list[str], environment: dict[str, str], track_ids: list[str], tmp_path: Path
+) -> None:
+    patient = environment | {"PLAYTHROUGH_DRAIN_GRACE_S": "3600"}
+    with subprocess.Popen(
+        [*command, "--mongodb-uri", "mongodb://127.0.0.1:9/nowhere"],
+        env=patient,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            address = address_of(process)
+            workers = workers_of(process)
+            predict_random(address, track_ids[0], 10)
+            with grpc.insecure_channel(address) as channel:
+                asking: Queue[reflection_pb2.ServerReflectionRequest | None] = Queue()
+                stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+                stream = stub.ServerReflectionInfo(iter(asking.get, None))
+                asking.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+                next(stream)  # and stays open
+                process.send_signal(signal.SIGINT)
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(timeout=1.0)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=60)
+                asking.put(None)
+        finally:
+            process.kill()
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in errors
+    assert "worker_killed" not in errors
+    assert not any(_runs(worker) for worker in workers)
+    assert count_spooled(tmp_path / "var" / "spool").waiting == 10
 
 
 def test_a_worker_whose_supervisor_died_before_it_gave_an_order_ends_silently() -> None:
