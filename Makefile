@@ -11,14 +11,17 @@ BUF := npx --yes @bufbuild/buf@1.75.0
 # make splits at spaces, the shell does not: recipes read paths from the environment, as "$$DATA".
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
-NAME := $(subst |,$(SPACE),$(notdir $(abspath $(subst $(SPACE),|,$(DATA)))))
-DEMO := var/demo/$(NAME)
+FULL := $(subst |,$(SPACE),$(abspath $(subst $(SPACE),|,$(DATA))))
 ifeq ($(DATA),data/sample)
 SAMPLE := sample
+NAME := sample
 MODELS ?= models/registry
 else
+# With a digest of the full path: folders of one name in two places are two data sets.
+NAME := $(subst |,$(SPACE),$(notdir $(subst $(SPACE),|,$(FULL))))-$(firstword $(shell printf %s '$(subst ','\'',$(FULL))' | cksum))
 MODELS ?= var/models/$(NAME)
 endif
+DEMO := var/demo/$(NAME)
 export DATA MODELS DEMO PORT
 
 .PHONY: help install sample demo serve test lint proto bench bench-peers clean
@@ -26,7 +29,7 @@ export DATA MODELS DEMO PORT
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 13
 	@echo "DATA=FOLDER chooses the data set (data/sample). MODELS=FOLDER is where serve trains and finds models:"
-	@echo "models/registry for the sample, var/models/NAME for another data set. PORT=N is the port of serve (50051)."
+	@echo "models/registry for the sample, var/models/NAME-DIGEST for another data set. PORT=N is the port of serve (50051)."
 
 install: $(READY)  ## Make the virtual environment in .venv.
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from data.errors import reason
 
@@ -48,13 +49,23 @@ def run(command_line: Callable[[], object]) -> None:
         raise
 
 
+def end_now(status: int) -> NoReturn:
+    """Ends the process with an exit status, without waiting for threads, as the interpreter would."""
+    _flush()
+    os._exit(status)
+
+
 def _run_and_flush(command_line: Callable[[], object]) -> None:
     try:
         command_line()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # None: the shell closed it with `>&-`
-                stream.flush()
+        _flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # None: the shell closed it with `>&-`
+            stream.flush()
 
 
 def _abandon_output() -> None:

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from data import read_catalogue
 from models import Registry
 from server.call_counts import CallCounts
+from server.daemon_thread import abandon, run_in_daemon_thread
 from server.data_check import ServedData, check_data
 from server.experiment.assignment import Experiment
 from server.hot_swap import HotSwap, load_models
@@ -34,9 +35,8 @@ from server.rpc.server import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
 from server.start_checks import check_start
+from server.stop_budget import StopBudget
 
-# What is not delivered by then waits in the spool for the next start.
-_FLUSH_TIMEOUT_S = 10.0
 # Soon enough for who edits the file and looks what happens.
 _EXPERIMENT_POLL_S = 1.0
 # Well below the seconds between two scrapes.
@@ -59,12 +59,15 @@ class Place:
 
 
 @asynccontextmanager
-async def running(settings: ServerSettings, announce: Callable[[str], None] = print) -> AsyncIterator[str]:
+async def running(
+    settings: ServerSettings, announce: Callable[[str], None] = print, budget: StopBudget | None = None
+) -> AsyncIterator[str]:
     """Runs the whole server in this process for the duration of a block.
 
     Args:
         settings: What to serve, and where.
         announce: Called with the line that names the embedded database.
+        budget: The time for the end in order; by default the grace period of the settings.
 
     Yields:
         The address that it listens on, as HOST:PORT.
@@ -80,26 +83,29 @@ async def running(settings: ServerSettings, announce: Callable[[str], None] = pr
         if external is not None:  # first: a bad URI is known at once
             store = _store(settings, external)
             stack.push_async_callback(store.close)
-        loader = await asyncio.to_thread(_read_data, settings)
+        loader = await run_in_daemon_thread(_read_data, settings)
         # Nothing is written before the data is known to be good. Then the database starts while the models,
         # which `check_start` has seen, are loaded.
         stack.callback((await asyncio.to_thread(lock_folder, settings.var_dir)).close)
-        loading = asyncio.create_task(asyncio.to_thread(load_models, loader, settings))
-        stack.push_async_callback(_settle, loading)
+        loading = run_in_daemon_thread(load_models, loader, settings)
+        stack.callback(abandon, loading)
         if store is None:
             embedded = embedded_mongodb(settings.embedded_directory, announce)
             store = _store(settings, await stack.enter_async_context(embedded))
             stack.push_async_callback(store.close)
-        yield await _start(settings, Place(), store, loader, await loading, stack)
+        yield await _start(settings, Place(), store, loader, await loading, stack, budget)
 
 
 @asynccontextmanager
-async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
+async def working(
+    settings: ServerSettings, place: Place, budget: StopBudget | None = None
+) -> AsyncIterator[str]:
     """Runs one of several workers for the duration of a block; its parent keeps the folder and the database.
 
     Args:
         settings: What to serve, and where; names a MongoDB.
         place: Which worker this is.
+        budget: The time for the end in order; by default the grace period of the settings.
 
     Yields:
         The address that it listens on, as HOST:PORT.
@@ -112,9 +118,9 @@ async def working(settings: ServerSettings, place: Place) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         store = _store(settings, settings.external_mongodb_uri)
         stack.push_async_callback(store.close)
-        loader = await asyncio.to_thread(_read_data, settings)
-        loaded = await asyncio.to_thread(load_models, loader, settings)
-        yield await _start(settings, place, store, loader, loaded, stack)
+        loader = await run_in_daemon_thread(_read_data, settings)
+        loaded = await run_in_daemon_thread(load_models, loader, settings)
+        yield await _start(settings, place, store, loader, loaded, stack, budget)
 
 
 def keep_for_good() -> None:
@@ -136,8 +142,10 @@ async def _start(
     loader: ModelLoader,
     loaded: tuple[LoadedModels, Experiment],
     stack: AsyncExitStack,
+    budget: StopBudget | None,
 ) -> str:
     """Starts everything that answers calls; returns the address."""
+    budget = budget or StopBudget(settings.drain_grace_s)
     stack.enter_context(loader.yielding())  # from now on there are calls to answer
     spool = Spool(
         settings.spool_directory / f"{place.worker}{SUFFIX}",
@@ -147,13 +155,13 @@ async def _start(
     stack.push_async_callback(spool.close)
     delivery = Delivery(spool, store)
     delivery.start()
-    stack.push_async_callback(delivery.stop, _FLUSH_TIMEOUT_S)
+    stack.push_async_callback(budget.spend, delivery.stop)
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool, store))
     await _start_metrics(settings, place, counts, spool, service, stack)
     rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
     address = await rpc.start(settings.host, settings.port)
-    stack.push_async_callback(rpc.stop, settings.drain_grace_s)
+    stack.push_async_callback(budget.spend, rpc.stop)
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=place.worker == 0)
@@ -218,9 +226,3 @@ def _read_data(settings: ServerSettings) -> ModelLoader:
     pyarrow.default_memory_pool().release_unused()  # what reading needed: some 30 MB
     served = ServedData(settings.data_directory)
     return ModelLoader(Registry(settings.models), catalogue, settings.default_model, served)
-
-
-async def _settle(task: asyncio.Task[object]) -> None:
-    """Waits for a thread whose result nobody wants any more."""
-    with contextlib.suppress(Exception):
-        await task

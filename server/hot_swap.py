@@ -1,11 +1,12 @@
 """New models and a changed experiment, swapped in while the old ones answer."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import structlog
 
+from server.daemon_thread import run_in_daemon_thread
 from server.errors import StartError
 from server.experiment.assignment import Experiment
 from server.experiment.definition import equal_definition, read_definition, resolve
@@ -18,7 +19,7 @@ _log = structlog.get_logger("server.hot_swap")
 
 
 def load_models(
-    loader: ModelLoader, settings: ServerSettings, versions_kept: int = 1
+    loader: ModelLoader, settings: ServerSettings, versions_kept: int = 1, spared: Collection[Key] = ()
 ) -> tuple[LoadedModels, Experiment]:
     """Loads the models that serve, and those that the experiment's arms ask for beyond them. Blocks.
 
@@ -26,6 +27,7 @@ def load_models(
         loader: Keeps what is loaded already.
         settings: Name the experiment's file, or the experiment where there is none.
         versions_kept: How many versions of a name to load.
+        spared: Versions that the loader keeps although they are asked for no more.
 
     Raises:
         StartError: When no model can be loaded, or the file is wrong or asks for what is not there.
@@ -36,7 +38,7 @@ def load_models(
     else:
         definition = read_definition(settings.experiment_file)
         pinned = [(arm.model_name, arm.pinned_version) for arm in definition.arms if arm.pinned_version]
-        library = loader.load(versions_kept, pinned)
+        library = loader.load(versions_kept, pinned, spared)
     return library, _with_digests(resolve(definition, _newest(library)), library)
 
 
@@ -82,7 +84,7 @@ class HotSwap:
         async with self._lock:
             before = self._service.library, self._service.experiment
             try:
-                after = await asyncio.to_thread(self._load, before[1])
+                after = await run_in_daemon_thread(self._load, before[1])
             except StartError as error:
                 _log.error("registry_unusable", reason=str(error))
                 return
@@ -91,14 +93,14 @@ class HotSwap:
         _log_changes(before, after)
 
     def _load(self, experiment: Experiment) -> tuple[LoadedModels, Experiment]:
-        kept = self._settings.versions_kept
+        kept, running = self._settings.versions_kept, [(arm.model, arm.version) for arm in experiment.arms]
         try:
-            return load_models(self._loader, self._settings, kept)
-        except StartError as error:
+            return load_models(self._loader, self._settings, kept, running)
+        except Exception as error:  # whatever the file makes of it: new versions must be served
             if self._settings.experiment_file is None:
                 raise
             _log.error("experiment_file_refused", reason=str(error), kept="the experiment as it was")
-            library = self._loader.load(kept, [(arm.model, arm.version) for arm in experiment.arms])
+            library = self._loader.load(kept, running)
             return library, _with_digests(experiment, library)
 
 

@@ -71,7 +71,9 @@ class ModelLoader:
         """Returns what the registry looks like now; equal results mean that nothing has changed."""
         return self.registry.scan()
 
-    def load(self, versions_kept: int = 1, pinned: Collection[Key] = ()) -> LoadedModels:
+    def load(
+        self, versions_kept: int = 1, pinned: Collection[Key] = (), spared: Collection[Key] = ()
+    ) -> LoadedModels:
         """Loads what is new and keeps what is loaded already.
 
         A version that cannot be loaded is logged once, and an older one of that name serves instead. A name
@@ -80,6 +82,8 @@ class ModelLoader:
         Args:
             versions_kept: How many versions of a name to load.
             pinned: Versions to load beyond those.
+            spared: Versions that are not to be forgotten although the result lacks them: it may not be
+                used, and the registry have them no more.
 
         Raises:
             StartError: When no model can be loaded, or the configured default or a pinned version cannot.
@@ -97,14 +101,17 @@ class ModelLoader:
             model = self._pinned(key, found)
             if model not in loaded[key[0]]:
                 loaded[key[0]] += (model,)
-        return self._library(dict(sorted(loaded.items())), found)
+        return self._library(dict(sorted(loaded.items())), found, spared)
 
     def _library(
-        self, loaded: dict[str, tuple[LoadedModel, ...]], found: Mapping[Key, Fingerprint]
+        self,
+        loaded: dict[str, tuple[LoadedModel, ...]],
+        found: Mapping[Key, Fingerprint],
+        spared: Collection[Key],
     ) -> LoadedModels:
-        """Returns a library, and forgets what it does not hold."""
+        """Returns a library, and forgets what it does not hold, but for those spared."""
         kept = {(model.predictor.name, model.predictor.version) for model in chain(*loaded.values())}
-        self._loaded = {key: entry for key, entry in self._loaded.items() if key in kept}
+        self._loaded = {key: entry for key, entry in self._loaded.items() if key in kept or key in spared}
         self._failed = {key: entry for key, entry in self._failed.items() if key in found}
         serving = {name: versions[0] for name, versions in loaded.items()}
         failed = tuple(failure for key, (_, failure) in self._failed.items() if key not in kept)

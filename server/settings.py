@@ -31,7 +31,8 @@ class ServerSettings(DataSettings):
         experiment_ttl_days: How many days MongoDB keeps a prediction; by default for ever.
         spool_max_records: How many predictions may wait for MongoDB before PredictRandom refuses.
         spool_min_free_bytes: How much has to stay free on the spool's disk; below, PredictRandom refuses.
-        drain_grace_s: How long calls in flight may take to finish once the server stops, in seconds.
+        drain_grace_s: How long the end may take once the server stops, in seconds: for calls in flight to
+            finish, and for the spool to reach MongoDB.
         workers: How many processes serve on the port.
         max_in_flight: How many calls a worker takes at once before it refuses more.
         versions_kept: How many versions of each model stay loaded, for requests that name one.

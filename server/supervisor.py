@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,13 +22,16 @@ from server.log.lock import lock_folder
 from server.rpc.listening_port import reserved
 from server.settings import ServerSettings, to_json, worker_environment
 from server.start_checks import check_start
+from server.stop_budget import StopBudget
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
 # One that has run so long was healthy: its end does not continue the failures before.
 _HEALTHY_AFTER_S = 30.0
-# What a worker needs beyond the grace period to write its spool to MongoDB.
-_END_MARGIN_S = 15.0
+# What a worker needs beyond the grace period to close its files and connections.
+_END_MARGIN_S = 5.0
+# What one needs whose end is cut short.
+_CUT_SHORT_S = 2.0
 
 _log = structlog.get_logger("server.supervisor")
 
@@ -86,6 +90,8 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=worker_environment(self._metrics_directory),
+            # Its own session: a Ctrl-C in the terminal is for the supervisor, which ends them in order.
+            start_new_session=True,
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -118,13 +124,14 @@ class Worker:
 
 @asynccontextmanager
 async def supervising(
-    settings: ServerSettings, announce: Callable[[str], None] = print
+    settings: ServerSettings, announce: Callable[[str], None] = print, budget: StopBudget | None = None
 ) -> AsyncIterator[str]:
     """Runs several workers for the duration of a block, once all of them serve.
 
     Args:
         settings: What to serve, where, and by how many workers.
         announce: Called with the line that names the embedded database.
+        budget: The time for the workers' end in order; by default the grace period of the settings.
 
     Yields:
         The address that they listen on, as HOST:PORT.
@@ -134,6 +141,7 @@ async def supervising(
         DataError: When a file of the data set is missing.
     """
     check_start(settings)
+    budget = budget or StopBudget(settings.drain_grace_s)
     async with AsyncExitStack() as stack:
         stack.callback((await asyncio.to_thread(lock_folder, settings.var_dir)).close)
         if settings.external_mongodb_uri is None:
@@ -149,13 +157,18 @@ async def supervising(
         for number in range(settings.workers):
             order = {"settings": to_json(settings), "worker": number, "workers": settings.workers}
             workers.append(Worker(json.dumps(order), number, metrics_directory))
-        stack.push_async_callback(_stop_all, workers, settings.drain_grace_s + _END_MARGIN_S)
+        stack.push_async_callback(budget.spend, partial(_stop_all, workers))
         await asyncio.gather(*(worker.ready for worker in workers))
         yield f"{settings.host}:{port}"
 
 
-async def _stop_all(workers: list[Worker], within_s: float) -> None:
-    await asyncio.gather(*(worker.stop(within_s) for worker in workers))
+async def _stop_all(workers: list[Worker], grace_s: float) -> None:
+    """Ends all; cancelled, it gives them a second signal, which cuts their end short."""
+    try:
+        await asyncio.gather(*(worker.stop(grace_s + _END_MARGIN_S) for worker in workers))
+    except asyncio.CancelledError:
+        await asyncio.gather(*(worker.stop(_CUT_SHORT_S) for worker in workers))
+        raise
 
 
 def _show_metrics(settings: ServerSettings, stack: AsyncExitStack) -> Path | None:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cache_client.laboratory_errors import UsageError
 from cache_client.rpc.errors import CacheClientError
+from data.atomic_write import atomic_file
 from data.errors import DataError
 from data.settings import SettingsError
 
@@ -24,8 +25,13 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (CacheClientError, DataError, SettingsError) as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from None
+        problem = " ".join(str(error).split())
+    except UnicodeEncodeError as error:  # Python takes such arguments, protobuf refuses them
+        problem = f"not UTF-8: {error.object!r}"
+    else:
+        return
+    typer.echo(f"error: {problem}", err=True)
+    raise typer.Exit(1)
 
 
 @contextmanager
@@ -57,7 +63,8 @@ def write_json(value: Any, file: Path | None) -> None:
     """Writes a value as JSON; `-` is standard output, None is nowhere.
 
     Raises:
-        UsageError: The file cannot be written.
+        UsageError: The file's folder is not there, or it is a folder itself.
+        DataError: The file cannot be written; it stays as it was.
     """
     if file is None:
         return
@@ -65,7 +72,6 @@ def write_json(value: Any, file: Path | None) -> None:
     if file == STANDARD_OUTPUT:
         typer.echo(text)
         return
-    try:
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    check_writable(file)
+    with atomic_file(file) as fresh:
+        fresh.write_text(text + "\n", encoding="utf-8")

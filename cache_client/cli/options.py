@@ -21,6 +21,9 @@ def _finite(value: float) -> float:
 FastMs = Annotated[float, number("First byte from FAST storage, ms.", 0.0)]
 MediumMs = Annotated[float, number("First byte from MEDIUM storage, ms.", 0.0)]
 SlowMs = Annotated[float, number("First byte from SLOW storage, ms.", 0.0)]
+MOST_TRACKS = 2**31 - 1
+"""The largest number of tracks that the contract can ask for."""
+
 Data = Annotated[Path | None, typer.Option(help="Folder of the data set.", show_default="data/$DATA_VERSION")]
 Lenient = Annotated[
     bool, typer.Option("--lenient", help="Repair what needs no guess, and say on stderr what was done.")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cache_client.cli.console import STANDARD_OUTPUT, one_line_errors, write_json
-from cache_client.cli.options import FavouriteGenres, JsonFile, Model, Server
+from cache_client.cli.options import MOST_TRACKS, FavouriteGenres, JsonFile, Model, Server
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.messages import Ranking
 from cache_client.settings import CacheClientSettings
@@ -31,7 +31,10 @@ def rank(
     top_k: Annotated[
         int | None,
         typer.Option(
-            min=0, help="How many tracks to show; 0 for all.", show_default="all named, 20 of the catalogue"
+            min=0,
+            max=MOST_TRACKS,
+            help="How many tracks to show; 0 for all.",
+            show_default="all named, 20 of the catalogue",
         ),
     ] = None,
     json_file: JsonFile = None,

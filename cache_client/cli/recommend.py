@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cache_client.cli.console import one_line_errors
-from cache_client.cli.options import FavouriteGenres, JsonFile, Model, Server
+from cache_client.cli.options import MOST_TRACKS, FavouriteGenres, JsonFile, Model, Server
 from cache_client.cli.rank import ask, write
 
 
@@ -17,7 +17,7 @@ def recommend(
     ] = None,
     server: Server = None,
     model: Model = "",
-    top_k: Annotated[int, typer.Option(min=1, help="How many tracks to list.")] = 20,
+    top_k: Annotated[int, typer.Option(min=1, max=MOST_TRACKS, help="How many tracks to list.")] = 20,
     json_file: JsonFile = None,
 ) -> None:
     """List the catalogue's tracks that this listener is least likely to skip."""

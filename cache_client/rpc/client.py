@@ -51,6 +51,7 @@ class PredictionClient:
 
         Raises:
             ValueError: There is to be no connection.
+            InvalidTarget: The target is a URL with `http://` or `https://`.
         """
         if connections < 1:
             raise ValueError(f"connections is {connections}, not 1 or more")

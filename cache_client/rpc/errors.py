@@ -2,6 +2,7 @@
 
 ```
 CacheClientError                a one-line message for a person
+├── InvalidTarget               the name of a server that gRPC cannot dial
 └── ServerError                 a call brought no answer, or an error for an answer
     ├── ServerUnavailable       no connection, a closed client, or a server that cannot now (after retries)
     ├── DeadlineExceeded        connected, but no answer in time
@@ -20,6 +21,10 @@ from dataclasses import dataclass
 
 class CacheClientError(Exception):
     """Base of everything that this package raises on purpose."""
+
+
+class InvalidTarget(CacheClientError, ValueError):
+    """The name of a server is nothing that gRPC can dial."""
 
 
 class ServerError(CacheClientError):

@@ -1,5 +1,7 @@
 """Where a server listens, as gRPC wants it."""
 
+from cache_client.rpc.errors import InvalidTarget
+
 DEFAULT_PORT = 50051
 
 _SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:", "xds:")
@@ -11,7 +13,13 @@ def with_port(target: str) -> str:
     Args:
         target: `HOST`, `HOST:PORT`, an IPv6 address with or without brackets, or a URI of a gRPC name
             resolver, which stays as it is.
+
+    Raises:
+        InvalidTarget: It is the URL of a web page.
     """
+    if target.lower().startswith(("http://", "https://")):
+        host = target.partition("://")[2].rstrip("/")
+        raise InvalidTarget(f"the server is no web page: name it {host!r}, not {target!r}")
     if target.startswith(_SCHEMES):
         return target
     if target.startswith("["):

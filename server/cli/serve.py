@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from data import terminal
 from server.cli.command import MongoUri, run_command
 from server.diagnostic_log import configure_logs
 from server.settings import load_settings
+from server.stop_budget import StopBudget
 from server.stop_signals import run_until_stopped
 
 
@@ -43,7 +45,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C (the default command).
 
-    Prints `listening on HOST:PORT` when ready.
+    Prints `listening on HOST:PORT` when ready. A second signal cuts the calls in flight off.
 
     Without --default-model, requests that name no model get the one with the
     lowest log loss among those measured on the same split of the same data
@@ -53,7 +55,7 @@ def serve(
     Example: python -m server --data data/sample --models models/registry --port 0
     """
 
-    def run() -> Coroutine[Any, Any, None]:
+    def run() -> Coroutine[Any, Any, int]:
         settings = load_settings(
             data=data,
             lenient=lenient,
@@ -66,20 +68,21 @@ def serve(
             metrics_port=metrics_port,
         )
         configure_logs(settings.log_level)
+        budget = StopBudget(settings.drain_grace_s)
         # Imported here: the other commands need none of it, and it takes a second.
         if settings.workers > 1:
             from server.supervisor import supervising
 
-            return run_until_stopped(supervising(settings, _announce), _announce_address)
+            return run_until_stopped(supervising(settings, _announce, budget), _announce_address, budget)
         from server.app import keep_for_good, running
 
         def ready(address: str) -> None:
             keep_for_good()
             _announce_address(address)
 
-        return run_until_stopped(running(settings, _announce), ready)
+        return run_until_stopped(running(settings, _announce, budget), ready, budget)
 
-    run_command(run)
+    terminal.end_now(run_command(run))
 
 
 def _announce(line: str) -> None:

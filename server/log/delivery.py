@@ -1,6 +1,7 @@
 """Moves the spool to MongoDB in the background."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,10 @@ _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 2.0
 # How often an idle spool is looked at: looking costs a microsecond, and a document may be so much later.
 _POLL_S = 0.05
+_CANCEL_AGAIN_S = 0.1
+# A batch that takes so long at the end waits in the spool for the next start: a MongoDB that hangs must not
+# keep the server.
+_STALLED_AFTER_S = 1.5
 # How often, and how long, a held outcome's prediction is looked for: another machine's spool may still have
 # it.
 _LOOK_AGAIN_S = 10.0
@@ -65,17 +70,24 @@ class Delivery:
         self._stopping = True
         if self._task is not None:
             # Safe at any point: a batch cut off is delivered again, and duplicates count as stored.
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within_s
-        try:
-            async with asyncio.timeout_at(deadline):
-                while loop.time() < deadline and await self._deliver_batch():
-                    pass
-                await self._deliver_outcomes()
-        except (StorageUnavailableError, TimeoutError):
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
+        with contextlib.suppress(StorageUnavailableError, TimeoutError):
+            await self._flush(asyncio.get_running_loop().time() + within_s)
+        if self._spool.depth:
             _log.warning("spool_not_flushed", waiting=self._spool.depth)
+
+    async def _flush(self, deadline: float) -> None:
+        loop, flushing = asyncio.get_running_loop(), asyncio.current_task()
+        assert flushing is not None
+        more = True
+        # The count of cancellations, since PyMongo can swallow one.
+        while more and loop.time() < deadline and not flushing.cancelling():
+            async with asyncio.timeout_at(min(deadline, loop.time() + _STALLED_AFTER_S)):
+                more = await self._deliver_batch()
+                if not more:
+                    await self._deliver_outcomes()
 
     async def _run(self) -> None:
         """Delivers batch after batch; waits longer and longer while MongoDB is away."""

@@ -1,11 +1,15 @@
-"""What the experiment logs: the form in which it is spooled."""
+"""What the experiment logs: the form in which it is spooled.
+
+Unknown fields are ignored when rows are read, so that after a step back to this release those that a later
+one has spooled are delivered without what it added, as this one would have logged them.
+"""
 
 from datetime import datetime
 
 import msgspec
 
 
-class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Outcome(msgspec.Struct, frozen=True):
     """What really happened after a prediction.
 
     Attributes:
@@ -23,7 +27,7 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.skipped == other.skipped and self.listened_ms == other.listened_ms
 
 
-class PredictionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class PredictionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answered prediction.
 
     Attributes:

@@ -74,10 +74,18 @@ class RpcServer:
         return f"{shown}:{bound}"
 
     async def stop(self, grace_s: float) -> None:
-        """Reports unhealthy, then refuses new calls and gives those in flight `grace_s` seconds to finish."""
+        """Reports unhealthy, then refuses new calls and gives those in flight `grace_s` seconds to finish.
+
+        Cancelled, it ends at once those that are left.
+        """
         self._health.drain()
-        await self._server.stop(grace_s)
-        await asyncio.to_thread(self._servicer.close)
+        try:
+            await self._server.stop(grace_s)
+        except asyncio.CancelledError:
+            await self._server.stop(None)
+            raise
+        finally:
+            await asyncio.to_thread(self._servicer.close)
 
     def follow_models(self) -> None:
         """Reports the health of each model of the service's library as `SERVICE/MODEL`."""

@@ -1,5 +1,6 @@
 """The commands as a person runs them: what they print, what they write, how they fail."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -83,6 +84,38 @@ def test_rank_writes_the_ranking_as_json(server: str, tmp_path: Path) -> None:
         "model": "simple",
         "version": "1",
     }
+
+
+@pytest.mark.parametrize("command", ["rank", "recommend"])
+def test_more_tracks_than_the_contract_can_ask_for_are_a_usage_error(server: str, command: str) -> None:
+    done = run(command, "--server", server, "--top-k", 999999999999)
+    assert done.exit_code == 2
+    assert "--top-k" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--favourite-genre", "--model", "--"])
+def test_an_argument_that_is_not_utf_8_is_one_line(server: str, flag: str) -> None:
+    assert_one_line(run("rank", "--server", server, flag, "a\udcff"), "not UTF-8")
+
+
+def test_a_web_address_for_a_server_is_one_line() -> None:
+    assert_one_line(run("rank", "--server", "http://localhost:50051"), "'localhost:50051'")
+
+
+def test_a_result_that_cannot_be_written_leaves_the_older_one(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ranking.json"
+    file.write_text("older")
+
+    def fill_the_disk(path: Path, text: str, encoding: str) -> None:
+        path.write_bytes(text.encode(encoding)[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    assert_one_line(run("rank", "--server", server, "loved", "--json", file), "cannot write")
+    assert file.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_rank_without_tracks_takes_the_top_of_the_catalogue(server: str) -> None:

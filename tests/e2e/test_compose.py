@@ -68,7 +68,7 @@ def test_the_containers_commands_run_outside_of_them(compose: dict[str, Any], tm
     *shell, training = outside(services["trainer"]["command"], tmp_path)
     (tmp_path / "models").mkdir()  # the volume
     for _ in range(2):
-        subprocess.run([*shell, f"{training} --epochs 5"], cwd=ROOT, check=True)
+        subprocess.run([*shell, training.replace("--resume", "--resume --epochs 5")], cwd=ROOT, check=True)
     versions = {str(path.relative_to(tmp_path / "models")) for path in (tmp_path / "models").glob("*/[0-9]*")}
     expected = {"simple/1", "advanced/1", "contextual/1"}
     assert versions == expected, "the second start finds models and trains none"
@@ -95,6 +95,25 @@ def test_the_containers_commands_run_outside_of_them(compose: dict[str, Any], tm
     assert subprocess.run(check, cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 1, (
         "nothing serves any more"
     )
+
+
+def test_a_training_that_was_cut_short_goes_on(compose: dict[str, Any], tmp_path: Path) -> None:
+    *shell, training = outside(compose["services"]["trainer"]["command"], tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "bin").mkdir()
+    trainer = tmp_path / "bin" / "python"  # exports one of its models a run, and succeeds with the second
+
+    def train() -> int:
+        path = os.pathsep.join([str(trainer.parent), os.environ["PATH"]])
+        return subprocess.run([*shell, training], env=os.environ | {"PATH": path}).returncode
+
+    for model, status in (("simple", 130), ("advanced", 0)):
+        trainer.write_text(f"#!/bin/sh\nmkdir -p {tmp_path}/models/{model}/1; exit {status}\n")
+        trainer.chmod(0o755)
+        assert train() == status
+    trainer.write_text("#!/bin/sh\nexit 7\n")
+    assert train() == 0, "trained: it is not asked again"
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["advanced", "simple"]
 
 
 def test_the_image_copies_every_package(compose: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,19 +90,21 @@ def test_the_demo_takes_a_folder_with_spaces_and_tells_a_file_no_colours(project
     assert done.returncode == 0, done.stderr
     assert " ".join(words[0] for words in asked) == "trainer server" + 3 * " cache_client" + " server"
     assert flag(asked[0], "--data") == f"my data/{NAME}/"
-    assert flag(asked[0], "--models") == flag(asked[1], "--models") == f"var/demo/{NAME}/models"
+    assert flag(asked[0], "--models") == flag(asked[1], "--models")
+    assert re.fullmatch(rf"var/demo/{re.escape(NAME)}-\d+/models", flag(asked[0], "--models"))
     assert "\n== 1. Train" in done.stdout
     assert "\033" not in done.stdout
 
 
 def test_serve_takes_what_the_demo_trained_on_the_same_data(project: Project) -> None:
     """The trainer is asked too, to `--resume`: it trains whatever other data would make different."""
-    project.make("demo", "DATA=own")
+    demo = flag(project.make("demo", "DATA=own")[0][0], "--models")
     asked, done = project.make("serve", "DATA=own")
     assert done.returncode == 0, done.stderr
     assert "--resume" in asked[0]
-    assert flag(asked[1], "--models") == "var/models/own"
-    assert (project.folder / "var/models/own/simple/1/trained in").read_text() == "var/demo/own/models"
+    models = flag(asked[1], "--models")
+    assert re.fullmatch(r"var/models/own-\d+", models)
+    assert (project.folder / models / "simple/1/trained in").read_text() == demo
     asked, _ = project.make("serve", "DATA=own")
     assert [words[0] for words in asked] == ["server"], "there are models now"
 
@@ -110,14 +113,19 @@ def test_a_training_that_was_cut_short_goes_on(project: Project) -> None:
     asked, done = project.make("serve", "DATA=own", FAIL="yes")
     assert done.returncode != 0
     assert [words[0] for words in asked] == ["trainer"], "nothing is served"
-    (project.folder / "var/models/own/simple/1").mkdir(parents=True)  # one of three
+    (project.folder / flag(asked[0], "--models") / "simple/1").mkdir(parents=True)  # one of three
     asked, _ = project.make("serve", "DATA=own")
     assert [words[0] for words in asked] == ["trainer", "server"]
 
 
 def test_each_data_set_has_models_of_its_own(project: Project) -> None:
-    asked, _ = project.make("serve", "DATA=elsewhere/own")
-    assert {flag(words, "--models") for words in asked} == {"var/models/own"}
+    names = [
+        {flag(words, "--models") for words in project.make("serve", f"DATA={data}")[0]}
+        for data in ("a/own", "b/own", "b/it's", f"{project.folder}/a/own", "a/own/")
+    ]
+    assert [len(name) for name in names] == [1] * 5
+    assert names[0] not in names[1:3], "two folders of one name"
+    assert names[0] == names[3] == names[4], "one folder by several names"
     asked, _ = project.make("serve")
     assert {flag(words, "--models") for words in asked if words[0] != "data"} == {"models/registry"}
     assert "var/models/NAME" in project.make("help")[1].stdout

@@ -17,6 +17,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from data.terminal import INTERRUPTED
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.log.mongo.embedded.database import find_program
@@ -115,6 +116,44 @@ def test_a_signal_drains_flushes_and_ends_with_zero(
     with closing(client):
         stored = client.get_default_database()["predictions"].distinct("_id")
     assert sorted(stored) == sorted(answered)
+
+
+@needs_embedded
+@pytest.mark.parametrize("blocked", ["_read_data", "load_models"])
+def test_ctrl_c_gives_up_a_start_without_waiting_for_a_load(
+    arguments: list[str], environment: dict[str, str], tmp_path: Path, blocked: str
+) -> None:
+    program = f"""
+import sys, time
+from data import terminal
+from server import app, cli
+
+def load(*_):
+    print("loading", flush=True)
+    time.sleep(3600)
+
+app.{blocked} = load
+terminal.run(cli.app)
+"""
+    command = [sys.executable, "-c", program, *arguments]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "loading\n"
+            if blocked == "load_models":
+                assert process.stdout.readline().startswith("embedded MongoDB at ")
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in errors
+    database = tmp_path / "var" / "mongodb"
+    assert not (database / "uri").exists()
+    if blocked == "load_models":
+        assert not Path("/proc", (database / "pid").read_text()).exists()
 
 
 @needs_embedded

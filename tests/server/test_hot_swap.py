@@ -110,7 +110,7 @@ async def test_two_looks_at_once_take_effect_one_after_the_other(settings: Serve
             under_way -= 1
             raise StartError("nothing")
 
-    service = SimpleNamespace(library=None, experiment=None)
+    service = SimpleNamespace(library=None, experiment=SimpleNamespace(arms=[]))
     swap = HotSwap(Loader(), settings, service, lambda: None)  # type: ignore[arg-type]
     await asyncio.gather(*(swap.reload() for _ in range(4)))
     assert most == 1
@@ -196,6 +196,25 @@ async def test_a_pinned_default_stays_whatever_is_swapped_in(
     assert service.library.default_model == "simple"
     assert service.library.serving["advanced"].predictor.version == "3"
     assert "registry_unusable" not in [line["event"] for line in logs]
+
+
+async def test_a_file_of_an_unknown_model_holds_up_no_version_although_a_pinned_one_was_deleted(
+    loader: ModelLoader, with_file: ServerSettings, file: Path, save_model: SaveModel
+) -> None:
+    library, experiment = load_models(loader, with_file)
+    pinned = library.find("simple", "1")
+    service = SimpleNamespace(library=library, experiment=experiment)
+    swap = HotSwap(loader, with_file, service, lambda: None)  # type: ignore[arg-type]
+    shutil.rmtree(with_file.models / "simple" / "1")
+    write(file, FILE.replace("simple@1", "unknown"))
+    for version in ("3", "4"):
+        save_model(with_file.models, "simple", version)
+        with capture_logs() as logs:
+            await swap.reload()
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == ["experiment_file_refused"]
+        assert service.library.serving["simple"].predictor.version == version
+        assert service.library.find("simple", "1") is pinned
+        assert service.experiment.phase == experiment.phase
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -8,14 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pymongo import MongoClient
 
+from data.terminal import INTERRUPTED
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+from server.log.spool.folder import count_spooled
 
 
 @pytest.fixture
@@ -135,6 +139,92 @@ def test_workers_end_with_their_supervisor(supervisor: "subprocess.Popen[str]") 
     while any(_runs(worker) for worker in workers):
         assert time.monotonic() < deadline, "a worker outlived its supervisor"
         time.sleep(0.05)
+
+
+def test_ctrl_c_while_workers_load_their_modules_prints_no_traceback(
+    command: list[str], environment: dict[str, str]
+) -> None:
+    uri = "mongodb://127.0.0.1:9/nowhere"
+    with subprocess.Popen(
+        [*command, "--mongodb-uri", uri],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (workers := workers_of(process)):
+                assert time.monotonic() < deadline, "no worker was started"
+                time.sleep(0.01)
+            time.sleep(0.3)  # they import the server
+            os.killpg(process.pid, signal.SIGINT)  # as the terminal does
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, output) == (INTERRUPTED, "")
+    assert "Traceback" not in errors
+    assert not any(_runs(worker) for worker in workers)
+
+
+def test_a_second_ctrl_c_ends_workers_that_drain_and_loses_nothing(
+    command: list[str], environment: dict[str, str], track_ids: list[str], tmp_path: Path
+) -> None:
+    patient = environment | {"PLAYTHROUGH_DRAIN_GRACE_S": "3600"}
+    with subprocess.Popen(
+        [*command, "--mongodb-uri", "mongodb://127.0.0.1:9/nowhere"],
+        env=patient,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            address = address_of(process)
+            workers = workers_of(process)
+            predict_random(address, track_ids[0], 10)
+            with grpc.insecure_channel(address) as channel:
+                asking: Queue[reflection_pb2.ServerReflectionRequest | None] = Queue()
+                stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+                stream = stub.ServerReflectionInfo(iter(asking.get, None))
+                asking.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+                next(stream)  # and stays open
+                process.send_signal(signal.SIGINT)
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(timeout=1.0)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=60)
+                asking.put(None)
+        finally:
+            process.kill()
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in errors
+    assert "worker_killed" not in errors
+    assert not any(_runs(worker) for worker in workers)
+    assert count_spooled(tmp_path / "var" / "spool").waiting == 10
+
+
+def test_a_worker_whose_supervisor_died_before_it_gave_an_order_ends_silently() -> None:
+    command = [sys.executable, "-m", "server.worker"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize("after_s", [0.2, 1.0])
+def test_workers_that_still_start_end_with_their_supervisor(
+    supervisor: "subprocess.Popen[str]", after_s: float
+) -> None:
+    deadline = time.monotonic() + 60
+    while len(workers := workers_of(supervisor)) < 2:
+        assert time.monotonic() < deadline, "no worker was started"
+        time.sleep(0.01)
+    time.sleep(after_s)
+    supervisor.kill()
+    _, errors = supervisor.communicate()  # at the end of the last one that has stderr
+    while any(_runs(worker) for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlived its supervisor"
+        time.sleep(0.05)
+    assert "Traceback" not in errors
 
 
 def _runs(pid: int) -> bool:

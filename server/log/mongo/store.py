@@ -1,6 +1,7 @@
 """The experiment log in MongoDB."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -27,7 +28,11 @@ _MAX_BYTES = 16 << 20
 _INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
 # A server that takes connections and never answers is logged after this, not after a socket's timeout.
 _PING_TIMEOUT_S = 2.5
+# Callers wait for this one, and the spool can hold an outcome for a server that hangs.
+_OUTCOME_TIMEOUT_S = 1.0
 _MAX_IDLE_MS = 60_000
+# The driver reports the end of its sessions, to a server that hangs for as long as a socket's timeout.
+_CLOSE_TIMEOUT_S = 0.5
 
 
 class Refusal(NamedTuple):
@@ -148,8 +153,16 @@ class MongoStore:
         Raises:
             UnknownPredictionError: When MongoDB has no such prediction.
             OutcomeConflictError: When it has another outcome.
-            StorageUnavailableError: When MongoDB does not answer.
+            StorageUnavailableError: When MongoDB does not answer, or not soon.
         """
+        try:
+            async with asyncio.timeout(_OUTCOME_TIMEOUT_S):
+                await self._join_outcome(prediction_id, outcome)
+        except TimeoutError:
+            self.away = True
+            raise StorageUnavailableError(f"no answer within {_OUTCOME_TIMEOUT_S:g} s") from None
+
+    async def _join_outcome(self, prediction_id: str, outcome: Outcome) -> None:
         await self.connect()
         collection = PredictionDocument.get_pymongo_collection()
         with self._noticing():
@@ -186,7 +199,10 @@ class MongoStore:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                return await self._client.close()
+        await self._client.close()  # it has forgotten by now the sessions whose end it wanted to report
 
     async def _ping(self) -> None:
         try:

@@ -28,6 +28,10 @@ _CANNOT_BE_WRITTEN = "cannot be written: see the server's log"
 _log = structlog.get_logger("server.log.spool.committer")
 
 
+class SpoolReplacedError(Exception):
+    """Another worker's file was replaced while it was written: what was committed may be gone with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Operation:
     """What a caller asked for; see `Committer.submit`."""
@@ -76,7 +80,8 @@ class Committer:
     def submit(self, operation: Callable[[SpoolFile], T], *, grows: bool = False) -> "asyncio.Future[T]":
         """Queues an operation for the next transaction, after its records.
 
-        One that `grows` the file is refused when the disk is nearly full.
+        One that `grows` the file is refused when the disk is nearly full. On another worker's file, the
+        future may raise `SpoolReplacedError`: the operation is then to be repeated on what is there now.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:
@@ -129,6 +134,9 @@ class Committer:
                     _attempt(each.run, self.file) if growing or not each.grows else refused
                     for each in operations
                 ]
+            # Its owner, which copies what it can see before it puts the copy here, may have copied before.
+            if growing and not self.file.is_own and not self.file.is_in_place():
+                raise SpoolReplacedError
         except Exception as error:
             # Nothing of the group is on disk: nobody in it may be told otherwise.
             if isinstance(error, sqlite3.OperationalError):  # the disk is full, or fails

@@ -21,12 +21,14 @@ class SpoolFile(SpoolRows):
         path: The file.
     """
 
-    def __init__(self, path: Path, *, own: bool = False, within_s: float = 0.0) -> None:
+    def __init__(self, path: Path, *, own: bool = False, create: bool = True, within_s: float = 0.0) -> None:
         """Opens the file, or creates it.
 
         Args:
             path: The file.
             own: Whether to lock it: its worker has it, or who takes over what an ended worker left.
+            create: Whether to make it when it is not there. Others than the owner must not: in the place of
+                a file that was deleted, theirs would keep the owner from writing it anew.
             within_s: How long to wait for another owner to end, in seconds.
 
         Raises:
@@ -38,8 +40,7 @@ class SpoolFile(SpoolRows):
             path.parent.mkdir(parents=True, exist_ok=True)
             if own:
                 _finish_restoring(path)
-            self.connection = _open(path)
-            self._inode = path.stat().st_ino
+            self.connection, self._inode = _open_in_place(path, create=create)
         except (sqlite3.Error, OSError) as error:
             if self._lock is not None:
                 self._lock.close()
@@ -51,12 +52,21 @@ class SpoolFile(SpoolRows):
         if self._lock is not None:
             self._lock.close()
 
+    @property
+    def is_own(self) -> bool:
+        """Returns whether this process owns the file."""
+        return self._lock is not None
+
     def is_in_place(self) -> bool:
         """Returns whether the file is still where the next start looks for it."""
         try:
             return self.path.stat().st_ino == self._inode
         except FileNotFoundError:
             return False
+
+    def is_replaced(self) -> bool:
+        """Returns whether another file is in its place, as when its owner has written it anew."""
+        return not self.is_in_place() and self.path.exists()
 
     def restore(self) -> None:
         """Writes the file anew after it was deleted: while it is open, all that was in it can be read.
@@ -106,8 +116,24 @@ class SpoolFile(SpoolRows):
         return int(pages * size)
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S)
+def _open_in_place(path: Path, *, create: bool) -> tuple[sqlite3.Connection, int]:
+    """Opens a file; returns its inode as well, of exactly the file that was opened."""
+    while True:
+        before = path.stat().st_ino if path.exists() else None
+        connection = _open(path, create=create)
+        if before in (None, inode := path.stat().st_ino):
+            return connection, inode
+        connection.close()  # it was replaced on the way
+
+
+def _open(path: Path, *, create: bool = True) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=_BUSY_TIMEOUT_S,
+    )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL makes each commit wait for the disk; NORMAL would lose answered records to a power cut.

@@ -29,7 +29,7 @@ def count_spooled(directory: Path, phase: tuple[str, str] | None = None) -> Spoo
     """
     total = SpoolCounts()
     for path in files_in(directory):
-        with closing(SpoolFile(path)) as file:
+        with closing(SpoolFile(path, create=False)) as file:
             try:
                 total += file.counts(phase)
             except sqlite3.Error as error:

@@ -136,7 +136,7 @@ class SpoolRows:
             if row[0] is None:
                 for change in _GIVE_OUTCOME:
                     self.connection.execute(change, (_to_json(outcome), prediction_id))
-            elif not outcome.agrees_with(_outcome_decoder.decode(row[0])):
+            elif not _agrees(row[0], outcome):
                 raise OutcomeConflictError(prediction_id)
             return True
         return False
@@ -176,6 +176,8 @@ class SpoolRows:
     def held_outcomes(self, limit: int, *, due: bool = True) -> dict[str, Outcome]:
         """Returns held outcomes by prediction_id, those that came first before the others.
 
+        Those that cannot be read become dead letters.
+
         Args:
             limit: How many at most.
             due: Whether to leave out those whose prediction was looked for a moment ago.
@@ -187,8 +189,13 @@ class SpoolRows:
             "SELECT prediction_id, outcome FROM outcomes WHERE next_try NOT BETWEEN ? AND ?"
             " ORDER BY held_at LIMIT ?"
         )
-        found = self.connection.execute(query, (now, latest, limit))
-        return {prediction_id: _outcome_decoder.decode(outcome) for prediction_id, outcome in found}
+        held = {}
+        for prediction_id, outcome in self.connection.execute(query, (now, latest, limit)).fetchall():
+            try:
+                held[prediction_id] = _outcome_decoder.decode(outcome)
+            except ValueError as error:
+                self._dead_letter_held(prediction_id, f"{type(error).__name__}: {error}")
+        return held
 
     def remove(self, records: Iterable[PredictionRecord]) -> None:
         """Forgets predictions, except those that got an outcome since they were read."""
@@ -222,6 +229,13 @@ class SpoolRows:
         insert = "INSERT INTO dead_letters (prediction_id, body, outcome, reason) VALUES (?, NULL, ?, ?)"
         self.connection.execute(insert, (prediction_id, _to_json(outcome), reason))
 
+    def _dead_letter_held(self, prediction_id: str, reason: str) -> None:
+        """Moves a held outcome to the dead letters as it is."""
+        insert = "INSERT INTO dead_letters (prediction_id, body, outcome, reason) "
+        select = "SELECT prediction_id, NULL, outcome, ? FROM outcomes WHERE prediction_id = ?"
+        self.connection.execute(insert + select, (reason, prediction_id))
+        self.remove_outcomes([prediction_id])
+
     def count(self) -> None:
         """Counts what waits, once: a large file takes a moment."""
         counts = self.counts()
@@ -236,6 +250,14 @@ class SpoolRows:
         experiment, phase_id = phase or (None, None)
         names = {"experiment": experiment, "phase": phase_id}
         return SpoolCounts(*self.connection.execute(_COUNTS, names).fetchone())
+
+
+def _agrees(stored: str, outcome: Outcome) -> bool:
+    """Returns whether an outcome that is here reports the same; one that cannot be read does not."""
+    try:
+        return outcome.agrees_with(_outcome_decoder.decode(stored))
+    except ValueError:
+        return False
 
 
 def _to_json(value: object) -> str:

@@ -6,16 +6,17 @@ leaves only once MongoDB has confirmed it, so that a crash at any moment repeats
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
-from server.errors import SpoolFullError, StartError
+from server.errors import SpoolFullError, StartError, StorageUnavailableError
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool.adoption import adopt, count_moves
-from server.log.spool.committer import Committer
+from server.log.spool.committer import Committer, SpoolReplacedError
 from server.log.spool.file import SpoolFile
 from server.log.spool.folder import files_in
 
@@ -91,8 +92,9 @@ class Spool:
             return True
         folder, seen = self._path.parent, -1
         while seen != (seen := count_moves(folder)):  # else it may have moved to a file where it was not yet
-            for path in files_in(folder):
-                if path != self._path and await self._join_elsewhere(path, prediction_id, outcome):
+            # A file that was deleted counts as well: its owner is about to write it anew.
+            for path in sorted({*files_in(folder), *self._siblings} - {self._path}):
+                if await self._join_elsewhere(path, prediction_id, outcome):
                     return True
         return False
 
@@ -118,22 +120,33 @@ class Spool:
 
     async def _join_elsewhere(self, path: Path, prediction_id: str, outcome: Outcome) -> bool:
         """Joins an outcome in another worker's file; SQLite's locks keep its owner and us apart."""
+        while (committer := await self._sibling(path)) is not None:
+            try:
+                # Only who has something to write takes the file's one write lock from its owner.
+                if not await asyncio.to_thread(committer.file.has, prediction_id):
+                    return False
+                return await committer.submit(lambda file: file.join(prediction_id, outcome), grows=True)
+            except SpoolReplacedError:
+                continue
+            except (StorageUnavailableError, sqlite3.ProgrammingError):
+                if self._siblings.get(path) is committer:  # else another call has closed it meanwhile
+                    raise
+        return False
+
+    async def _sibling(self, path: Path) -> Committer | None:
+        """Returns what writes another worker's file, as it is now; None for one that cannot be read."""
         committer = self._siblings.get(path)
-        if committer is not None and not committer.file.is_in_place():  # its owner has written it anew
+        if committer is not None and committer.file.is_replaced():
             del self._siblings[path]
             await committer.close()
-            return await self._join_elsewhere(path, prediction_id, outcome)
-        if committer is None:
-            if path in self._unreadable:
-                return False
+            committer = self._siblings.get(path)  # another call may have opened it meanwhile
+        if committer is None and path not in self._unreadable:
             try:
-                file = SpoolFile(path)
+                file = SpoolFile(path, create=False)
             except StartError as error:
-                self._unreadable.add(path)
-                _log.error("spool_not_readable", reason=str(error))
-                return False
+                if path in files_in(path.parent):  # else it was deleted this moment
+                    self._unreadable.add(path)
+                    _log.error("spool_not_readable", reason=str(error))
+                return None
             committer = self._siblings[path] = Committer(file, min_free_bytes=self._min_free_bytes)
-        # Only who has something to write takes the file's one write lock from its owner.
-        if not await asyncio.to_thread(committer.file.has, prediction_id):
-            return False
-        return await committer.submit(lambda file: file.join(prediction_id, outcome), grows=True)
+        return committer

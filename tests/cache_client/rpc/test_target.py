@@ -3,6 +3,7 @@
 import pytest
 
 from cache_client import PredictionClient
+from cache_client.rpc.errors import InvalidTarget
 from cache_client.rpc.target import with_port
 
 
@@ -22,6 +23,12 @@ from cache_client.rpc.target import with_port
 )
 def test_a_host_without_a_port_means_the_servers_port(target: str, dialled: str) -> None:
     assert with_port(target) == dialled
+
+
+@pytest.mark.parametrize("target", ["http://localhost:50051", "HTTPS://localhost:50051/"])
+def test_a_web_address_is_refused_by_what_to_write_instead(target: str) -> None:
+    with pytest.raises(InvalidTarget, match="name it 'localhost:50051'"):
+        with_port(target)
 
 
 async def test_the_client_dials_it() -> None:

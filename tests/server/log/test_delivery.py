@@ -157,6 +157,64 @@ async def test_stopping_ends_although_the_driver_swallows_the_cancellation(
     assert spool.depth == 0
 
 
+async def test_stopping_waits_for_no_store_that_hangs(
+    spool: Spool, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "_STALLED_AFTER_S", 0.01)
+    reached = asyncio.Event()
+
+    class Hanging(FakeStore):
+        async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
+            reached.set()
+            await asyncio.sleep(3600)
+            return []
+
+    delivery = Delivery(spool, Hanging())
+    delivery.start()
+    await spool.append(make_record(1))
+    await reached.wait()
+    async with asyncio.timeout(60):
+        await delivery.stop(within_s=3600)
+    assert spool.depth == 1
+
+
+async def test_stopping_delivers_for_as_long_as_a_slow_store_goes_on(
+    spool: Spool, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "_STALLED_AFTER_S", 1.0)
+
+    class Slow(FakeStore):
+        async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
+            await asyncio.sleep(0.4)
+            return await super().add(records)
+
+    store = Slow()
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(400)))
+    await Delivery(spool, store).stop(within_s=3600)
+    assert (spool.depth, store.batches) == (0, 4)
+
+
+async def test_a_stop_that_is_cut_short_ends_although_the_driver_swallows_the_cancellation(
+    spool: Spool, make_record: MakeRecord
+) -> None:
+    reached = asyncio.Event()
+
+    class Swallowing(FakeStore):
+        async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
+            if not reached.is_set():
+                reached.set()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(3600)
+            return await super().add(records)
+
+    await asyncio.gather(*(spool.append(make_record(n)) for n in range(400)))
+    stopping = asyncio.create_task(Delivery(spool, Swallowing()).stop(within_s=3600))
+    await reached.wait()
+    stopping.cancel()
+    await asyncio.wait([stopping], timeout=60)
+    assert spool.depth == 300
+
+
 async def test_a_spool_that_fills_faster_than_it_empties_is_emptied_in_the_end(
     spool: Spool, make_record: MakeRecord
 ) -> None:

@@ -15,13 +15,16 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 
 from playthrough.v1 import prediction_service_pb2 as pb
+from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
 from server.errors import StartError
 from server.log import delivery as writer_module
 from server.log.mongo.embedded.database import EmbeddedMongo, find_program
+from server.log.spool.folder import count_spooled
 from server.rpc.listening_port import check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
+from server.stop_budget import StopBudget
 from tests.server.tiny_models import save_tiny_model
 
 
@@ -306,6 +309,36 @@ async def test_health_and_reflection_answer(settings: ServerSettings) -> None:
 def test_a_name_that_no_host_can_have_is_one_clear_error() -> None:
     with pytest.raises(StartError, match="cannot listen on"):
         check_free("a" * 80, 0)
+
+
+async def test_a_second_signal_ends_calls_in_flight_and_loses_nothing_that_was_answered(
+    settings: ServerSettings, track_ids: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def waiting_forever(*_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(PredictionService, "record_outcome", waiting_forever)
+    budget = StopBudget(3600.0)
+    running = app.running(settings, lambda _line: None, budget)
+    address = await running.__aenter__()
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = pb_grpc.PredictionServiceStub(channel)
+        await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]))
+        outcome = pb.RecordOutcomeRequest(prediction_id="0" * 24, skipped=False, listened_ms=1)
+        call = stub.RecordOutcome(outcome)
+        await reached.wait()
+        ending = asyncio.create_task(running.__aexit__(None, None, None))
+        await asyncio.sleep(0.1)
+        assert not ending.done()
+        budget.cut_short()
+        async with asyncio.timeout(60):
+            await ending
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call
+    assert count_spooled(tmp_path / "var" / "spool").waiting == 1
 
 
 async def test_those_who_watch_are_told_of_the_end_and_do_not_hold_it_up(settings: ServerSettings) -> None:

@@ -59,11 +59,15 @@ class EmbeddedMongo:
             await asyncio.to_thread(_end_orphan, self._directory / "pid")
             port = port or _free_port()
             await self._spawn(program, port)
-        except BaseException:
+            uri = f"mongodb://127.0.0.1:{port}/{DEFAULT_DATABASE}"
+            (self._directory / "uri").write_text(uri)
+        except BaseException as error:
+            await self._end_process()
             self._lock.close()
+            if isinstance(error, OSError):
+                problem = f"cannot write to {self._directory}: {error.strerror}"
+                raise StartError(problem) from error
             raise
-        uri = f"mongodb://127.0.0.1:{port}/{DEFAULT_DATABASE}"
-        (self._directory / "uri").write_text(uri)
         self._watch = asyncio.create_task(self._restart_when_it_dies(program, port), name="embedded-mongodb")
         return uri
 

@@ -1,9 +1,12 @@
 """The experiment log in the real embedded database."""
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -16,6 +19,7 @@ from server.errors import (
     UnknownPredictionError,
 )
 from server.log.mongo.documents import PredictionDocument, to_record, to_stored
+from server.log.mongo.embedded.database import embedded_mongodb, find_program
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
 
@@ -191,6 +195,26 @@ async def test_a_host_that_takes_connections_and_never_answers_is_away_within_se
             with pytest.raises(StorageUnavailableError):
                 await store.connect()
         await store.close()
+
+
+async def test_a_mongodb_that_begins_to_hang_keeps_no_outcome_and_no_end_waiting(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    if find_program() is None:
+        pytest.skip("secantusd-py is not installed")
+    async with embedded_mongodb(tmp_path) as uri:
+        store = MongoStore(uri)
+        await store.add([make_record(1)])
+        pid = int((tmp_path / "pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(15):  # a socket's timeout is 20 s
+                with pytest.raises(StorageUnavailableError):
+                    await store.add_outcome(make_record(1).prediction_id, HEARD)
+                assert store.away
+                await store.close()
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def test_mongodb_itself_checks_each_write(store: MongoStore, make_record: MakeRecord) -> None:

@@ -227,6 +227,50 @@ async def test_what_was_deleted_is_written_anew_and_nothing_is_lost(
     assert count_spooled(folder) == SpoolCounts(waiting=2, dead_letters=1)
 
 
+async def test_an_outcome_that_was_committed_to_a_deleted_file_is_committed_again(
+    tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "spool"
+    spool, sibling = Spool(folder / "0.sqlite3", max_records=10), Spool(folder / "1.sqlite3", max_records=10)
+    await spool.append(make_record(1))
+    loop, join = asyncio.get_running_loop(), SpoolFile.join
+    deleted: list[SpoolFile] = []
+
+    def join_while_the_file_is_replaced(file: SpoolFile, prediction_id: str, outcome: Outcome) -> bool:
+        joined = join(file, prediction_id, outcome)
+        if file.path == folder / "0.sqlite3" and not deleted:
+            deleted.append(file)
+            file.path.unlink()
+            asyncio.run_coroutine_threadsafe(spool.append(make_record(2)), loop).result(timeout=60)
+        return joined
+
+    monkeypatch.setattr(SpoolFile, "join", join_while_the_file_is_replaced)
+    assert await sibling.add_outcome(make_record(1).prediction_id, HEARD)
+    assert deleted
+    assert await oldest(spool) == [replace(make_record(1), outcome=HEARD), make_record(2)]
+    await sibling.close()
+    await spool.close()
+
+
+async def test_an_outcome_of_a_file_that_is_not_written_anew_yet_is_refused_and_makes_no_file(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    folder = tmp_path / "spool"
+    spool, sibling = Spool(folder / "0.sqlite3", max_records=10), Spool(folder / "1.sqlite3", max_records=10)
+    for number in (1, 2):
+        await spool.append(make_record(number))
+    assert await sibling.add_outcome(make_record(1).prediction_id, HEARD)
+    (folder / "0.sqlite3").unlink()
+    with pytest.raises(SpoolFullError, match="cannot be written"):  # not taken for an unknown one
+        await sibling.add_outcome(make_record(2).prediction_id, HEARD)
+    with pytest.raises(StartError, match="cannot open"):
+        SpoolFile(folder / "0.sqlite3", create=False)
+    await spool.append(make_record(3))
+    assert await sibling.add_outcome(make_record(2).prediction_id, HEARD)
+    await sibling.close()
+    await spool.close()
+
+
 async def test_a_copy_that_was_not_moved_into_its_place_is_found_at_the_next_start(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
@@ -420,6 +464,20 @@ def test_what_earlier_releases_spooled_is_read(tmp_path: Path, make_record: Make
     file.close()
 
 
+def test_what_later_releases_spooled_is_read_without_what_they_added(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    file = SpoolFile(tmp_path / "0.sqlite3")
+    file.insert([make_record(1)])
+    file.hold("a" * 24, HEARD)
+    for table, column in (("predictions", "body"), ("outcomes", "outcome")):
+        file.connection.execute(f"UPDATE {table} SET {column} = json_set({column}, '$.added', 7)")
+    assert file.oldest(10) == [make_record(1)]
+    assert file.held_outcomes(10) == {"a" * 24: HEARD}
+    assert file.counts() == SpoolCounts(waiting=1, held_outcomes=1)
+    file.close()
+
+
 def test_what_cannot_be_read_becomes_a_dead_letter_and_holds_up_nothing(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
@@ -430,6 +488,32 @@ def test_what_cannot_be_read_becomes_a_dead_letter_and_holds_up_nothing(
     assert file.oldest(10) == [make_record(1)]
     assert (file.waiting, file.counts()) == (1, SpoolCounts(waiting=1, dead_letters=1))
     file.close()
+
+
+async def test_a_held_outcome_that_cannot_be_read_becomes_a_dead_letter_and_fails_nobody_elses_call(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    spool = Spool(tmp_path / "spool" / "0.sqlite3", max_records=10)
+    await spool.hold_outcome("a" * 24, HEARD)
+    await spool.hold_outcome("b" * 24, HEARD)
+    await spool.append(make_record(1))
+    for table, name in (("outcomes", "b" * 24), ("predictions", make_record(1).prediction_id)):
+        change = f"UPDATE {table} SET outcome = '{{' WHERE prediction_id = '{name}'"
+        await spool.run(lambda file, change=change: file.connection.execute(change) and None)  # type: ignore[misc]
+    results = await asyncio.gather(  # one group
+        spool.append(make_record(2)),
+        spool.add_outcome("b" * 24, HEARD),
+        spool.add_outcome(make_record(1).prediction_id, HEARD),
+        due(spool),
+        return_exceptions=True,
+    )
+    assert results[0] is None
+    assert [type(result) for result in results[1:3]] == [OutcomeConflictError] * 2
+    assert results[3] == {"a" * 24: HEARD}
+    assert spool.held_outcomes == 1
+    assert await oldest(spool) == [make_record(2)]
+    await spool.close()
+    assert count_spooled(tmp_path / "spool") == SpoolCounts(1, 1, dead_letters=1, dead_outcomes=1)
 
 
 def test_a_transaction_that_fails_changes_nothing(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pymongo import AsyncMongoClient, WriteConcern
 
 from server.errors import StartError
+from server.log.lock import lock_folder
 from server.log.mongo.embedded import child
 from server.log.mongo.embedded import database as embedded_module
 from server.log.mongo.embedded.database import EmbeddedMongo, find_program, running_uri
@@ -105,3 +106,13 @@ async def test_a_database_that_cannot_start_points_to_its_log(tmp_path: Path) ->
     with pytest.raises(StartError, match="log"):
         await EmbeddedMongo(tmp_path).start()
     assert (tmp_path / "log").stat().st_size > 0
+
+
+@needs_embedded
+async def test_a_folder_that_takes_no_address_leaves_no_database_behind(tmp_path: Path) -> None:
+    (tmp_path / "uri").mkdir()
+    with pytest.raises(StartError, match="cannot write to"):
+        await EmbeddedMongo(tmp_path).start()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    lock_folder(tmp_path).close()
