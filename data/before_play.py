@@ -38,6 +38,20 @@ class KnownPlays:
         stop = int(self.stop[row])
         return slice(max(int(self.first[row]), stop - at_most), stop)
 
+    def places(self, rows: Rows, at_most: int) -> Rows:
+        """Returns where the known plays of several plays stand in `rows`, a row each, newest last.
+
+        Args:
+            rows: The plays, (n,).
+            at_most: How many known plays to return of each at most, the latest ones.
+
+        Returns:
+            Padded with -1 at the front, (n, the most that are known of any, but no more than `at_most`).
+        """
+        n_known = np.minimum(self.stop[rows] - self.first[rows], at_most)
+        age = np.arange(int(n_known.max(initial=0)), 0, -1)  # 1 is the newest
+        return np.where(age > n_known[:, None], -1, self.stop[rows][:, None] - age)
+
 
 def known_plays(plays: pd.DataFrame) -> KnownPlays:
     """Returns for each play which earlier plays of its listener had ended when it started, and how.

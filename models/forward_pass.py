@@ -13,6 +13,9 @@ from models.calibration import Calibration
 _CHUNK_ROWS = 1024
 # Up to so many, Python's own arithmetic is faster than four NumPy calls.
 _FEW = 16
+_ZERO = np.zeros((), dtype=np.float32)
+
+Shifts = NDArray[np.float64] | NDArray[np.float32]
 
 
 class ForwardPass:
@@ -36,34 +39,41 @@ class ForwardPass:
         self._last = np.append(last[0], last[1]).astype(np.float32)  # (n_in + 1,)
         self._calibration = calibration
 
-    def one(self, sums: NDArray[np.float32]) -> float:
+    def one(self, sums: NDArray[np.float32], shift: float | None = None) -> float:
         """Returns the play-through probability of one row, (n_first + 1,), which is overwritten."""
-        return self._probability(float(self._logits(sums)))
+        return self._probability(float(self._logits(sums)), shift)
 
-    def __call__(self, sums: NDArray[np.float32]) -> NDArray[np.float64]:
+    def __call__(self, sums: NDArray[np.float32], shifts: Shifts | None = None) -> NDArray[np.float64]:
         """Returns play-through probabilities, (n,), never NaN.
 
         Args:
             sums: The first layer's sums before its ReLU and a 1, (n, n_first + 1); overwritten.
+            shifts: What to add to a stranger's logits, (n,): the calibration is that of known listeners, and
+                is left out then. None: the listener is known.
         """
         if len(sums) <= _FEW:
-            return np.array([self._probability(logit) for logit in self._logits(sums).tolist()])
+            logits = self._logits(sums).tolist()
+            each = [None] * len(logits) if shifts is None else shifts.tolist()
+            return np.array([self._probability(*pair) for pair in zip(logits, each, strict=True)])
         if len(sums) <= _CHUNK_ROWS:
-            return self._probabilities(self._logits(sums))
-        return self.over(sums, _ZERO)
+            return self._probabilities(self._logits(sums), shifts)
+        return self.over(sums, _ZERO, shifts)
 
-    def over(self, parts: NDArray[np.float32], shared: NDArray[np.float32]) -> NDArray[np.float64]:
+    def over(
+        self, parts: NDArray[np.float32], shared: NDArray[np.float32], shifts: Shifts | None = None
+    ) -> NDArray[np.float64]:
         """Returns the probabilities of many rows that share an addend, without a copy of all of them.
 
         Args:
             parts: First layer's sums but for the addend, and a 1, (n, n_first + 1); kept as they are.
             shared: The addend, and a 0, (n_first + 1,).
+            shifts: As for a call.
         """
         logits = np.empty(len(parts), dtype=np.float32)
         for start in range(0, len(parts), _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
             logits[chunk] = self._logits(parts[chunk] + shared)
-        return self._probabilities(logits)
+        return self._probabilities(logits, shifts)
 
     def _logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the logits of one row () or several (n,)."""
@@ -74,20 +84,18 @@ class ForwardPass:
         logits: NDArray[np.float32] = values.dot(self._last)
         return logits
 
-    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Returns 1 / (1 + exp(-calibrated logit)) in double precision, without overflow."""
-        return np.exp(-np.logaddexp(0.0, -self._calibration(logits.astype(np.float64))))
+    def _probabilities(self, logits: NDArray[np.float32], shifts: Shifts | None) -> NDArray[np.float64]:
+        """Returns 1 / (1 + exp(-logit)) in double precision, without overflow."""
+        exact = logits.astype(np.float64)
+        return np.exp(-np.logaddexp(0.0, -(self._calibration(exact) if shifts is None else exact + shifts)))
 
-    def _probability(self, logit: float) -> float:
+    def _probability(self, logit: float, shift: float | None) -> float:
         """Returns the same of one."""
-        calibrated = self._calibration.of_one(logit)
-        if calibrated < 0:
-            odds = math.exp(calibrated)
+        final = self._calibration.of_one(logit) if shift is None else logit + shift
+        if final < 0:
+            odds = math.exp(final)
             return odds / (1 + odds)
-        return 1 / (1 + math.exp(-calibrated))
-
-
-_ZERO = np.zeros((), dtype=np.float32)
+        return 1 / (1 + math.exp(-final))
 
 
 def _with_bias(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -82,7 +82,7 @@ class Predictor:
 
         Args:
             track_ids: Tracks, in any order, repeated or not.
-            favourite_genres: The listener's; a genre never seen maps to its nearest cluster or to nothing.
+            favourite_genres: The listener's; order, case, repeats and names that mean nothing do not count.
             context: What else is known about the listener; ignored by a model that has no use for it.
 
         Returns:
@@ -91,16 +91,19 @@ class Predictor:
         Raises:
             UnknownTrackError: Some tracks are not in the catalogue.
         """
-        return self._forward(self._first.of(self._rows(track_ids), tuple(favourite_genres), context))
+        rows, listener = self._rows(track_ids), self._first.listener_part(tuple(favourite_genres))
+        shifts = self._first.shifts(rows, listener, context)
+        return self._forward(self._first.of(rows, listener, context), shifts)
 
     def predict_all(
         self, favourite_genres: Sequence[str], context: ListenerContext | None = None
     ) -> NDArray[np.float64]:
         """Returns what `predict` would of the whole catalogue, in the order of `track_ids`."""
-        first, genres = self._first, tuple(favourite_genres)
+        first, listener = self._first, self._first.listener_part(tuple(favourite_genres))
+        shifts = first.shifts(slice(None), listener, context)
         if context is None or not first.uses_context:
-            return self._forward.over(first.track_parts, first.listener_part(genres))
-        return self._forward(first.of(np.arange(len(self.track_ids)), genres, context))
+            return self._forward.over(first.track_parts, listener.sums, shifts)
+        return self._forward(first.of(np.arange(len(self.track_ids)), listener, context), shifts)
 
     def predict_one(
         self, track_id: str, favourite_genres: tuple[str, ...], context: ListenerContext | None = None
@@ -113,7 +116,9 @@ class Predictor:
         row = self._row_of.get(track_id)
         if row is None:
             raise UnknownTrackError((track_id,))
-        return self._forward.one(self._first.one(row, favourite_genres, context))
+        listener = self._first.listener_part(favourite_genres)
+        shift = self._first.shift_of(row, listener, context)
+        return self._forward.one(self._first.one(row, listener, context), shift)
 
     def curves_of(
         self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]

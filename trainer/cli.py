@@ -32,7 +32,11 @@ def train(
         Path | None, typer.Option("--models", help="Registry to export to.", show_default="models/registry")
     ] = None,
     split: Annotated[
-        str, typer.Option(help="How the test part is chosen: random or temporal (the last fifth by time).")
+        str,
+        typer.Option(
+            help="How the test part is chosen: random, temporal (the last fifth by time) or listener (every "
+            "listener is tested by models that never met them; takes six times as long)."
+        ),
     ] = "random",
     recipe: Annotated[str, typer.Option(help=f"How to train: {' or '.join(RECIPES)}.")] = DEFAULT_RECIPE,
     device: Annotated[
@@ -46,6 +50,13 @@ def train(
     data_licence: Annotated[str, typer.Option(help="Licence of the data set, noted in the artifacts.")] = (
         "unspecified"
     ),
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit",
+            help="Train what is exported on all plays, once a model of the training part is measured.",
+        ),
+    ] = False,
     resume: Annotated[
         bool,
         typer.Option(
@@ -68,11 +79,12 @@ def train(
     # Late, so that --help and a mistyped flag answer at once.
     from data import DataError, print_repairs, read_dataset
     from models import ArtifactError, Registry
+    from trainer.evaluation.leaderboard import Leaderboard
     from trainer.options import Options, choose_device
     from trainer.progress import EpochBars, stage
-    from trainer.report.table import results_json, results_table
+    from trainer.report.table import known_plays_table, results_content, results_table
     from trainer.run import choose_models, train_models
-    from trainer.splits import parse_split, split_dataset
+    from trainer.splits import Split, parse_split, split_dataset
 
     errors = Console(stderr=True)
     results: list[Trained] = []
@@ -80,7 +92,8 @@ def train(
         settings = TrainerSettings.load()
         directory, registry = data or settings.data_directory, Registry(models_dir or settings.models)
         recipes, chosen = choose_models(models or [], recipe), choose_device(device or settings.device)
-        options = Options(recipe, parse_split(split), chosen, seed, epochs, data_licence, resume)
+        options = Options(recipe, parse_split(split), chosen, seed, epochs, data_licence, refit, resume)
+        options.check()
         check_folder(registry.root)
         check_file(html_file)
         check_file(json_file)
@@ -90,17 +103,21 @@ def train(
         parts = split_dataset(dataset, options.split)
         with EpochBars(errors) as bars:
             results.extend(train_models(parts, registry, recipes, options, bars.start))
+        leaderboard = Leaderboard(parts)
         if html_file is not None:
             with stage(errors, f"writing {html_file}"):
                 # Late, for few runs load the charts.
                 from trainer.report.page import write_report
 
-                write_report(html_file, results, parts, registry, options, f"Models of {directory}")
+                write_report(html_file, results, leaderboard, options, f"Models of {directory}")
         title = f"{recipe} recipe, {split} split, {chosen.type}"
-        (errors if json_file == STDOUT else Console()).print(results_table(results, title))
+        console = errors if json_file == STDOUT else Console()
+        if options.split is Split.LISTENER:
+            console.print(known_plays_table(results, leaderboard))
+        console.print(results_table(results, title))
         if json_file is not None:
             content = {"dataset": str(directory), "split": split, "recipe": recipe, "device": chosen.type}
-            write_json(json_file, content | {"models": {each.name: results_json(each) for each in results}})
+            write_json(json_file, content | results_content(results, leaderboard))
     except (SettingsError, TrainingError, DataError, ArtifactError) as error:
         _fail(str(error))
     except KeyboardInterrupt:

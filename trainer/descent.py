@@ -24,8 +24,7 @@ class Fitted:
         layers: Its linear layers in order.
         calibration: What its logits are to be mapped by.
         best_epoch: Epochs it was trained for: as many as were best on the plays that were held out.
-        training_loss: Mean loss of each epoch, dropout included; of the fits without a fold where there are
-            such.
+        training_loss: Mean loss of each epoch, dropout included; of the folds' fits where there are such.
         validation_loss: Loss on the plays that were held out, after each epoch of those fits.
     """
 

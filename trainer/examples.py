@@ -4,21 +4,29 @@ A play costs two row numbers and its context's inputs; the wide track and listen
 track and once a set of favourite genres, and put side by side batch by batch.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from data import Catalogue
-from data.before_play import known_plays
-from models import ListenerContext, RecentPlay
-from models.features import InputEncoder, track_views
-from models.features.history import MAX_RECENT_PLAYS
+_OF_PLAYS = ("context", "cut_context", "genre_share", "track_of", "listener_of", "classes")
 
-_OF_PLAYS = ("context", "genre_share", "track_of", "listener_of", "classes")
+
+class View(Enum):
+    """How much of a play a network is shown."""
+
+    KNOWN = auto()
+    """A listener that was trained on: favourite genres, fading beside the context, and the context."""
+    KNOWN_TO_TREES = auto()
+    """The same, favourite genres in full."""
+    BARE = auto()
+    """A listener that was trained on, whose client sends no context."""
+    STRANGER = auto()
+    """A listener whose favourite genres are none of those trained on, and the context."""
+    NEWCOMER = auto()
+    """The same with the listener's history cut short at random."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +37,20 @@ class Examples:
         tracks: Track block of every track, (n_tracks, n_track_inputs).
         listeners: Listener block of every distinct set of favourite genres, (n_sets, n_clusters).
         context: Context block of every play, (n_plays, n_context_inputs), which may be 0 wide.
+        cut_context: The same with a history that was cut short at random.
         genre_share: What its favourite genres count for beside its context, (n_plays,); see
             `ContextEncoder.genre_share`.
         track_of: Row in `tracks`, (n_plays,).
         listener_of: Row in `listeners`, (n_plays,).
         classes: 0 = skipped, 1 = played through, (n_plays,).
-        targets: Probability of playing through to learn, (n_plays,) float32; None: what happened.
+        targets: Probability of playing through to learn of a listener that is known, and of a stranger,
+            (n_plays, 2) float32; None: what happened.
     """
 
     tracks: torch.Tensor
     listeners: torch.Tensor
     context: torch.Tensor
+    cut_context: torch.Tensor
     genre_share: torch.Tensor
     track_of: torch.Tensor
     listener_of: torch.Tensor
@@ -55,27 +66,32 @@ class Examples:
         """Returns the width of a play's inputs."""
         return self.tracks.shape[1] + self.listeners.shape[1] + self.context.shape[1]
 
-    def inputs(
-        self, plays: torch.Tensor, *, with_context: bool = True, whole_genres: bool = False
-    ) -> torch.Tensor:
+    @property
+    def has_context(self) -> bool:
+        """Returns whether there is a context block."""
+        return self.context.shape[1] > 0
+
+    def inputs(self, plays: torch.Tensor, view: View) -> torch.Tensor:
         """Returns the inputs of some plays, (n_batch, n_inputs).
 
         Args:
             plays: Their positions, (n_batch,).
-            with_context: Whether to show the context, or the inputs that a client without any would get.
-            whole_genres: Whether favourite genres count in full beside a context: for trees.
+            view: How much of them to show.
         """
-        listeners, context = self.listeners[self.listener_of[plays]], self.context[plays]
-        if not with_context:
-            context = torch.zeros_like(context)
-        elif not whole_genres:
+        listeners = self.listeners[self.listener_of[plays]]
+        context = (self.cut_context if view is View.NEWCOMER else self.context)[plays]
+        if view in (View.STRANGER, View.NEWCOMER):
+            listeners = torch.zeros_like(listeners)
+        elif view is View.KNOWN:
             listeners = listeners * self.genre_share[plays, None]
+        elif view is View.BARE:
+            context = torch.zeros_like(context)
         return torch.cat((self.tracks[self.track_of[plays]], listeners, context), dim=1)
 
-    def dense_inputs(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns inputs as trees learn them, favourite genres counting in full, (n_rows, n_inputs)."""
+    def dense_inputs(self, rows: NDArray[np.int64], view: View) -> NDArray[np.float32]:
+        """Returns inputs as trees learn them, (n_rows, n_inputs)."""
         plays = torch.from_numpy(rows).to(self.classes.device)
-        inputs: NDArray[np.float32] = self.inputs(plays, whole_genres=True).cpu().numpy()
+        inputs: NDArray[np.float32] = self.inputs(plays, view).cpu().numpy()
         return inputs
 
     def part(self, rows: NDArray[np.int64]) -> "Examples":
@@ -89,15 +105,29 @@ class Examples:
         columns = {name: torch.cat([getattr(part, name) for part in (self, *others)]) for name in _OF_PLAYS}
         return replace(self, **columns, targets=targets)
 
+    def narrowed(self, varies: NDArray[np.bool_]) -> "Examples":
+        """Returns the plays with the inputs that vary alone, (n_inputs,): batches are put together faster."""
+        ends = np.cumsum([self.tracks.shape[1], self.listeners.shape[1]])
+        chosen = [torch.from_numpy(part).to(self.classes.device) for part in np.split(varies, ends)]
+        return replace(
+            self,
+            tracks=self.tracks[:, chosen[0]],
+            listeners=self.listeners[:, chosen[1]],
+            context=self.context[:, chosen[2]],
+            cut_context=self.cut_context[:, chosen[2]],
+        )
+
     def varying(self) -> NDArray[np.bool_]:
         """Returns which inputs differ among the plays, (n_inputs,): the others can teach nothing.
 
-        All of them where none does: a network needs inputs, even to learn no more than the outcomes' rate.
+        A favourite genre that all plays share tells them from a stranger's. All inputs where none differs: a
+        network needs inputs, even to learn no more than the outcomes' rate.
         """
+        strangers = torch.zeros_like(self.listeners[:1])
         tables = (
             self.tracks[_distinct(self.track_of)],
-            self.listeners[_distinct(self.listener_of)],
-            self.context,
+            torch.cat((self.listeners[_distinct(self.listener_of)], strangers)),
+            torch.cat((self.context, self.cut_context)),
         )
         found = [(table.amax(dim=0) > table.amin(dim=0)).cpu().numpy() for table in tables if table.shape[1]]
         varies = np.concatenate(found)
@@ -106,68 +136,3 @@ class Examples:
 
 def _distinct(rows: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.unique(rows.cpu().numpy())).to(rows.device)
-
-
-def contexts_at(plays: pd.DataFrame, rows: NDArray[np.int64]) -> Iterator[ListenerContext]:
-    """Yields the listener's plays that had ended when a play started, and its situation, for some plays.
-
-    Args:
-        plays: All plays, in time order: what happened before a play is known whatever its part.
-        rows: Positions of the wanted ones.
-    """
-    known = known_plays(plays)
-    outcomes = plays[["track_id", "skipped"]].iloc[known.rows].itertuples(index=False)
-    ended = [RecentPlay(track_id, bool(skipped)) for track_id, skipped in outcomes]
-    situations = plays[["premium", "advertisement_before", "position"]].iloc[rows].itertuples(index=False)
-    for row, (premium, advertisement, position) in zip(rows.tolist(), situations, strict=True):
-        recent = tuple(ended[known.span(row, MAX_RECENT_PLAYS)])
-        yield ListenerContext(bool(premium), recent, bool(advertisement), int(position))
-
-
-def make_examples(
-    encoder: InputEncoder,
-    catalogue: Catalogue,
-    plays: pd.DataFrame,
-    contexts: Iterable[ListenerContext],
-    device: torch.device,
-) -> Examples:
-    """Encodes plays and moves them to the device, once.
-
-    Args:
-        encoder: Fitted encoder.
-        catalogue: Has every track of the plays.
-        plays: Plays of any part.
-        contexts: Context of each play, in the same order; not read without need.
-        device: Where the training runs.
-    """
-    rows = np.array(plays["track_id"].map(catalogue.row_of), dtype=np.int64)
-    row_of_set: dict[tuple[str, ...], int] = {}
-    sets = [row_of_set.setdefault(tuple(genres), len(row_of_set)) for genres in plays["favourite_genres"]]
-    arrays = (
-        encoder.encode_tracks(catalogue.tracks),
-        np.vstack([encoder.encode_listener(genres) for genres in row_of_set]),
-        *context_block(encoder, catalogue, rows, contexts),
-        rows,
-        np.array(sets, dtype=np.int64),
-        (~plays["skipped"].to_numpy(dtype=bool)).astype(np.int64),
-    )
-    return Examples(*(torch.from_numpy(array).to(device) for array in arrays))
-
-
-def context_block(
-    encoder: InputEncoder, catalogue: Catalogue, rows: NDArray[np.int64], contexts: Iterable[ListenerContext]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns the context inputs of plays of the tracks in `rows`, (n_plays, n_context_inputs).
-
-    Beside them what the plays' favourite genres count for, (n_plays,).
-    """
-    block = np.zeros((len(rows), encoder.n_context_inputs), dtype=np.float32)
-    shares = np.ones(len(rows), dtype=np.float32)
-    if encoder.context is None:
-        return block, shares
-    views = track_views(encoder, catalogue.tracks)
-    for number, context in enumerate(contexts):
-        candidate = rows[number : number + 1]
-        block[number] = encoder.context.encode(views, candidate, catalogue.row_of, context)[0]
-        shares[number] = encoder.context.genre_share(context)
-    return block, shares

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -31,9 +31,8 @@ def make_artifact(
     fitted: Fitted,
     parts: Parts,
     options: Options,
-    seconds: float,
 ) -> Artifact:
-    """Returns the model, not yet measured nor numbered; training it took `seconds`."""
+    """Returns the model, not yet measured nor numbered."""
     training_part = parts.training
     skips = training_part[training_part["skipped"]]
     skip_times = fit_skip_times(skips["listened_s"].to_numpy(), skips["duration_s"].to_numpy())
@@ -53,8 +52,6 @@ def make_artifact(
         calibration=fitted.calibration,
         training={
             "n_train": len(parts.training_rows),
-            "n_test": len(parts.test_rows),
-            "seconds": round(seconds, 3),
             "best_epoch": fitted.best_epoch,
             **_environment(options),
         },
@@ -62,6 +59,13 @@ def make_artifact(
         **_origin(recipe, parts, options),
     )
     return Artifact(manifest, inputs, fitted.layers, skip_times)
+
+
+def with_metrics(artifact: Artifact, metrics: dict[str, float], n_test: int, seconds: float) -> Artifact:
+    """Returns the model with what was measured on so many plays, after so many seconds in all."""
+    training = {**artifact.manifest.training, "n_test": n_test, "seconds": round(seconds, 3)}
+    manifest = artifact.manifest.model_copy(update={"metrics": metrics, "training": training})
+    return replace(artifact, manifest=manifest)
 
 
 def exported_before(
@@ -93,6 +97,7 @@ def _origin(recipe: Recipe, parts: Parts, options: Options) -> dict[str, Any]:
     return {
         "data_digest": parts.dataset.digest,
         "data_licence": options.data_licence,
+        "refitted": options.exports_refitted,
         "split": {"kind": options.split.value, "test_share": TEST_SHARE, "seed": SPLIT_SEED},
         "recipe": {**named, **asdict(recipe), "audio": list(recipe.audio)},
     }

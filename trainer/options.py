@@ -21,6 +21,7 @@ class Options:
         seed: Seed of everything random but the split.
         epochs: Overrides the recipe's number; None keeps it. See `Recipe.shortened`.
         data_licence: Licence of the data set, noted in the artifact.
+        refit: Whether the exported model learns from all plays once it has been measured.
         resume: Whether to keep a newest version that the very same run has exported before.
     """
 
@@ -30,7 +31,25 @@ class Options:
     seed: int = 42
     epochs: int | None = None
     data_licence: str = "unspecified"
+    refit: bool = False
     resume: bool = False
+
+    @property
+    def exports_refitted(self) -> bool:
+        """Returns whether the exported model has seen the test part: one of all listeners always has."""
+        return self.refit or self.split is Split.LISTENER
+
+    def check(self) -> None:
+        """Raises for options that cannot be combined.
+
+        Raises:
+            TrainingError: A model that has seen the test part is to be kept: it cannot be measured again.
+        """
+        if self.resume and self.exports_refitted:
+            raise TrainingError(
+                "--resume cannot keep a model that learnt from all plays (--refit, --split listener): "
+                "its quality could not be measured again"
+            )
 
 
 def choose_device(wanted: str) -> torch.device:

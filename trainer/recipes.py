@@ -50,7 +50,7 @@ class PublishedRecipe(Recipe):
 
 @dataclass(frozen=True)
 class TunedRecipe(Recipe):
-    """Mini-batches, AdamW, a cosine schedule, early stopping and calibration by held-out folds.
+    """Mini-batches, AdamW, a cosine schedule, a teacher, early stopping and calibration by folds.
 
     Attributes:
         weights: Size of each block of inputs.
@@ -61,8 +61,8 @@ class TunedRecipe(Recipe):
             `trainer.teacher`.
         averaged_steps: Over how many of the latest steps, about, the weights are averaged, an epoch's at
             most; 1: the last step's are kept.
-        n_folds: Parts of the training part that are held out in turn, to learn when to stop and how to
-            calibrate.
+        n_folds: Fits that are judged on what they did not learn from, to learn when to stop and how to
+            calibrate; see `trainer.folds`.
         context_weights: Size of the context's features, see `models.features.context_encoder.fit_context`;
             empty: the model does without context.
     """
@@ -73,12 +73,12 @@ class TunedRecipe(Recipe):
     batch_size: int = 256
     imagined_copies: int = 2
     averaged_steps: int = 1
-    n_folds: int = 3
+    n_folds: int = 2
     context_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_fits(self) -> int:
-        """Returns one for every fold that is held out, and one for the model."""
+        """Returns one for every fold, and one for the model."""
         return self.n_folds + 1
 
     def shortened(self, epochs: int | None) -> Self:
@@ -148,7 +148,7 @@ TUNED: Mapping[str, Recipe] = {
         averaged_steps=100,
         context_weights={
             "rate": 0.7, "outcome_within_0.3": 0.3, "outcome_within_1": 0.3, "outcome_linear": 0.3,
-            "situation": 0.1, "*": 0.15,
+            "situation": 0.3, "*": 0.15,
         },
     ),
 }  # fmt: skip

@@ -13,11 +13,14 @@ from safetensors.numpy import load
 
 from models.artifact.contents import GenresFile, Layer
 from models.features import ContextEncoder, GenreEncoder, InputEncoder, NormalScores
+from models.features.genre_taste import GenrePlaces, GenreTaste
 from models.features.history import HISTORY
+from models.features.known_favourites import KnownFavourites
 from models.listening_curve import SkipTimes
 
 # Standardised inputs are bounded too, so that a network of a few such layers cannot overflow float32.
 _LARGEST_WEIGHT = 1e6
+_OF_TASTE = ("genre_sounds", "taste_leaning", "taste_affinity")
 
 
 def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
@@ -35,11 +38,38 @@ def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
     )
     if not (scale > 0).all():
         raise ValueError("input_scale must be positive")
+    for name, array in (
+        ("idf", idf), ("pca_mean", pca_mean), ("pca_components", components), ("centroids", centroids),
+    ):  # fmt: skip
+        _check_size(name, array)
     if not all(0 <= cluster < n_clusters for cluster in genres.cluster_of.values()):
         raise ValueError("a genre's cluster is out of range")
     encoder = GenreEncoder(genres.cluster_of, genres.terms, idf, pca_mean, components, centroids)
     scores, context = _unpack_scores(genres, arrays), _unpack_context(genres, arrays)
-    return InputEncoder(encoder, genres.audio, mean, scale, scores, context)
+    known, taste = _unpack_known(arrays), _unpack_taste(encoder, len(genres.audio), arrays)
+    return InputEncoder(encoder, genres.audio, mean, scale, scores, context, known, taste)
+
+
+def _unpack_known(arrays: Mapping[str, NDArray[Any]]) -> KnownFavourites | None:
+    keys = arrays.get("known_favourites")
+    if keys is None:
+        return None
+    if keys.dtype != np.uint64 or keys.ndim != 1:
+        raise ValueError("known_favourites must be one row of unsigned numbers")
+    return KnownFavourites(keys)
+
+
+def _unpack_taste(
+    genres: GenreEncoder, n_audio: int, arrays: Mapping[str, NDArray[Any]]
+) -> GenreTaste | None:
+    if arrays.keys().isdisjoint(_OF_TASTE):
+        return None
+    sounds = _checked(arrays, "genre_sounds", (len(genres.cluster_of), n_audio), np.float64)
+    places = GenrePlaces(genres, sounds)
+    leaning, affinity = (_checked(arrays, name, (places.n_axes,), np.float64) for name in _OF_TASTE[1:])
+    for name, array in zip(_OF_TASTE, (sounds, leaning, affinity), strict=True):
+        _check_size(name, array)
+    return GenreTaste(places, leaning, affinity)
 
 
 def _unpack_scores(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> NormalScores | None:
@@ -79,6 +109,12 @@ def unpack_skip_times(content: bytes) -> SkipTimes:
     _check_rising("shares", shares)
     _check_rising("seconds", seconds)
     return SkipTimes(shares, seconds)
+
+
+def _check_size(name: str, values: NDArray[Any]) -> None:
+    """Raises for numbers that no training makes, with which a prediction could overflow."""
+    if np.abs(values).max(initial=0) > _LARGEST_WEIGHT:
+        raise ValueError(f"{name} holds a number beyond {_LARGEST_WEIGHT:g}")
 
 
 def _check_rising(name: str, values: NDArray[Any]) -> None:

@@ -50,12 +50,20 @@ def pack_genres(inputs: InputEncoder) -> bytes:
 def pack_encoder(inputs: InputEncoder) -> bytes:
     """Returns the encoder's arrays as safetensors."""
     genres = inputs.genres
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "idf": genres.idf, "pca_mean": genres.mean, "pca_components": genres.components,
         "centroids": genres.centroids, "input_mean": inputs.mean, "input_scale": inputs.scale,
     }  # fmt: skip
     if inputs.scores is not None:
         arrays["audio_knots"] = inputs.scores.knots
+    if inputs.known is not None:
+        arrays["known_favourites"] = inputs.known.keys
+    if inputs.taste is not None:
+        taste = inputs.taste
+        arrays |= {
+            "genre_sounds": taste.places.sounds, "taste_leaning": taste.leaning,
+            "taste_affinity": taste.affinity,
+        }  # fmt: skip
     if inputs.context is not None:
         context = inputs.context
         arrays |= {

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.calibration import Calibration
 
-FORMAT_VERSION: Literal[2] = 2
+FORMAT_VERSION: Literal[3] = 3
 
 
 class Manifest(BaseModel):
@@ -26,7 +26,8 @@ class Manifest(BaseModel):
         recipe: Training recipe.
         classes: What the network's outputs mean, in order.
         required_inputs: Request fields that the model needs.
-        calibration: What the network's logits are mapped by, fitted on plays held out of its training part.
+        calibration: What the network's logits are mapped by where the listener is known, fitted on plays held
+            out of its training part.
         threshold: Play-through probability below which a play counts as skipped.
         training: How the run went: sizes of the parts, epochs, seconds, device.
         refitted: Whether the model was trained on all plays once it had been evaluated; its metrics are then
@@ -36,7 +37,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format_version: Literal[2] = FORMAT_VERSION
+    format_version: Literal[3] = FORMAT_VERSION
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
     version: str = Field(pattern=r"^[1-9][0-9]{0,8}$")
     description: str

@@ -3,14 +3,21 @@
 Every value is known before the play starts: it comes from the `ListenerContext` and the catalogue alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.context import ListenerContext
-from models.features.history import CONTEXT_SETTINGS, HISTORY, ContextSettings, history_features
+from models.features.history import (
+    CONTEXT_SETTINGS,
+    HISTORY,
+    ContextSettings,
+    Histories,
+    history_features,
+    history_of,
+)
 from models.features.track_views import TrackViews
 
 SITUATION = ("premium", "advertisement_before", "position")
@@ -18,6 +25,8 @@ _FEWEST_PLAYS = 30
 _LEAST_RELEVANCE = 0.05
 # How many plays the features' means and deviations are taken from: enough for two digits of either.
 _SAMPLE_PLAYS = 4000
+# All of them at once would be laid out beside every recent play: hundreds of megabytes.
+_PLAYS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,34 +75,57 @@ class ContextEncoder:
             row_of: Row of each track of the catalogue; recent plays of other tracks count for the rates only.
             context: What is known about the listener.
         """
-        block = np.zeros((len(candidates), self.n_inputs), dtype=np.float32)
-        block[:, -len(SITUATION) :] = self.situation_weight * self._situation(context)
-        if context.recent_plays:
-            block[:, 0] = self.situation_weight
-            raw = history_features(
-                tracks, candidates, row_of, context, self.prior, self.relevance, self.settings
-            )
+        situation = situation_of(context)[None, :]
+        block = self.encode_many(tracks, candidates[None, :], history_of(context, row_of), situation)
+        return block[0]  # type: ignore[no-any-return]
+
+    def encode_many(
+        self,
+        tracks: TrackViews,
+        candidates: NDArray[np.int64],
+        histories: Histories,
+        situations: NDArray[np.float64],
+    ) -> NDArray[np.float32]:
+        """Returns the blocks of several listeners' candidates, (n_listeners, n_candidates, n_inputs).
+
+        Args:
+            tracks: Views of the catalogue's tracks.
+            candidates: Rows of the tracks that may play next, (n_listeners, n_candidates).
+            histories: What each listener played before.
+            situations: Of each listener, as `situation_of` returns it, (n_listeners, 3).
+        """
+        block = np.zeros((*candidates.shape, self.n_inputs), dtype=np.float32)
+        block[..., -len(SITUATION) :] = self.situation_weight * self._centred(situations)[:, None, :]
+        known = np.flatnonzero(histories.n_plays)
+        if len(known):
+            block[known, :, 0] = self.situation_weight
+            some = histories if len(known) == len(histories) else histories.part(known)
+            raw = history_features(tracks, candidates[known], some, self.prior, self.relevance, self.settings)
             bounded = np.clip((raw - self.mean) / self.scale, -self.settings.bound, self.settings.bound)
-            block[:, 1 : -len(SITUATION)] = bounded * self.weight
+            block[known, :, 1 : -len(SITUATION)] = bounded * self.weight
         return block
 
-    def genre_share(self, context: ListenerContext) -> float:
-        """Returns what a listener's favourite genres still count for beside the recent plays, in (0, 1].
+    def genre_share(self, n_plays: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns what favourite genres still count for beside so many recent plays, in (0, 1].
 
         From favourite genres a network reads how that very listener was on average in training; from recent
         plays, how the listener is now.
         """
-        n_plays = len(context.recent_plays[-self.settings.recent_plays :])
-        return self.settings.genres_worth_plays / (self.settings.genres_worth_plays + n_plays)
+        worth = self.settings.genres_worth_plays
+        share: NDArray[np.float64] = worth / (worth + np.minimum(n_plays, self.settings.recent_plays))
+        return share
 
-    def _situation(self, context: ListenerContext) -> NDArray[np.float64]:
+    def _centred(self, situations: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns premium, advertisement before and position, each about -0.5 to 0.5, 0 where unknown."""
-        position: float | None = None
-        if context.position is not None:
-            position = min(context.position / self.settings.position_scale, self.settings.bound)
-        known = (context.premium, context.advertisement_before, position)
-        centre = self.settings.situation_centre
-        return np.array([0.0 if value is None else float(value) - centre for value in known])
+        scaled = situations / (1.0, 1.0, self.settings.position_scale)
+        centred = np.minimum(scaled, self.settings.bound) - self.settings.situation_centre
+        return np.where(np.isnan(centred), 0.0, centred)
+
+
+def situation_of(context: ListenerContext) -> NDArray[np.float64]:
+    """Returns premium, advertisement before and position of a context, NaN where unknown, (3,)."""
+    known = (context.premium, context.advertisement_before, context.position)
+    return np.array([np.nan if value is None else float(value) for value in known])
 
 
 def fit_context(
@@ -101,8 +133,7 @@ def fit_context(
     rows: NDArray[np.int64],
     played_through: NDArray[np.bool_],
     listener_ids: NDArray[np.int64],
-    contexts: Iterable[ListenerContext],
-    row_of: Mapping[str, int],
+    histories: Callable[[NDArray[np.int64]], Histories],
     weights: Mapping[str, float],
 ) -> ContextEncoder:
     """Fits the encoder.
@@ -112,20 +143,21 @@ def fit_context(
         rows: Row of each play's track, (n_plays,).
         played_through: What became of each play, (n_plays,).
         listener_ids: Listener of each play, (n_plays,).
-        contexts: Context of each play; may be a generator.
-        row_of: Row of each track of the catalogue.
+        histories: Returns what the listeners of some plays had played before, given the plays' positions.
         weights: Size of the features by name; `situation` stands for the inputs that are no history, `*` for
             the features that are not named.
     """
     prior = float(np.clip(played_through.mean(), 0.01, 0.99))
     relevance = _relevance(views.audio[rows], played_through, listener_ids)
-    step = max(1, len(rows) // _SAMPLE_PLAYS)
-    sample = [
-        history_features(views, row[None], row_of, context, prior, relevance, CONTEXT_SETTINGS)[0]
-        for number, (row, context) in enumerate(zip(rows, contexts, strict=True))
-        if number % step == 0 and context.recent_plays
-    ]
-    features = np.array(sample) if sample else np.zeros((1, len(HISTORY)))  # (n_sample, n_history)
+    sample = np.arange(0, len(rows), max(1, len(rows) // _SAMPLE_PLAYS))
+    parts = [np.zeros((0, len(HISTORY)), dtype=np.float32)]
+    for some in np.array_split(sample, -(-len(sample) // _PLAYS_AT_ONCE)):
+        known, asked = histories(some), rows[some][:, None]
+        found = history_features(views, asked, known, prior, relevance, CONTEXT_SETTINGS)[:, 0]
+        parts.append(found[known.n_plays > 0])
+    features = np.concatenate(parts).astype(np.float64)  # (n_sample, n_history)
+    if not len(features):
+        features = np.zeros((1, len(HISTORY)))
     deviation = features.std(axis=0)
     sizes = [weights.get(name, weights["*"]) for name in HISTORY]
     return ContextEncoder(

@@ -70,6 +70,14 @@ class GenreEncoder:
         found = {self.cluster(genre) for genre in genres}
         return sorted(cluster for cluster in found if cluster is not None)
 
+    def meaningful(self, genres: Iterable[str]) -> set[str]:
+        """Returns the normalised names of the genres that are known or share a word with the vocabulary."""
+        names = {normalise(genre) for genre in genres}
+        return {name for name in names if name in self.cluster_of or self._has_word(name)}
+
+    def _has_word(self, name: str) -> bool:
+        return any(term in self._column_of for term in _TERM.findall(name))
+
     def nearest(self, genre: str) -> int | None:
         """Returns the cluster whose centre is nearest to a name, the first of equally near ones.
 

@@ -1,6 +1,6 @@
 """A network's standardised inputs: the track's block first, then the listener's, then the context's."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -9,7 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.features.context_encoder import ContextEncoder
+from models.features.genre_taste import GenreTaste
 from models.features.genre_tfidf import GenreEncoder
+from models.features.known_favourites import KnownFavourites
 from models.features.normal_scores import NormalScores, fit_normal_scores
 
 # Far outside any real attribute; keeps an absurd value in a catalogue from overflowing the network.
@@ -49,6 +51,9 @@ class InputEncoder:
         scale: What every such input is then divided by, (n_inputs - n_context_inputs,).
         scores: Map of the audio attributes onto a normal scale before that; None: they stay as they are.
         context: Encoder of the third block; None: the model has none.
+        known: Favourite genres that were trained on: the listener's block of any others is that of none.
+            None: every genre counts, known listener or not.
+        taste: What favourite genres tell of other listeners; None: nothing.
     """
 
     genres: GenreEncoder
@@ -57,6 +62,8 @@ class InputEncoder:
     scale: NDArray[np.float64]
     scores: NormalScores | None = None
     context: ContextEncoder | None = None
+    known: KnownFavourites | None = None
+    taste: GenreTaste | None = None
 
     @property
     def n_track_inputs(self) -> int:
@@ -98,12 +105,20 @@ class InputEncoder:
         if self.scores is not None:
             return audio
         block = slice(self.genres.n_clusters, self.n_track_inputs)
-        return (audio - self.mean[block]) / self.scale[block]
+        return np.clip((audio - self.mean[block]) / self.scale[block], -_LIMIT, _LIMIT)
 
-    def encode_listener(self, favourite_genres: Iterable[str]) -> NDArray[np.float32]:
+    def encode_listener(self, favourite_genres: Sequence[str]) -> NDArray[np.float32]:
         """Returns the standardised listener block, (n_clusters,)."""
         block = slice(self.n_track_inputs, len(self.mean))
-        return _standardise(raw_listener(self.genres, favourite_genres), self.mean[block], self.scale[block])
+        names = favourite_genres if self.knows(favourite_genres) else ()
+        return _standardise(raw_listener(self.genres, names), self.mean[block], self.scale[block])
+
+    def knows(self, favourite_genres: Sequence[str]) -> bool:
+        """Returns whether a listener with these favourites was trained on; order and spelling do not count.
+
+        Nor do names that mean nothing. A model that tells no strangers from others knows everyone.
+        """
+        return self.known is None or self.known.has(self.genres.meaningful(favourite_genres))
 
 
 def raw_chunks(

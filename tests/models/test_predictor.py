@@ -156,7 +156,8 @@ def test_a_catalogue_in_several_chunks_is_encoded_as_in_one(
         given_way: list[None] = []
         predictor = Predictor(artifact, tiny_catalogue, lambda: given_way.append(None))
         views = track_views(artifact.inputs, tiny_catalogue.tracks)
-        encoded = [artifact.inputs.encode_tracks(tiny_catalogue.tracks), views.audio, views.clusters]
+        tracks = artifact.inputs.encode_tracks(tiny_catalogue.tracks)
+        encoded: list[np.ndarray] = [tracks, views.audio, views.genres]
         return len(given_way), encoded, predictor.predict(tiny_catalogue.track_ids, ["rock"])
 
     n_expected, expected, predicted = encode()

@@ -47,8 +47,10 @@ def tiny_dataset(tiny_data: Path) -> Dataset:
 
 @pytest.fixture(params=["published", "tuned"])
 def few_epochs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Options:
-    """A temporal run that ends at once, with a teacher even for the tiny data set's few plays."""
-    monkeypatch.setattr(teacher, "_FEWEST_PLAYS", 100)
+    """A temporal run that ends at once, with a small teacher even for the tiny data set's few plays."""
+    monkeypatch.setattr(teacher, "FEWEST_PLAYS", 100)
+    for settings in ("_OF_KNOWN", "_OF_STRANGERS"):
+        monkeypatch.setattr(teacher, settings, {**getattr(teacher, settings), "max_iter": 5})
     short = {name: replace(recipe, epochs=3) for name, recipe in RECIPES[request.param].items()}
     monkeypatch.setitem(RECIPES, request.param, short)
     return Options(request.param, Split.TEMPORAL, torch.device("cpu"))

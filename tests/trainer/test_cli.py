@@ -11,10 +11,12 @@ from data import DataError, read_dataset
 from models import Artifact, Registry
 from trainer.cli import app
 
-METRICS = {
-    "version", "accuracy", "majority_accuracy", "roc_auc", "log_loss", "brier", "ece", "n_train", "n_test",
-    "train_seconds",
+SCORE = {
+    "accuracy", "majority_accuracy", "roc_auc", "log_loss", "brier", "ece", "roc_auc_within_listeners",
+    "ece_by_chance", "ece_by_chance_range95", "debiased_calibration_error", "ci95", "by_known_plays",
 }  # fmt: skip
+METRICS = SCORE | {"version", "refitted", "n_train", "n_test", "train_seconds"}
+BANDS = ["0", "1-2", "3-9", "10-29", "30-99", "100-"]
 
 
 def invoke(*arguments: object) -> Result:
@@ -42,10 +44,45 @@ def test_json_on_stdout_is_the_agreed_shape_and_nothing_else(tiny_data: Path, tm
         "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
     assert list(content["models"]) == ["simple", "advanced", "contextual"]
+    assert list(content["baselines"]) == ["constant", "past_rate"]
     for name, model in content["models"].items():
-        assert set(model) == METRICS
+        assert set(model) - {"without_context"} == METRICS
+        assert ("without_context" in model) == (name == "contextual")
         assert Registry(tmp_path / "m").versions(name) == [model["version"]] == ["1"]
+    assert set(content["models"]["contextual"]["without_context"]) == SCORE
+    for score in (*content["models"].values(), *content["baselines"].values()):
+        assert set(score) >= SCORE
+        assert list(score["by_known_plays"]) == BANDS
+        for band in score["by_known_plays"].values():
+            assert set(band) == {"n", "log_loss", "roc_auc", "accuracy", "ci95"}
+        assert sum(band["n"] for band in score["by_known_plays"].values()) == 80
     assert "accuracy of the majority" in result.stderr
+    assert "strangers" not in result.stderr, "only whole listeners held out are strangers"
+
+
+def test_a_listener_run_shows_strangers_first(tiny_data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    common = ("--data", tiny_data, "--models", tmp_path / "m", "--epochs", 1, "--json", file)
+    result = invoke("simple", "--split", "listener", *common)
+    assert result.exit_code == 0, result.stderr
+    strangers, others = result.stdout.index("strangers"), result.stdout.index("on the test part")
+    assert strangers < others
+    table = result.stdout[strangers:others]
+    for text in ("simple", "constant", "past rate", *BANDS, "all"):
+        assert text in table, text
+    content = json.loads(file.read_text())
+    assert content["split"] == "listener"
+    assert content["models"]["simple"]["refitted"] is True
+    assert content["models"]["simple"]["n_test"] == 400
+
+
+@pytest.mark.parametrize("flags", [["--refit"], ["--split", "listener"]])
+def test_resume_cannot_keep_what_has_seen_its_test_part(
+    flags: list[str], tiny_data: Path, tmp_path: Path
+) -> None:
+    result = invoke("--data", tiny_data, "--models", tmp_path / "m", "--epochs", 1, "--resume", *flags)
+    assert "--resume cannot keep a model that learnt from all plays" in said(result)
+    assert Registry(tmp_path / "m").names() == []
 
 
 def test_named_models_json_file_and_table(tiny_data: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_off_a_terminal_each_stage_is_a_plain_line(tmp_path: Path) -> None:
     with Popen(command, cwd=tmp_path, env=environment, stdout=PIPE, stderr=PIPE, text=True) as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    trained = [f"training {name}: 4 epochs at most" for name in ("simple", "advanced", "contextual")]
+    trained = [f"training {name}: 3 epochs at most" for name in ("simple", "advanced", "contextual")]
     assert err.splitlines() == ["reading data: done", *trained]
     assert "exported version" in out
     assert "\x1b" not in out + err

@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from data import Dataset, generate, plays, read_dataset
-from models import ArtifactError, Registry, load_predictor
+from models import Artifact, ArtifactError, Registry, load_predictor
 from models.artifact import load
+from models.artifact.folder import save
 from tests.paths import V2
+from trainer.errors import TrainingError
 from trainer.evaluation.measurement import measure, predict_plays
-from trainer.export import exported_before
+from trainer.export import exported_before, make_artifact
 from trainer.options import Options
 from trainer.recipes import RECIPES
 from trainer.run import Trained, choose_models, train_models
@@ -53,7 +55,7 @@ def test_the_exported_model_is_the_measured_one(
         assert measure(probabilities, outcomes, majority=majority) == result.metrics
         assert predictor.metrics == result.metrics.known()
         assert (
-            (result.manifest.training["n_train"], len(result.probabilities))
+            (result.manifest.training["n_train"], len(result.tested.probabilities))
             == (len(training), len(test))
             == (320, 80)
         )
@@ -191,7 +193,7 @@ def test_plays_of_tracks_that_the_catalogue_lacks_are_left_out(
     some = tiny_dataset.tracks.head(150)
     known = int(plays(tiny_dataset)["track_id"].isin(some["id"]).sum())
     (result,) = run(replace(tiny_dataset, tracks=some), tmp_path, few_epochs, "simple")
-    assert int(str(result.manifest.training["n_train"])) + len(result.probabilities) == known < 400
+    assert int(str(result.manifest.training["n_train"])) + len(result.tested.probabilities) == known < 400
 
 
 def test_listeners_and_tracks_without_genres_and_attributes_train_and_predict(
@@ -221,13 +223,110 @@ def test_a_registry_that_cannot_be_written_is_named(
         run(tiny_dataset, tmp_path / "file", few_epochs, "simple")
 
 
+WEIGHTS = ("weights.safetensors", "encoder.safetensors", "genres.json", "skip_times.safetensors")
+
+
+def contents(version: Path) -> list[bytes]:
+    """Returns all that was learnt, but for the manifest."""
+    return [(version / file).read_bytes() for file in WEIGHTS]
+
+
+def test_a_refitted_model_has_learnt_from_all_plays_and_keeps_the_figures_of_the_one_that_had_not(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    names = ("simple", "advanced")
+    measured = run(tiny_dataset, tmp_path, few_epochs, *names)
+    refitted = run(tiny_dataset, tmp_path, replace(few_epochs, refit=True), *names)
+    for before, after in zip(measured, refitted, strict=True):
+        assert (before.manifest.refitted, after.manifest.refitted) == (False, True)
+        assert (before.manifest.training["n_train"], after.manifest.training["n_train"]) == (320, 400)
+        assert after.manifest.training["n_test"] == 80
+        assert before.metrics == after.metrics
+        assert after.manifest.metrics == after.metrics.known()
+        assert np.array_equal(before.tested.probabilities, after.tested.probabilities)
+        versions = [tmp_path / after.name / version for version in "12"]
+        assert contents(versions[0]) != contents(versions[1])
+        assert load(versions[1]).manifest.refitted
+
+
+def test_a_listener_run_tests_every_play_and_exports_a_model_of_all(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    options, told = replace(few_epochs, split=Split.LISTENER), []
+    parts, registry = split_dataset(tiny_dataset, Split.LISTENER), Registry(tmp_path)
+    recipes = choose_models(["advanced"], options.recipe)
+
+    def count(name: str, epochs: int) -> Callable[[float], None]:
+        told.append(epochs)
+        return lambda loss: None
+
+    for result in train_models(parts, registry, recipes, options, count):
+        assert result.manifest.refitted
+        assert (result.manifest.split["kind"], result.manifest.training["n_train"]) == ("listener", 400)
+        assert len(result.tested.encoders) == 5
+        assert len(result.tested.probabilities) == result.manifest.training["n_test"] == 400
+        expected = measure(result.tested.probabilities, parts.outcomes, majority=parts.majority)
+        assert result.metrics == expected
+    assert told == [recipe.epochs * recipe.n_fits * 6 for recipe in recipes.values()]
+
+
+def test_nothing_of_a_listener_held_out_reaches_what_tests_it(
+    tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other outcomes and favourites of the first round's strangers leave that round's model as it was."""
+    options = replace(few_epochs, split=Split.LISTENER)
+    round_parts = split_dataset(tiny_dataset, Split.LISTENER).rounds[0]
+    held_out = set(round_parts.test["listener_id"].astype(str))
+    events, users = tiny_dataset.sessions, tiny_dataset.users
+    exchanged = events["event_type"].replace({"SKIP": "LIKE", "LIKE": "SKIP"})
+    theirs = events["user_id"].isin(held_out)
+    favourites = [
+        ["klingon opera", "rock"] if user in held_out else genres
+        for user, genres in zip(users["user_id"], users["favourite_genres"], strict=True)
+    ]
+    other = replace(
+        tiny_dataset,
+        sessions=events.assign(event_type=events["event_type"].mask(theirs, exchanged)),
+        users=users.assign(favourite_genres=pd.Series(favourites, index=users.index, dtype=object)),
+    )
+    assert theirs.any()
+    artifacts: list[Artifact] = []
+
+    def noted(*arguments: Any) -> Artifact:
+        artifacts.append(make_artifact(*arguments))
+        return artifacts[-1]
+
+    monkeypatch.setattr("trainer.run.make_artifact", noted)
+    recipes = choose_models(list(RECIPES[options.recipe])[-1:], options.recipe)
+    for dataset in (tiny_dataset, other):
+        first_round = split_dataset(dataset, Split.LISTENER).rounds[0]
+        list(train_models(first_round, Registry(tmp_path / "models"), recipes, options, silent))
+    folders = [
+        tmp_path / str(number) for number in range(4)
+    ]  # the round's and the refitted, before and after
+    for artifact, folder in zip(artifacts, folders, strict=True):
+        save(artifact, folder)
+    assert contents(folders[0]) == contents(folders[2])
+    assert artifacts[0].manifest.calibration == artifacts[2].manifest.calibration
+    assert contents(folders[1]) != contents(folders[3]), "who learns from all sees the difference"
+
+
+@pytest.mark.parametrize("changed", [{"refit": True}, {"split": Split.LISTENER}])
+def test_a_model_that_has_seen_its_test_part_cannot_be_resumed(
+    changed: dict[str, Any], tiny_dataset: Dataset, tmp_path: Path, few_epochs: Options
+) -> None:
+    with pytest.raises(TrainingError, match="--resume cannot keep a model that learnt from all plays"):
+        run(tiny_dataset, tmp_path, replace(few_epochs, resume=True, **changed))
+    assert Registry(tmp_path).names() == []
+
+
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"the real data is not at {REAL_DATA}")
 def test_the_served_direction_is_right_on_real_plays(tmp_path: Path) -> None:
     """The published service answered the wrong way round and was right in 25.5 % of the plays."""
     options = Options("published", Split.RANDOM, torch.device("cpu"), epochs=100)
     dataset = read_dataset(REAL_DATA)
     (result,) = run(dataset, tmp_path, options, "simple")
-    assert (result.manifest.training["n_train"], len(result.probabilities)) == (9588, 2398)
+    assert (result.manifest.training["n_train"], len(result.tested.probabilities)) == (9588, 2398)
     assert result.metrics.majority_accuracy == pytest.approx(0.659, abs=0.001)
     assert result.metrics.accuracy > result.metrics.majority_accuracy + 0.02
     assert load(tmp_path / "simple" / "1").inputs.n_inputs == 400

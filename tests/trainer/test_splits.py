@@ -1,12 +1,16 @@
 """Which plays are learnt from and which are kept for the test."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
+from data import Dataset, generate, read_dataset
 from trainer.errors import TrainingError
-from trainer.splits import Split, draw_folds, parse_split, split_plays
+from trainer.splits import Split, parse_split, split_dataset, split_plays
 
 
 def some_plays(n: int, skipped: int) -> pd.DataFrame:
@@ -44,27 +48,43 @@ def test_what_cannot_be_trained_on_is_said(n: int, skipped: int, said: str) -> N
 
 def test_an_unknown_split_is_said() -> None:
     assert parse_split("temporal") is Split.TEMPORAL
-    with pytest.raises(TrainingError, match="unknown split 'sideways': choose one of random, temporal"):
+    with pytest.raises(
+        TrainingError, match="unknown split 'sideways': choose one of random, temporal, listener"
+    ):
         parse_split("sideways")
 
 
-def test_folds_are_stretches_of_time_in_a_temporal_split_and_drawn_in_a_random_one() -> None:
-    training = some_plays(400, 130)
-    stretches = draw_folds(training, Split.TEMPORAL, 3, seed=1)
-    assert stretches is not None
-    assert (np.diff(stretches) >= 0).all()
-    assert np.bincount(stretches).tolist() == [134, 133, 133]
-    drawn, again, other = (draw_folds(training, Split.RANDOM, 3, seed) for seed in (1, 1, 2))
-    assert drawn is not None
-    assert again is not None
-    assert other is not None
-    assert np.bincount(drawn).tolist() == [134, 133, 133]
-    assert np.array_equal(drawn, again)
-    assert not np.array_equal(drawn, other)
-    assert not np.array_equal(drawn, stretches)
+def test_the_listener_split_tests_every_play_once_and_nobody_who_was_trained_on(
+    tiny_dataset: Dataset,
+) -> None:
+    parts = split_dataset(tiny_dataset, Split.LISTENER)
+    assert len(parts.turns) == 5
+    tested = np.concatenate([part.test_rows for part in parts.turns])
+    assert sorted(tested) == list(range(len(parts.plays))) == parts.test_rows.tolist()
+    for part in parts.turns:
+        assert not set(part.training["listener_id"]) & set(part.test["listener_id"])
+        assert len(part.training_rows) + len(part.test_rows) == len(parts.plays)
+    again = split_dataset(tiny_dataset, Split.LISTENER)
+    for part, same in zip(parts.turns, again.turns, strict=True):
+        assert np.array_equal(part.test_rows, same.test_rows)
 
 
-def test_few_plays_are_not_folded_nor_are_those_that_would_leave_one_outcome() -> None:
-    assert draw_folds(some_plays(100, 34), Split.RANDOM, 3, seed=1) is None
-    training = some_plays(400, 0).assign(skipped=np.arange(400) >= 398)
-    assert draw_folds(training, Split.TEMPORAL, 3, seed=1) is None
+@pytest.mark.parametrize("split", [Split.RANDOM, Split.TEMPORAL])
+def test_the_other_splits_have_one_turn_and_the_whole_leaves_nothing_to_test(
+    split: Split, tiny_dataset: Dataset
+) -> None:
+    parts = split_dataset(tiny_dataset, split)
+    assert parts.turns == (parts,)
+    assert (len(parts.whole.training_rows), len(parts.whole.test_rows)) == (400, 0)
+
+
+def test_too_few_listeners_for_a_listener_split_are_refused(tmp_path: Path) -> None:
+    generate(tmp_path / "data", listeners=4, tracks=40, plays=120, seed=2)
+    with pytest.raises(TrainingError, match="4 listeners are too few to hold a fifth of them out"):
+        split_dataset(read_dataset(tmp_path / "data"), Split.LISTENER)
+
+
+def test_a_round_without_both_outcomes_is_refused(tiny_dataset: Dataset) -> None:
+    heard_out = tiny_dataset.sessions[tiny_dataset.sessions["event_type"] != "SKIP"].reset_index(drop=True)
+    with pytest.raises(TrainingError, match="plays to train on 0 were skipped"):
+        split_dataset(replace(tiny_dataset, sessions=heard_out), Split.LISTENER)

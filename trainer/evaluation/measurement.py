@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from models import Predictor
-from trainer.examples import contexts_at
+from trainer.contexts import contexts_at
 
 ECE_BINS = 15
 # What a certain prediction that is wrong counts as, so that its log loss is finite; scikit-learn's bound.
@@ -98,6 +98,32 @@ def _roc_auc(probabilities: NDArray[np.float64], played_through: NDArray[np.bool
         return None
     rank_sum = rankdata(probabilities)[played_through].sum()
     return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def auc_within_listeners(
+    probabilities: NDArray[np.float64],
+    played_through: NDArray[np.bool_],
+    listener_of: NDArray[np.int64],
+) -> float | None:
+    """Returns how often, of two plays of one listener, the one that was played through had the higher value.
+
+    That is what advice on the order of one listener's tracks can be worth; how listeners differ does not
+    count. None where every listener does the same every time.
+
+    Args:
+        probabilities: Of playing through, (n_plays,).
+        played_through: What happened, (n_plays,).
+        listener_of: Listener of each play, from 0, (n_plays,).
+    """
+    right, n_pairs = 0.0, 0
+    order = np.argsort(listener_of, kind="stable")
+    for mine in np.split(order, np.flatnonzero(np.diff(listener_of[order])) + 1):
+        area = _roc_auc(probabilities[mine], played_through[mine])
+        if area is not None:
+            n_mine = int(played_through[mine].sum())
+            n_mine *= len(mine) - n_mine
+            right, n_pairs = right + area * n_mine, n_pairs + n_mine
+    return right / n_pairs if n_pairs else None
 
 
 def calibration_error(probabilities: NDArray[np.float64], played_through: NDArray[np.bool_]) -> float:

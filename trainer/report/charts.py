@@ -11,6 +11,7 @@ from sklearn.metrics import confusion_matrix, roc_curve
 from data.pages import chart
 from data.pages.page import Chart, Table
 from trainer.descent import Fitted
+from trainer.evaluation.known_plays import Band
 from trainer.evaluation.leaderboard import Score
 from trainer.evaluation.measurement import equal_mass_bins
 
@@ -154,6 +155,33 @@ def scores_chart(scores: Sequence[Score]) -> Chart:
     ]
     sentence = f"{best.name} has the lowest log loss, {best.metrics.log_loss:.3f}."
     return Chart("scores", "Models and baselines", sentence, svg, Table(columns, rows))
+
+
+def known_plays_chart(scores: Sequence[Score]) -> Chart:
+    """Returns the log loss of every model and baseline by how many of the listener's plays were known."""
+    labels = [band.label for band in scores[0].bands]
+    with chart.new_chart("known-plays", chart.NORMAL) as (figure, axes):
+        for number, score in enumerate(scores):
+            losses = [np.nan if band.metrics is None else band.metrics.log_loss for band in score.bands]
+            line = "o-" if number < len(_COLOURS) else "o:"
+            axes.plot(
+                labels, losses, line, markersize=3, color=_COLOURS[number % len(_COLOURS)], label=score.name
+            )
+        axes.set(xlabel="the listener's plays known before", ylabel="log loss, less is better")
+        axes.legend(fontsize="small")
+        chart.lay_out(figure)
+        svg = chart.as_svg(figure, "Log loss by how many plays of the listener were known")
+    sizes = ", ".join(f"{band.n:,} ({band.label})" for band in scores[0].bands)
+    sentence = f"Plays by how many of the listener's were known before: {sizes}. Few plays make a noisy band."
+    rows = [(score.name, *map(_band_loss, score.bands)) for score in scores]
+    return Chart("known-plays", "Log loss by known plays", sentence, svg, Table(("", *labels), rows))
+
+
+def _band_loss(band: Band) -> str:
+    if band.metrics is None:
+        return "-"
+    low, high = band.intervals.get("log_loss", (band.metrics.log_loss,) * 2)
+    return f"{band.metrics.log_loss:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _with_interval(score: Score, metric: str) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data.pages.page import Fact, Page, Section, render
-from models import Registry
-from trainer.evaluation.leaderboard import Score, baseline_scores, model_scores, tree_scores
+from trainer.evaluation.leaderboard import Leaderboard, Score
 from trainer.options import Options
 from trainer.report import charts
 from trainer.result_files import write_text
@@ -14,16 +13,16 @@ from trainer.splits import Parts
 
 
 def write_report(
-    file: Path, results: Sequence[Trained], parts: Parts, registry: Registry, options: Options, title: str
+    file: Path, results: Sequence[Trained], leaderboard: Leaderboard, options: Options, title: str
 ) -> None:
     """Writes a run's report; `title` is what the page calls the run.
 
     Raises:
         TrainingError: The file cannot be written.
     """
-    models = model_scores(results, parts)
-    scores = [*models, *baseline_scores(parts), *tree_scores(results, parts, registry)]
-    page = _page(results, models, scores, parts, options, title)
+    models = [leaderboard.model(result) for result in results]
+    scores = [*models, *leaderboard.baselines(), *leaderboard.trees(results)]
+    page = _page(results, models, scores, leaderboard.parts, options, title)
     write_text(file, render(page))
 
 
@@ -49,6 +48,7 @@ def _page(
         Fact("seed", str(options.seed)),
     ]
     sections = [
+        Section("How much is known of the listener", [charts.known_plays_chart(scores)]),
         Section("Scores", [charts.scores_chart(scores), charts.roc_chart(models, outcomes)]),
         Section(
             "Can the probabilities be believed?",
@@ -69,5 +69,5 @@ def _page(
     if learning:
         sections.append(Section("How training went", learning, small=True))
     lead = "How well each model foresees, before a play starts, whether the listener hears the track out."
-    footer = f"Data set {parts.dataset.digest[:12]}; intervals are 95 % bootstrap intervals over test plays."
+    footer = f"Data set {parts.dataset.digest[:12]}; intervals are 95 % bootstrap intervals over listeners."
     return Page(title, lead, facts, sections, footer)

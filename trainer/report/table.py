@@ -1,12 +1,12 @@
 """A run's results for people and for programs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from trainer.evaluation.chance import chance_of
+from trainer.evaluation.leaderboard import Leaderboard
 from trainer.run import Trained
 
 _ROWS: dict[str, Callable[[Trained], str]] = {
@@ -18,14 +18,14 @@ _ROWS: dict[str, Callable[[Trained], str]] = {
     "calibration error": lambda result: f"{result.metrics.ece:.3f}",
     "by chance alone, 95 %": lambda result: _by_chance(result),
     "plays to train on": lambda result: f"{result.manifest.training['n_train']:,}",
-    "plays to test on": lambda result: f"{len(result.probabilities):,}",
+    "plays to test on": lambda result: f"{len(result.tested.probabilities):,}",
     "training time, s": lambda result: f"{result.manifest.training['seconds']:.1f}",
     "exported version": lambda result: result.manifest.version,
 }
 
 
 def _by_chance(result: Trained) -> str:
-    chance = chance_of(result.probabilities)
+    chance = chance_of(result.tested.probabilities)
     return f"{chance.low:.3f}-{chance.high:.3f}"
 
 
@@ -43,12 +43,41 @@ def results_table(results: Sequence[Trained], title: str) -> Table:
     return table
 
 
-def results_json(result: Trained) -> dict[str, Any]:
-    """Returns one model's entry of the trainer's `--json` file."""
+def known_plays_table(results: Sequence[Trained], leaderboard: Leaderboard) -> Table:
+    """Returns the log loss of models and baselines by how many of the listener's plays were known before."""
+    scores = [*map(leaderboard.model, results), *leaderboard.baselines(), *leaderboard.trees(results)]
+    table = Table(title="strangers: log loss by how many of the listener's plays were known")
+    table.add_column("plays known")
+    table.add_column("plays", justify="right")
+    for score in scores:
+        table.add_column(score.name.replace("_", " "), justify="right")
+    for bands in zip(*(score.bands for score in scores), strict=True):
+        losses = ["-" if band.metrics is None else f"{band.metrics.log_loss:.3f}" for band in bands]
+        table.add_row(bands[0].label, f"{bands[0].n:,}", *losses)
+    n_plays = f"{len(leaderboard.parts.test_rows):,}"
+    table.add_row("all", n_plays, *(f"{score.metrics.log_loss:.3f}" for score in scores), end_section=True)
+    return table
+
+
+def results_content(results: Sequence[Trained], leaderboard: Leaderboard) -> dict[str, Any]:
+    """Returns the models' and the baselines' entries of the trainer's `--json` file."""
+    baselines = leaderboard.baselines()
+    if leaderboard.parts.rounds:  # Trees take their time: they are grown where strangers are judged.
+        baselines += leaderboard.trees(results)
+    return {
+        "models": {result.name: _model_content(result, leaderboard) for result in results},
+        "baselines": {score.name: score.as_json() for score in baselines},
+    }
+
+
+def _model_content(result: Trained, leaderboard: Leaderboard) -> dict[str, Any]:
+    without_context = leaderboard.without_context(result)
     return {
         "version": result.manifest.version,
-        **asdict(result.metrics),
+        "refitted": result.manifest.refitted,
+        **leaderboard.model(result).as_json(),
+        **({} if without_context is None else {"without_context": without_context.as_json()}),
         "n_train": result.manifest.training["n_train"],
-        "n_test": len(result.probabilities),
+        "n_test": len(result.tested.probabilities),
         "train_seconds": result.manifest.training["seconds"],
     }

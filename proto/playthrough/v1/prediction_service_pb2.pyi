@@ -370,7 +370,10 @@ class PredictRequest(_message.Message):
     """The version of the model to ask, for example "3"; empty for the one that serves. ListModels tells which are loaded."""
     @_builtins.property
     def favourite_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The listener's favourite genres, at most 100. A genre never seen in training counts as its nearest known one."""
+        """The listener's favourite genres, at most 100; order, case and repeats do not matter. A set that the model was
+        trained on stands for its listeners. Of any other set each genre counts by its words and by the tracks that carry
+        it, as much as it helped with listeners who were left out of the training: next to nothing on some data.
+        """
 
     @_builtins.property
     def context(self) -> Global___ListenerContext:
@@ -447,7 +450,10 @@ class PredictRandomRequest(_message.Message):
     """The listener; when given, the same listener always gets the same arm. Empty draws anew on each request."""
     @_builtins.property
     def favourite_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The listener's favourite genres, at most 100. A genre never seen in training counts as its nearest known one."""
+        """The listener's favourite genres, at most 100; order, case and repeats do not matter. A set that the model was
+        trained on stands for its listeners. Of any other set each genre counts by its words and by the tracks that carry
+        it, as much as it helped with listeners who were left out of the training: next to nothing on some data.
+        """
 
     @_builtins.property
     def context(self) -> Global___ListenerContext:
@@ -533,7 +539,10 @@ class RankTracksRequest(_message.Message):
 
     @_builtins.property
     def favourite_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The listener's favourite genres, at most 100. A genre never seen in training counts as its nearest known one."""
+        """The listener's favourite genres, at most 100; order, case and repeats do not matter. A set that the model was
+        trained on stands for its listeners. Of any other set each genre counts by its words and by the tracks that carry
+        it, as much as it helped with listeners who were left out of the training: next to nothing on some data.
+        """
 
     @_builtins.property
     def context(self) -> Global___ListenerContext:

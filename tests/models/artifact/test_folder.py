@@ -20,6 +20,8 @@ from models import Artifact, ArtifactError, ListenerContext, Predictor, RecentPl
 from models.artifact import FILES, load, save
 from models.features import ContextEncoder, NormalScores
 from models.features.history import CONTEXT_SETTINGS, HISTORY
+from models.features.known_favourites import KnownFavourites
+from tests.models.mood_genres import KNOWN
 
 
 def rewrite(path: Path, name: str, content: bytes) -> None:
@@ -35,6 +37,15 @@ def change_array(file: str, name: str, change: Callable[[Any], Any]) -> Callable
         arrays = load_tensors((path / file).read_bytes())
         arrays[name] = np.ascontiguousarray(change(arrays[name].copy()))
         rewrite(path, file, save_tensors(arrays))
+
+    return apply
+
+
+def remove_array(*names: str) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        arrays = load_tensors((path / "encoder.safetensors").read_bytes())
+        kept = {name: array for name, array in arrays.items() if name not in names}
+        rewrite(path, "encoder.safetensors", save_tensors(kept))
 
     return apply
 
@@ -79,9 +90,9 @@ BREAKAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     **{f"no {name}": (remove(name), "is missing") for name in FILES},
     **{f"half of {name}": (truncate(name), name) for name in FILES},
     "no folder": (shutil.rmtree, "is missing"),
-    "another format": (change_manifest(format_version=3), "format_version is 3"),
+    "another format": (change_manifest(format_version=4), "format_version is 4"),
     "the format before": (
-        change_manifest(format_version=1), "format_version is 1, this program reads 2: train the model again",
+        change_manifest(format_version=2), "format_version is 2, this program reads 3: train the model again",
     ),
     "no format": (change_manifest(format_version=None), "format_version is None"),
     "manifest is a list": (write_manifest("[]"), "not a JSON object"),
@@ -117,14 +128,93 @@ BREAKAGES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("case", BREAKAGES)
 def test_a_broken_artifact_is_refused_in_one_line(case: str, saved_artifact: Path) -> None:
-    breakage, said = BREAKAGES[case]
-    breakage(saved_artifact)
+    check_refused(saved_artifact, *BREAKAGES[case])
+
+
+def check_refused(path: Path, breakage: Callable[[Path], None], said: str) -> None:
+    breakage(path)
     with pytest.raises(ArtifactError) as caught:
-        load(saved_artifact)
+        load(path)
     message = str(caught.value)
     assert said in message
-    assert str(saved_artifact) in message
+    assert str(path) in message
     assert "\n" not in message
+
+
+def change_encoder(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    return change_array("encoder.safetensors", name, change)
+
+
+def change_known(change: Callable[[Any], Any]) -> tuple[Callable[[Path], None], str]:
+    return change_encoder("known_favourites", change), "known_favourites must be one row of unsigned numbers"
+
+
+TASTE = ("genre_sounds", "taste_leaning", "taste_affinity")
+
+BREAKAGES_OF_TASTE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "keys with a sign": change_known(lambda a: a.astype(np.int64)),
+    "keys of fractions": change_known(lambda a: a.astype(np.float64)),
+    "keys in a table": change_known(lambda a: a[:, None]),
+    "a sound too few": (change_encoder("genre_sounds", lambda a: a[1:]), "genre_sounds has shape"),
+    "sounds of one attribute": (change_encoder("genre_sounds", lambda a: a[:, :1]), "genre_sounds has shape"),
+    "a leaning too many": (
+        change_encoder("taste_leaning", lambda a: np.append(a, a[:1])), "taste_leaning has shape",
+    ),
+    "an affinity too few": (change_encoder("taste_affinity", lambda a: a[1:]), "taste_affinity has shape"),
+    **{f"NaN in {name}": (change_encoder(name, with_nan), f"{name} holds a value") for name in TASTE},
+    **{
+        f"{name} is huge": (change_encoder(name, lambda a: a + 1e9), f"{name} holds a number beyond 1e+06")
+        for name in TASTE
+    },
+    **{f"no {name}": (remove_array(name), f"'{name}' is missing") for name in TASTE},
+    "a leaning alone": (remove_array("genre_sounds", "taste_affinity"), "'genre_sounds' is missing"),
+    "an affinity alone": (remove_array("genre_sounds", "taste_leaning"), "'genre_sounds' is missing"),
+    "sounds alone": (remove_array("taste_leaning", "taste_affinity"), "'taste_leaning' is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BREAKAGES_OF_TASTE)
+def test_a_broken_taste_is_refused_in_one_line(case: str, knowing_artifact: Artifact, tmp_path: Path) -> None:
+    path = tmp_path / "tiny" / "1"
+    save(knowing_artifact, path)
+    check_refused(path, *BREAKAGES_OF_TASTE[case])
+
+
+def test_whom_a_model_knows_and_its_taste_are_read_back_to_the_bit(
+    knowing_artifact: Artifact, tmp_path: Path, mood_catalogue: Catalogue
+) -> None:
+    save(knowing_artifact, tmp_path / "tiny" / "1")
+    loaded = load(tmp_path / "tiny" / "1")
+    before, after = knowing_artifact.inputs, loaded.inputs
+    assert before.known is not None
+    assert after.known is not None
+    assert before.taste is not None
+    assert after.taste is not None
+    for found, expected in (
+        (after.known.keys, before.known.keys),
+        (after.taste.leaning, before.taste.leaning),
+        (after.taste.affinity, before.taste.affinity),
+        (after.taste.places.sounds, before.taste.places.sounds),
+    ):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+    predictors = [Predictor(artifact, mood_catalogue) for artifact in (knowing_artifact, loaded)]
+    for favourites in (*KNOWN, ["mood7 jazz", "mood8 pop"], []):
+        found, expected = (predictor.predict_all(favourites) for predictor in predictors)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)  # products of arrays in another order
+
+
+def test_a_model_that_knows_everyone_has_none_of_these_arrays(saved_artifact: Path) -> None:
+    inputs = load(saved_artifact).inputs
+    assert (inputs.known, inputs.taste) == (None, None)
+    stored = load_tensors((saved_artifact / "encoder.safetensors").read_bytes())
+    assert not {"known_favourites", *TASTE} & stored.keys()
+
+
+def test_a_model_may_know_nobody(knowing_artifact: Artifact, tmp_path: Path) -> None:
+    inputs = replace(knowing_artifact.inputs, known=KnownFavourites(np.zeros(0, dtype=np.uint64)))
+    save(replace(knowing_artifact, inputs=inputs), tmp_path / "tiny" / "1")
+    assert not load(tmp_path / "tiny" / "1").inputs.knows(KNOWN[0])
 
 
 def test_what_is_saved_is_what_is_loaded(tiny_artifact: Artifact, saved_artifact: Path) -> None:

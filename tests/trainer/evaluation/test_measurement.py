@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from trainer.evaluation.measurement import calibration_error, measure, predict_plays
+from trainer.evaluation.measurement import (
+    auc_within_listeners,
+    calibration_error,
+    measure,
+    predict_plays,
+)
 
 
 class LengthPredictor:
@@ -68,3 +73,28 @@ def test_each_play_is_predicted_for_its_own_listener() -> None:
     )
     found = predict_plays(LengthPredictor(), plays)  # type: ignore[arg-type]
     assert found.tolist() == pytest.approx([0.21, 0.12, 0.41, 0.1])
+
+
+def test_auc_within_listeners_counts_pairs_of_one_listeners_plays() -> None:
+    random = np.random.default_rng(4)
+    probabilities, outcomes = random.random(120).round(1), random.random(120) < 0.6  # With ties.
+    listener_of = random.integers(7, size=120)
+    outcomes[listener_of == 3] = True  # One who hears out everything has no pair.
+    right, n_pairs = 0.0, 0
+    for heard in np.flatnonzero(outcomes):
+        for skipped in np.flatnonzero(~outcomes):
+            if listener_of[heard] == listener_of[skipped]:
+                gap = probabilities[heard] - probabilities[skipped]
+                right, n_pairs = right + (gap > 0) + 0.5 * (gap == 0), n_pairs + 1
+    assert auc_within_listeners(probabilities, outcomes, listener_of) == pytest.approx(right / n_pairs)
+
+
+def test_how_listeners_differ_does_not_count_in_the_auc_within_them() -> None:
+    outcomes, listener_of = np.array([True, False, True, False]), np.array([0, 0, 1, 1])
+    assert auc_within_listeners(np.array([0.9, 0.8, 0.2, 0.1]), outcomes, listener_of) == 1
+    assert auc_within_listeners(np.array([0.9, 0.9, 0.1, 0.1]), outcomes, listener_of) == 0.5
+
+
+def test_listeners_who_do_the_same_every_time_have_no_auc_within_them() -> None:
+    outcomes, listener_of = np.array([True, True, False]), np.array([0, 0, 1])
+    assert auc_within_listeners(np.array([0.9, 0.8, 0.2]), outcomes, listener_of) is None

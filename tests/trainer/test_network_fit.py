@@ -3,20 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from models.features import BlockWeights
 from trainer.descent import Fitted, linear_layers
-from trainer.examples import Examples
+from trainer.examples import Examples, View
+from trainer.folds import Fold
+from trainer.network_fit import descend_tuned, fit_tuned
 from trainer.recipes import TUNED, TunedRecipe
-from trainer.tuned import descend_tuned, fit_tuned
 
 RECIPE = TunedRecipe(
-    "A short one.", "Simple", (), learning_rate=0.01, epochs=6, weights=BlockWeights(1, 1, 1), dropout=0.1
-)
+    "A short one.", "Simple", (), learning_rate=0.01, epochs=6, weights=BlockWeights(1, 1, 1), dropout=0.1,
+    n_folds=3,
+)  # fmt: skip
+NOBODY = np.zeros(0, dtype=np.int64)
 
 
 def made_examples(n_plays: int = 600, context: bool = False) -> Examples:
@@ -30,16 +32,22 @@ def made_examples(n_plays: int = 600, context: bool = False) -> Examples:
     if context:
         classes = random.integers(2, size=n_plays)
         block = np.stack([np.ones(n_plays), 2 * classes - 1], axis=1).astype(np.float32)
-    arrays = tracks, np.eye(4, dtype=np.float32), block, np.ones(n_plays, dtype=np.float32)
+    arrays = tracks, np.eye(4, dtype=np.float32), block, block, np.ones(n_plays, dtype=np.float32)
     return Examples(*map(torch.from_numpy, (*arrays, track_of, listener_of, classes)))
 
 
-def three_folds(n_plays: int = 600) -> NDArray[np.int64]:
+def third_of(n_plays: int = 600) -> NDArray[np.int64]:
     return np.arange(n_plays) * 3 // n_plays
 
 
+def three_folds() -> list[Fold]:
+    """Each third is judged once, by what the others teach; there are no strangers."""
+    thirds = [(third_of() != number, third_of() == number) for number in range(3)]
+    return [Fold(np.flatnonzero(learnt), np.flatnonzero(judged), NOBODY) for learnt, judged in thirds]
+
+
 def train(examples: Examples, recipe: TunedRecipe = RECIPE, seed: int = 1, fold: bool = True) -> Fitted:
-    folds = three_folds() if fold else None
+    folds = three_folds() if fold else []
     return fit_tuned(examples, folds, recipe, seed=seed, on_epoch=lambda loss: None)
 
 
@@ -54,7 +62,7 @@ def odds(fitted: Fitted, inputs: torch.Tensor) -> NDArray[np.float32]:
 def test_it_learns_the_right_way_round() -> None:
     examples = made_examples()
     fitted = train(examples)
-    told = odds(fitted, examples.inputs(torch.arange(600))) > 0
+    told = odds(fitted, examples.inputs(torch.arange(600), View.KNOWN)) > 0
     assert np.mean(told == examples.classes.numpy()) > 0.95
     assert len(fitted.training_loss) == len(fitted.validation_loss) == 6
     assert fitted.validation_loss[-1] < fitted.validation_loss[0]
@@ -62,7 +70,7 @@ def test_it_learns_the_right_way_round() -> None:
 
 def test_it_stops_where_the_plays_that_were_held_out_were_best() -> None:
     examples = made_examples()
-    turned = torch.where(torch.from_numpy(three_folds() == 1), 1 - examples.classes, examples.classes)
+    turned = torch.where(torch.from_numpy(third_of() == 1), 1 - examples.classes, examples.classes)
     misleading = replace(examples, classes=turned)
     fitted = train(misleading)
     assert fitted.best_epoch == np.argmin(fitted.validation_loss) + 1 < 6
@@ -109,7 +117,7 @@ def weights_after_each_epoch(averaged_steps: int) -> list[NDArray[np.float32]]:
     def note(network: nn.Module, _: float) -> None:
         weights.append(linear_layers(network, varies)[0][0].copy())
 
-    descend_tuned(examples, varies, recipe, 1, note)
+    descend_tuned(examples.narrowed(varies), recipe, 1, note)
     return weights
 
 
@@ -135,17 +143,41 @@ def test_an_input_that_never_varied_has_no_say() -> None:
 
 def test_with_context_it_reads_it_and_without_it_stays_near_the_rate() -> None:
     examples = made_examples(context=True)
-    fitted = train(examples, replace(RECIPE, context_weights={"*": 1.0}))
+    fitted = train(examples)
     every = torch.arange(600)
-    assert np.mean((odds(fitted, examples.inputs(every)) > 0) == examples.classes.numpy()) > 0.95
-    assert np.abs(odds(fitted, examples.inputs(every, with_context=False))).max() < 1.5
+    for view in (View.KNOWN, View.STRANGER, View.NEWCOMER):
+        assert np.mean((odds(fitted, examples.inputs(every, view)) > 0) == examples.classes.numpy()) > 0.95
+    assert np.abs(odds(fitted, examples.inputs(every, View.BARE))).max() < 1.5
 
 
-def test_genres_count_for_less_beside_a_context() -> None:
-    examples = replace(made_examples(context=True), genre_share=torch.full((600,), 0.25))
-    listener = slice(3, 7)
-    assert examples.inputs(torch.tensor([0]))[0, listener].sum() == pytest.approx(0.25)
-    assert examples.inputs(torch.tensor([0]), with_context=False)[0, listener].sum() == 1
+def test_a_stranger_is_answered_otherwise_than_a_known_listener() -> None:
+    """Of the same plays it learns one thing where favourites are shown, and another where none are."""
+    examples = replace(made_examples(), targets=torch.tensor([[0.9, 0.1]]).repeat(600, 1))
+    fitted, every = train(examples, fold=False), torch.arange(600)
+    assert odds(fitted, examples.inputs(every, View.KNOWN)).min() > 1
+    assert odds(fitted, examples.inputs(every, View.STRANGER)).max() < -1
+
+
+def with_turned_strangers(examples: Examples) -> tuple[Examples, list[Fold]]:
+    """Returns plays of which the last third's are strangers', and are the opposite of all others."""
+    turned = torch.where(torch.from_numpy(third_of() == 2), 1 - examples.classes, examples.classes)
+    parts = [np.flatnonzero(third_of() == number) for number in range(3)]
+    return replace(examples, classes=turned), [Fold(*parts)]
+
+
+def test_strangers_have_a_say_in_when_to_stop_but_none_in_the_calibration() -> None:
+    examples, folds = with_turned_strangers(made_examples())
+    alone = [replace(fold, strangers=NOBODY) for fold in folds]
+    known, both = (
+        fit_tuned(examples, each, RECIPE, seed=1, on_epoch=lambda loss: None) for each in (alone, folds)
+    )
+    assert both.best_epoch < known.best_epoch
+    assert min(both.validation_loss) > min(known.validation_loss)
+    one_epoch = replace(RECIPE, epochs=1)
+    known, both = (
+        fit_tuned(examples, each, one_epoch, seed=1, on_epoch=lambda loss: None) for each in (alone, folds)
+    )
+    assert known.calibration == both.calibration
 
 
 def test_every_tuned_recipe_keeps_the_published_sizes() -> None:
