@@ -139,7 +139,7 @@ def scores_chart(scores: Sequence[Score]) -> Chart:
             low, high = score.intervals.get("log_loss", (score.metrics.log_loss,) * 2)
             axes.plot((low, high), (row, row), color=chart.MUTED)
             axes.plot(score.metrics.log_loss, row, marker="o", color=chart.MAIN)
-        axes.set_yticks(range(len(scores)), [score.name for score in scores])
+        axes.set_yticks(range(len(scores)), [_name(score) for score in scores])
         axes.set(xlabel="log loss, less is better", ylim=(len(scores) - 0.5, -0.5))
         chart.lay_out(figure)
         svg = chart.as_svg(figure, "Log loss of models and baselines")
@@ -150,10 +150,10 @@ def scores_chart(scores: Sequence[Score]) -> Chart:
     )  # fmt: skip
     names = ("accuracy", "roc_auc", "log_loss", "brier", "ece")
     rows = [
-        (score.name, *(_with_interval(score, name) for name in names), *_beside_chance(score))
+        (_name(score), *(_with_interval(score, name) for name in names), *_beside_chance(score))
         for score in scores
     ]
-    sentence = f"{best.name} has the lowest log loss, {best.metrics.log_loss:.3f}."
+    sentence = f"{_name(best)} has the lowest log loss, {best.metrics.log_loss:.3f}."
     return Chart("scores", "Models and baselines", sentence, svg, Table(columns, rows))
 
 
@@ -165,15 +165,15 @@ def known_plays_chart(scores: Sequence[Score]) -> Chart:
             losses = [np.nan if band.metrics is None else band.metrics.log_loss for band in score.bands]
             line = "o-" if number < len(_COLOURS) else "o:"
             axes.plot(
-                labels, losses, line, markersize=3, color=_COLOURS[number % len(_COLOURS)], label=score.name
+                labels, losses, line, markersize=3, color=_COLOURS[number % len(_COLOURS)], label=_name(score)
             )
         axes.set(xlabel="the listener's plays known before", ylabel="log loss, less is better")
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5))
         chart.lay_out(figure)
         svg = chart.as_svg(figure, "Log loss by how many plays of the listener were known")
     sizes = ", ".join(f"{band.n:,} ({band.label})" for band in scores[0].bands)
     sentence = f"Plays by how many of the listener's were known before: {sizes}. Few plays make a noisy band."
-    rows = [(score.name, *map(_band_loss, score.bands)) for score in scores]
+    rows = [(_name(score), *map(_band_loss, score.bands)) for score in scores]
     return Chart("known-plays", "Log loss by known plays", sentence, svg, Table(("", *labels), rows))
 
 
@@ -182,6 +182,10 @@ def _band_loss(band: Band) -> str:
         return "-"
     low, high = band.intervals.get("log_loss", (band.metrics.log_loss,) * 2)
     return f"{band.metrics.log_loss:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _name(score: Score) -> str:
+    return score.name.replace("_", " ")
 
 
 def _with_interval(score: Score, metric: str) -> str:

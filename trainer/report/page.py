@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from data.pages.page import Fact, Page, Section, render
 from trainer.evaluation.leaderboard import Leaderboard, Score
 from trainer.options import Options
@@ -40,7 +42,7 @@ def _page(
     ]
     threshold_of = {result.name: result.manifest.threshold for result in results}
     facts = [
-        Fact("plays to train on", f"{len(parts.training_rows):,}"),
+        Fact("plays to train on", f"{np.mean([len(part.training_rows) for part in parts.turns]):,.0f}"),
         Fact("plays to test on", f"{len(parts.test_rows):,}"),
         Fact("played through", f"{outcomes.mean():.1%}"),
         Fact("split", options.split.value),

@@ -48,14 +48,14 @@ def known_plays_table(results: Sequence[Trained], leaderboard: Leaderboard) -> T
     scores = [*map(leaderboard.model, results), *leaderboard.baselines(), *leaderboard.trees(results)]
     table = Table(title="strangers: log loss by how many of the listener's plays were known")
     table.add_column("plays known")
-    table.add_column("plays", justify="right")
+    bands = scores[0].bands
+    for label in (*(band.label for band in bands), "all"):
+        table.add_column(label, justify="right", no_wrap=True)
+    n_plays = len(leaderboard.parts.test_rows)
+    table.add_row("plays", *(f"{n:,}" for n in (*(band.n for band in bands), n_plays)), end_section=True)
     for score in scores:
-        table.add_column(score.name.replace("_", " "), justify="right")
-    for bands in zip(*(score.bands for score in scores), strict=True):
-        losses = ["-" if band.metrics is None else f"{band.metrics.log_loss:.3f}" for band in bands]
-        table.add_row(bands[0].label, f"{bands[0].n:,}", *losses)
-    n_plays = f"{len(leaderboard.parts.test_rows):,}"
-    table.add_row("all", n_plays, *(f"{score.metrics.log_loss:.3f}" for score in scores), end_section=True)
+        losses = ["-" if band.metrics is None else f"{band.metrics.log_loss:.3f}" for band in score.bands]
+        table.add_row(score.name.replace("_", " "), *losses, f"{score.metrics.log_loss:.3f}")
     return table
 
 

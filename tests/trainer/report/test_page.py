@@ -37,7 +37,7 @@ def test_a_run_is_one_self_contained_page(
         "simple",
         "contextual",
         "constant",
-        "past_rate",
+        "past rate",
         "Log loss by known plays",
         "Reliability",
         "Confusion",
