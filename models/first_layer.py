@@ -126,13 +126,16 @@ def _of_tracks(
     views = None if inputs.context is None else empty_views(inputs, len(parts))
     n_axes = 0 if inputs.taste is None else inputs.taste.places.n_axes
     places = np.empty((len(parts), n_axes), dtype=np.float32)
+    place_of: dict[tuple[str, ...], NDArray[np.float64]] = {}
     for some, rows in inputs.chunks(catalogue.tracks):
         parts[some, :-1] = inputs.track_block(rows) @ track_weight + bias
         if views is not None:
             fill_views(views, some, inputs, rows)
         if inputs.taste is not None:
             audio = np.nan_to_num(inputs.unit_scale(rows))
-            places[some] = inputs.taste.places.of_tracks(catalogue.tracks["genres"].iloc[some], audio)
+            places[some] = inputs.taste.places.of_tracks(
+                catalogue.tracks["genres"].iloc[some], audio, place_of
+            )
         yield_control()
     return parts, views, places
 

@@ -69,15 +69,21 @@ class GenrePlaces:
             point = np.zeros(self.n_words)
         return np.concatenate((point / max(float(np.linalg.norm(point)), 1e-9), sound))
 
-    def of_tracks(self, genres: Iterable[Iterable[str]], audio: NDArray[np.float64]) -> NDArray[np.float32]:
+    def of_tracks(
+        self,
+        genres: Iterable[Iterable[str]],
+        audio: NDArray[np.float64],
+        place_of: dict[tuple[str, ...], NDArray[np.float64]] | None = None,
+    ) -> NDArray[np.float32]:
         """Returns the places of tracks, (n_tracks, n_axes).
 
         Args:
             genres: Genres of each track's artist.
             audio: Audio attributes on unit scale, 0 where unknown, (n_tracks, n_audio).
+            place_of: What was found of sets of genres before, and is added to: an artist has many tracks.
         """
+        place_of = {} if place_of is None else place_of
         places = np.empty((len(audio), self.n_axes), dtype=np.float32)
-        place_of: dict[tuple[str, ...], NDArray[np.float64]] = {}  # an artist has many tracks
         for row, names in enumerate(map(tuple, genres)):
             if names not in place_of:
                 place_of[names] = self.of_genres(names)[: self.n_words]

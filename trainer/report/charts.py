@@ -168,6 +168,7 @@ def known_plays_chart(scores: Sequence[Score]) -> Chart:
                 labels, losses, line, markersize=3, color=_COLOURS[number % len(_COLOURS)], label=_name(score)
             )
         axes.set(xlabel="the listener's plays known before", ylabel="log loss, less is better")
+        axes.tick_params(axis="x", labelsize="small")
         axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5))
         chart.lay_out(figure)
         svg = chart.as_svg(figure, "Log loss by how many plays of the listener were known")
