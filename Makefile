@@ -22,9 +22,9 @@ NAME := $(subst |,$(SPACE),$(notdir $(subst $(SPACE),|,$(FULL))))-$(firstword $(
 MODELS ?= var/models/$(NAME)
 endif
 DEMO := var/demo/$(NAME)
-export DATA MODELS DEMO PORT
+export DATA MODELS DEMO PORT CHALLENGE
 
-.PHONY: help install sample demo serve test lint proto bench bench-peers clean
+.PHONY: help install sample demo serve test lint proto vectors bench bench-peers clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 13
@@ -74,9 +74,13 @@ proto: $(READY)  ## Regenerate the typed stubs of the contract.
 	  --python_out=$(STUB_ROOT) --grpc_python_out=$(STUB_ROOT) \
 	  --mypy_out=quiet:$(STUB_ROOT) --mypy_grpc_out=quiet:$(STUB_ROOT) $(STUBS)/prediction_service.proto
 
-bench: $(READY)  ## Run every benchmark that the README quotes (DATA=folder).
-	@for script in benchmarks/*.py; do echo "== $$script"; \
+vectors: $(READY)  ## Rewrite the test vectors of the planning rule in docs/.
+	$(BIN)/python -m tests.cache_client.prefetch.plan_vectors
+
+bench: $(READY)  ## Run every benchmark that the README quotes (DATA=folder, CHALLENGE=folder for short_video).
+	@for script in $(filter-out benchmarks/short_video.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; \
 	  $(BIN)/python -m benchmarks.$$(basename $$script .py) --data "$$DATA" || exit 1; done
+	@if [ -n "$$CHALLENGE" ]; then $(BIN)/python -m benchmarks.short_video --challenge "$$CHALLENGE"; fi
 
 bench-peers:  ## Install what our server is compared with, in .bench-venv.
 	$(PYTHON) -m venv .bench-venv

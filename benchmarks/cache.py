@@ -1,31 +1,28 @@
 """What the advisor buys: the claims about the cache, measured on sessions that no model has seen."""
 
-import asyncio
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cache_client import CacheClientError, Delivery, PredictionClient, ScoreWeights
-from cache_client.policies import PolicyOptions, policies_named
-from cache_client.replay.skip_estimate import estimate_skips
-from cache_client.simulator import RecordedSession, SessionResult, World, recorded_sessions
-from cache_client.simulator.child_server import running_server, server_command
-from cache_client.simulator.metrics import bootstrap_ci95, figures, session_scores
-from cache_client.simulator.predictions import Predictions, predict_sessions
+from benchmarks.replays.material import Material, replayed, trained
+from benchmarks.replays.scores import scores_in
+from cache_client import CacheClientError, ScoreWeights
+from cache_client.cli.skip_table import show_rankings
+from cache_client.policies import TUNED, PolicyOptions, policies_named
+from cache_client.simulator import World, recorded_sessions
+from cache_client.simulator.link import LinkWorld
+from cache_client.simulator.metrics import figures
 from cache_client.simulator.simulation import replay_all
 from data import DataError, generate, plays, read_dataset
 
@@ -33,7 +30,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 BANDWIDTHS_MBIT = (0.5, 1.0, 2.0, 5.0, 20.0)
 DEFAULT_MBIT = 2.0
-RIVALS = ("listener-rate", "next-1-prefix", "next-n-full")
+RIVALS = (TUNED, "listener-rate", "next-n-full")
 WEIGHTS = ScoreWeights()
 TIMED_PLAYS = 100_000
 
@@ -80,13 +77,6 @@ def cache(
         console.print(f"{'met    ' if met else 'NOT MET'} {promise}: {measured}", highlight=False)
 
 
-def trained(data: Path, models: Path) -> Path:
-    """Trains every model on the first 80 % of the plays; returns the registry."""
-    command = [sys.executable, "-m", "trainer", "--data", str(data), "--models", str(models)]
-    subprocess.run([*command, "--split", "temporal"], check=True, stdout=subprocess.DEVNULL)
-    return models
-
-
 def measure_sample(folder: Path, model: str, draws: int) -> Found:
     """Returns the figures on a generated data set."""
     sample = folder / "sample"
@@ -96,58 +86,34 @@ def measure_sample(folder: Path, model: str, draws: int) -> Found:
 
 def measure(data: Path, models: Path, model: str, draws: int) -> Found:
     """Returns the claims' figures on one data set, by bandwidth."""
-    dataset = read_dataset(data)
-    sessions = recorded_sessions(plays(dataset), dataset.catalogue, holdout=0.2, continuation=10, seed=42)
-
-    async def ask() -> tuple[Predictions, list[float] | None]:
-        async with (
-            running_server(server_command(data, models), 120.0) as target,
-            PredictionClient(target, deadline_s=30.0) as client,
-        ):
-            predictions = await predict_sessions(client, sessions, horizon=10, model=model)
-            skips = await estimate_skips(client, sessions, model=model)
-        fewer = None if skips is None else [100 * it for it in (skips.reduction, *skips.reduction_ci95)]
-        return predictions, fewer
-
-    predictions, fewer_skips = asyncio.run(ask())
+    material = replayed(data, models, model)
+    if material.skips is not None:
+        show_rankings(material.skips)
     progress = track(BANDWIDTHS_MBIT, f"{data}", console=Console(stderr=True))
     return {
-        "sessions": len(sessions),
-        "plays": sum(len(it.plays) for it in sessions),
-        "links": {f"{mbit:g}": _at(sessions, predictions, mbit, draws) for mbit in progress},
-        "fewer skips by the ranking, %": fewer_skips,
+        "sessions": len(material.sessions),
+        "plays": sum(len(it.plays) for it in material.sessions),
+        "links": {f"{mbit:g}": _at(material, mbit, draws) for mbit in progress},
+        "rankings within sessions": material.skips and asdict(material.skips),
     }
 
 
-def _at(sessions: list[RecordedSession], predictions: Predictions, mbit: float, draws: int) -> Found:
+def _at(material: Material, mbit: float, draws: int) -> Found:
     """Returns the figures at one bandwidth, over several draws of its dropouts."""
-    policies = policies_named([], PolicyOptions())
-    results: dict[str, list[list[SessionResult]]] = {name: [] for name in policies}
-    for seed in range(draws):
-        world = World(Delivery(bandwidth_bit_per_s=mbit * 1e6), seed=42 + seed)
-        for name, found in replay_all(sessions, policies, predictions.by_session, world).items():
-            results[name].append(found)
-    scores: dict[str, NDArray[np.float64]] = {
-        name: np.mean([session_scores(it, WEIGHTS) for it in found], axis=0)
-        for name, found in results.items()
-    }
-    pooled = {
-        name: figures([it for draw in found for it in draw], WEIGHTS) for name, found in results.items()
-    }
-    gain = {name: float((it - scores["none"]).mean()) for name, it in scores.items()}
+    found = scores_in(material, World(link=LinkWorld(mbit * 1e6)), WEIGHTS, draws)
+    pooled = {name: figures(it, WEIGHTS) for name, it in found.results.items()}
     advisor, full = pooled["advisor"], pooled["next-n-full"]
+    leads = {rival: found.lead("advisor", rival) for rival in RIVALS}
     return {
-        "share of the oracle's gain, %": 100 * gain["advisor"] / gain["oracle"],
-        "share of listener-rate, %": 100 * gain["listener-rate"] / gain["oracle"],
+        "constants": asdict(found.constants),
+        "share of the oracle's gain, %": 100 * found.share_of_gain("advisor"),
+        f"share of {TUNED}, %": 100 * found.share_of_gain(TUNED),
+        "share of listener-rate, %": 100 * found.share_of_gain("listener-rate"),
         "wasted bytes against next-n-full, %": 100 * (advisor.wasted_bytes / full.wasted_bytes - 1),
         "p95 start, ms": advisor.startup_delay_p95_ms,
         "p95 start of next-n-full, ms": full.startup_delay_p95_ms,
-        "score over": {
-            rival: [float(lead.mean()), *bootstrap_ci95((lead,), np.mean)]
-            for rival in RIVALS
-            for lead in [scores["advisor"] - scores[rival]]
-        },
-        "scores": {name: float(it.mean()) for name, it in scores.items()},
+        "score over": {rival: [lead, *interval] for rival, (lead, interval) in leads.items()},
+        "scores": {name: float(it.mean()) for name, it in found.scores.items()},
     }
 
 
@@ -188,13 +154,11 @@ def goals(found: Mapping[str, Found]) -> Iterator[tuple[str, str, bool]]:
         share = link["share of the oracle's gain, %"]
         yield "advisor has 90 % of the oracle's gain", f"{share:.1f} %", share >= 90.0
         rival, lead = min(link["score over"].items(), key=lambda it: it[1][0])
-        yield f"advisor is ahead of the next best ({rival})", _interval(lead), lead[1] > 0
+        yield f"advisor is clear of the next best ({rival})", _interval(lead), lead[1] > 0
         wasted = link["wasted bytes against next-n-full, %"]
         yield "30 % fewer bytes wasted than by next-n-full", f"{wasted:+.1f} %", wasted <= -30.0
         p95, full = link["p95 start, ms"], link["p95 start of next-n-full, ms"]
         yield "p95 start no worse than its, and 265 ms at most", f"{p95:.0f} ms", p95 <= min(full, 265.0)
-        if skips := found["data"]["fewer skips by the ranking, %"]:
-            yield "5 % fewer skips by the ranking", _interval(skips), skips[0] >= 5.0 and skips[1] > 0
     links = [link for part in found.values() for link in part.get("links", {}).values()]
     if links:
         least = min(lead[0] for link in links for lead in link["score over"].values())

@@ -1,9 +1,10 @@
 """Which storage class each track should have, for a budget a day: the shortest expected wait that it buys.
 
-A track's wait a day is its expected plays, each by the share of it that is heard, times its class's latency;
-its cost a day is what its class charges for its minutes. Moves to a faster class are bought by seconds saved
-per unit of cost, best first, along each track's lower hull of (cost, wait): the greedy solution of a
-multiple-choice knapsack, at most one track's step short of the best one.
+A track's wait a day is its expected plays times its class's latency: whoever starts a track waits for its
+first byte, whether or not they hear it out. Its cost a day is what its class charges for its minutes. Moves
+to a faster class are bought by seconds saved per unit of cost, best first, along each track's lower hull of
+(cost, wait): the greedy solution of a multiple-choice knapsack, at most one track's step short of the best
+one.
 """
 
 import heapq
@@ -36,7 +37,6 @@ class TrackDemand(NamedTuple):
     minutes: float
     storage_class: str | None  # where it is now; None when unknown
     plays_per_day: float  # expected
-    play_through: float = 1.0  # share of a play that is heard, in [0, 1]
 
     def cost(self, storage_class: str) -> float:
         """Returns what a class costs a day for this track."""
@@ -44,20 +44,17 @@ class TrackDemand(NamedTuple):
 
     def wait_s(self, storage_class: str, latency_s: Mapping[str, float]) -> float:
         """Returns the expected wait a day in a class, in seconds."""
-        return self.plays_per_day * self.play_through * latency_s[storage_class]
+        return self.plays_per_day * latency_s[storage_class]
 
 
 def demands(catalogue: Catalogue, plays: pd.DataFrame) -> list[TrackDemand]:
-    """Returns each track's expected plays a day and the share heard of them."""
+    """Returns each track's expected plays a day."""
     tracks = catalogue.tracks
     span_days = 1.0
     if len(plays):
         span = plays["started_at"].iloc[-1] - plays["started_at"].iloc[0]
         span_days = max(1.0, span.total_seconds() / 86_400)
     counted = plays.groupby("track_id").size()
-    share = (plays["listened_s"] / plays["duration_s"]).clip(0.0, 1.0)
-    mean_share = float(share.mean()) if len(plays) else 1.0
-    heard = share.groupby(plays["track_id"]).sum()
     popularity = tracks["popularity"].astype(float)
     prior = PRIOR_PLAYS * (popularity + 1.0) / (popularity.mean() + 1.0)
     per_day = len(plays) / (len(plays) + float(prior.sum())) / span_days
@@ -65,9 +62,8 @@ def demands(catalogue: Catalogue, plays: pd.DataFrame) -> list[TrackDemand]:
     columns = (tracks["id"], tracks["duration_ms"], tracks["storage_class"], prior)
     for track_id, duration_ms, storage_class, expected in zip(*columns, strict=True):
         n = float(counted.get(track_id, 0.0)) + float(expected)
-        heard_share = (float(heard.get(track_id, 0.0)) + float(expected) * mean_share) / n
         known = storage_class if isinstance(storage_class, str) else None
-        found.append(TrackDemand(track_id, float(duration_ms) / 60_000, known, n * per_day, heard_share))
+        found.append(TrackDemand(track_id, float(duration_ms) / 60_000, known, n * per_day))
     return found
 
 

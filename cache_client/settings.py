@@ -19,7 +19,8 @@ class CacheClientSettings(DataSettings):
         server: Where the prediction server listens, `HOST:PORT` (`PLAYTHROUGH_SERVER`).
         deadline_s: How long one call may take, retries included, in seconds (`PLAYTHROUGH_DEADLINE_S`).
         concurrency: How many calls may be under way at once (`PLAYTHROUGH_CONCURRENCY`).
-        connections: How many connections take turns with the calls (`PLAYTHROUGH_CONNECTIONS`).
+        connections: How many connections take turns with the calls of `simulate` and `replay`
+            (`PLAYTHROUGH_CONNECTIONS`).
         server_start_timeout_s: How long a child server may take to be ready, in seconds
             (`PLAYTHROUGH_SERVER_START_TIMEOUT_S`).
     """
@@ -27,6 +28,7 @@ class CacheClientSettings(DataSettings):
     server: str = "127.0.0.1:50051"
     deadline_s: float = Field(default=5.0, gt=0)
     concurrency: int = Field(default=16, ge=1)
+    # Bulk commands use all workers of a server; against a single worker four connections gain nothing.
     connections: int = Field(default=4, ge=1, le=64)
     server_start_timeout_s: float = Field(default=60.0, gt=0)
 

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from data import read_catalogue
 from models import Registry
 from server.call_counts import CallCounts
+from server.catalogue_tracks import CatalogueTracks
 from server.daemon_thread import abandon, run_in_daemon_thread
 from server.data_check import ServedData, check_data
 from server.experiment.assignment import Experiment
@@ -157,7 +158,7 @@ async def _start(
     delivery.start()
     stack.push_async_callback(budget.spend, delivery.stop)
     counts = CallCounts()
-    service = PredictionService(*loaded, ExperimentLog(spool, store))
+    service = PredictionService(*loaded, ExperimentLog(spool, store), CatalogueTracks(loader.catalogue))
     await _start_metrics(settings, place, counts, spool, service, stack)
     rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
     address = await rpc.start(settings.host, settings.port)

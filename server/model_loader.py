@@ -33,6 +33,7 @@ class ModelLoader:
 
     Attributes:
         registry: Where the versions are.
+        catalogue: Tracks to predict for.
         served: The data set that is served.
     """
 
@@ -49,7 +50,7 @@ class ModelLoader:
         """
         self.registry = registry
         self.served = served
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._configured_default = configured_default
         self._yielding = False
         self._loaded: dict[Key, tuple[Fingerprint, LoadedModel]] = {}
@@ -152,7 +153,7 @@ class ModelLoader:
         name, version = key
         try:
             path = self.registry.path(name, version)
-            predictor = load_predictor(path, self._catalogue, self._yield_control)
+            predictor = load_predictor(path, self.catalogue, self._yield_control)
             predictor.predict_one(predictor.track_ids[0], ())  # the first is the slowest
         except ArtifactError as error:
             self._refuse(key, fingerprint, str(error))

@@ -1,4 +1,4 @@
-"""What the server does, apart from gRPC and MongoDB: ask a model, predict, rank, log."""
+"""What the server does, apart from gRPC and MongoDB: ask a model, predict, rank, plan, log."""
 
 import time
 from collections.abc import Sequence
@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 import models
+from cache_client.prefetch.play import Play
+from cache_client.prefetch.score import ScoreWeights
 from models import ListenerContext, Predictor
+from server.catalogue_tracks import CatalogueTracks
 from server.errors import UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.loaded_models import LoadedModels
 from server.log.record import Outcome, PredictionRecord
+from server.planning import CompletePlay, PlannedPlay, plan_play, with_catalogue
 from server.ranking import Ranking, rank
 
 
@@ -56,11 +60,14 @@ class PredictionService:
         experiment: What PredictRandom draws from.
     """
 
-    def __init__(self, library: LoadedModels, experiment: Experiment, log: PredictionLog) -> None:
-        """Starts with the models, the experiment, and the log of its predictions."""
+    def __init__(
+        self, library: LoadedModels, experiment: Experiment, log: PredictionLog, catalogue: CatalogueTracks
+    ) -> None:
+        """Starts with the models, the experiment, the log of its predictions, and what is known of tracks."""
         self.library = library
         self.experiment = experiment
         self._log = log
+        self._catalogue = catalogue
 
     def predict(
         self,
@@ -147,6 +154,35 @@ class PredictionService:
         """
         predictor = self.library.find(model).predictor
         return rank(predictor, track_ids, favourite_genres, context, top_k, listening_curve_at_s)
+
+    def catalogue_size(self, model: str) -> int:
+        """Returns how many tracks a ranking of the whole catalogue has.
+
+        Raises:
+            UnknownModelError: No model of that name is loaded.
+        """
+        return len(self.library.find(model).predictor.track_ids)
+
+    def complete_play(self, play: Play) -> CompletePlay:
+        """Returns a play with what its request leaves to the catalogue."""
+        return with_catalogue(play, self._catalogue)
+
+    def plan_prefetch(
+        self,
+        model: str,
+        version: str,
+        complete: CompletePlay,
+        favourite_genres: Sequence[str],
+        context: ListenerContext | None = None,
+        weights: ScoreWeights | None = None,
+    ) -> PlannedPlay:
+        """Plans for a play with a model, the default one when its name is empty; see `server.planning`.
+
+        Raises:
+            UnknownModelError: No such model is loaded.
+        """
+        predictor = self.library.find(model, version).predictor
+        return plan_play(predictor, complete, favourite_genres, context, weights or ScoreWeights())
 
     async def record_outcome(self, prediction_id: str, skipped: bool, listened_ms: int) -> None:
         """Joins what really happened to a logged prediction; an equal outcome may come again.

@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,21 +29,33 @@ from cache_client.cli.options import (
     SlowMs,
     number,
 )
+from cache_client.cli.rationed import Scenario, simulate_rationed
 from cache_client.laboratory_errors import UsageError
-from cache_client.policies import DEFAULT_POLICIES, POLICIES, PolicyOptions, policies_named
+from cache_client.policies import DEFAULT_POLICIES, POLICIES, TUNED, PolicyOptions, policies_named
 from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
     from cache_client.cli.seen_plays import ReplayedPlays
-    from cache_client.replay.skip_estimate import OffPolicyEstimate
+    from cache_client.replay.skip_estimate import SkipEstimate
     from cache_client.simulator import RecordedSession
     from cache_client.simulator.predictions import Predictions
 
 
+class CacheLife(StrEnum):
+    """How long a device's cache lasts."""
+
+    FRESH = "fresh"
+    KEPT = "kept"
+
+
 def simulate(
     data: Data = None,
+    scenario: Annotated[
+        Scenario,
+        typer.Option(help="rationed: whole tracks for all listeners from one budget of bytes, no link."),
+    ] = Scenario.NEXT_TRACK,
     server: Server = None,
     models: Annotated[
         Path | None,
@@ -74,6 +88,23 @@ def simulate(
         float, number("How often the link carries nothing for a moment.", 0.0)
     ] = 6.0,
     dropout_s: Annotated[float, number("How long such a moment lasts on average, s.", 0.0)] = 1.5,
+    link_trace: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A recorded link instead: lines of seconds and Mbit/s, or of milliseconds, one for each "
+            "packet of 1,500 bytes (Mahimahi). Repeat for more: each session draws one."
+        ),
+    ] = None,
+    new_devices: Annotated[
+        bool,
+        typer.Option(
+            "--new-devices",
+            help="No device has seen its link before; else it has while its listener listened.",
+        ),
+    ] = False,
+    cache: Annotated[
+        CacheLife, typer.Option(help="Whether a device's cache is kept from session to session.")
+    ] = CacheLife.FRESH,
     cache_mb: Annotated[float, number("The cache, MB (10⁶ bytes).", 0.0)] = 64.0,
     wait_weight: Annotated[float, number("Score: price of a second waited.", 0.0)] = 1.85,
     waste_weight: Annotated[float, number("Score: price of a Mbit never heard.", 0.0)] = 0.5,
@@ -87,18 +118,21 @@ def simulate(
 
     Score of a session = minutes heard - 1.85 a second waited - 0.5 a Mbit downloaded and never heard.
     """
-    delivery = Delivery(
-        bandwidth_bit_per_s=bandwidth_mbit * 1e6,
-        rtt_ms=rtt_ms,
-        bit_rate_bit_per_s=bit_rate_kbit * 1e3,
-        fast_ms=fast_ms,
-        medium_ms=medium_ms,
-        slow_ms=slow_ms,
-        chunk_s=chunk_s,
-        buffer_ahead_s=buffer_ahead_s,
-        dropouts_per_hour=dropouts_per_hour,
-        dropout_s=dropout_s,
-    )
+    if scenario is Scenario.RATIONED:
+        simulate_rationed(
+            data=data,
+            server=server,
+            models=models,
+            model=model,
+            json_file=json_file,
+            html=html,
+            holdout=holdout,
+            bit_rate_kbit=bit_rate_kbit,
+            seed=seed,
+            allow_refitted=allow_refitted,
+            lenient=lenient,
+        )
+        return
     with one_line_errors():
         if server is not None and models is not None:
             raise UsageError("give --server or --models, not both")
@@ -106,39 +140,69 @@ def simulate(
             raise UsageError(f"no such folder: {models}")
         check_writable(json_file, html)
         settings = CacheClientSettings.load(server=server, data=data)
-        weights = ScoreWeights(wait_weight, waste_weight)
-        policies = policies_named(policy or [], PolicyOptions(next_n, weights, seed))
+        try:
+            delivery = Delivery(
+                rtt_ms=rtt_ms,
+                bit_rate_bit_per_s=bit_rate_kbit * 1e3,
+                fast_ms=fast_ms,
+                medium_ms=medium_ms,
+                slow_ms=slow_ms,
+                chunk_s=chunk_s,
+                buffer_ahead_s=buffer_ahead_s,
+            )
+            weights = ScoreWeights(wait_weight, waste_weight)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        named = policies_named(policy or [], PolicyOptions(next_n, weights, seed))
         # Needed from here on only, and slow to import.
         from cache_client.cli.seen_plays import ReplayedPlays
         from cache_client.cli.simulation_output import show_report, to_json
         from cache_client.simulator import World, recorded_sessions
         from cache_client.simulator import simulate as run
         from cache_client.simulator.child_server import server_command
+        from cache_client.simulator.link import LinkWorld
+        from cache_client.simulator.link_traces import read_link_trace
         from cache_client.simulator.predictions import Predictions
+        from cache_client.simulator.trace import earlier_sessions
+        from cache_client.simulator.tuning import REPLAYS, SESSIONS, tuned_constants
         from data import plays, print_repairs, read_dataset
 
+        traces = tuple(read_link_trace(file) for file in link_trace or [])
+        world = World(
+            delivery,
+            LinkWorld(bandwidth_mbit * 1e6, dropouts_per_hour, dropout_s, traces),
+            round(cache_mb * 1e6),
+            cache is CacheLife.KEPT,
+            not new_devices,
+            horizon,
+            seed,
+        )
         dataset = read_dataset(settings.data_directory, lenient=lenient)
         print_repairs(dataset.repairs)
-        sessions = recorded_sessions(
-            plays(dataset), dataset.catalogue, holdout=holdout, continuation=horizon, seed=seed
-        )
+        recorded = plays(dataset)
+        how: Any = {"holdout": holdout, "continuation": horizon, "seed": seed}
+        sessions = recorded_sessions(recorded, dataset.catalogue, **how)
         own_server = server_command(settings.data_directory, models, lenient=lenient) if models else None
         predictions, estimate = Predictions([() for _ in sessions]), None
-        if any(it.needs_predictions for it in policies.values()):
+        if any(it.needs_predictions for it in named.values()):
             replayed = ReplayedPlays(dataset.digest, holdout, allow_refitted)
             asking = _ask(sessions, replayed, horizon, model, settings, own_server)
             predictions, estimate = asyncio.run(asking)
-        world = World(delivery, round(cache_mb * 1e6), horizon, seed)
-        with progress_bar("simulating", len(sessions) * len(policies)) as advance:
-            report = run(sessions, policies, predictions.by_session, world, weights, advance)
+        if TUNED in named:
+            training = earlier_sessions(recorded, dataset.catalogue, **how, most=SESSIONS)
+            with progress_bar("tuning", REPLAYS * len(training)) as advance:
+                named[TUNED] = tuned_constants(training, world, weights, advance)
+        with progress_bar("simulating", len(sessions) * len(named)) as advance:
+            report = run(sessions, named, predictions.by_session, world, weights, advance)
         if json_file != STANDARD_OUTPUT:
-            show_report(report, predictions, estimate)
-        write_json(to_json(report, predictions, weights, holdout, estimate), json_file)
+            show_report(report, named, predictions, estimate)
+        options = {"holdout": holdout, "next_n": next_n, "weights": asdict(weights)}
+        write_json(to_json(report, named, predictions, options, estimate), json_file)
         if html is not None:
             from cache_client.report import n_steps, write_report
 
-            with progress_bar("drawing", n_steps()) as advance:
-                write_report(html, sessions, policies, predictions, weights, report, estimate, advance)
+            with progress_bar("drawing", n_steps(world)) as advance:
+                write_report(html, sessions, named, predictions, weights, report, estimate, advance)
 
 
 async def _ask(
@@ -148,7 +212,7 @@ async def _ask(
     model: str,
     settings: CacheClientSettings,
     own_server: list[str] | None,
-) -> "tuple[Predictions, OffPolicyEstimate | None]":
+) -> "tuple[Predictions, SkipEstimate | None]":
     """Asks the server of the settings, or one that is started by a command, once its models are checked."""
     from cache_client.replay.skip_estimate import estimate_skips
     from cache_client.rpc.client import PredictionClient

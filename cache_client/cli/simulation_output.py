@@ -1,34 +1,44 @@
 """A simulation's report as a table and as JSON."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from cache_client.prefetch.score import ScoreWeights
-from cache_client.replay.skip_estimate import OffPolicyEstimate
+from cache_client.cli.skip_table import show_rankings
+from cache_client.policies import TUNED, Policy, TwoConstants
+from cache_client.replay.skip_estimate import SkipEstimate
 from cache_client.simulator import Comparison, SimulationReport
 from cache_client.simulator.predictions import Predictions
+from cache_client.simulator.simulation import BASELINE
+
+EVICTION = "least recently used"
+"""How a device's cache makes room: see `simulator.cache`."""
 
 
 def to_json(
     report: SimulationReport,
+    policies: Mapping[str, Policy],
     predictions: Predictions,
-    weights: ScoreWeights,
-    holdout: float,
-    estimate: OffPolicyEstimate | None,
+    options: Mapping[str, Any],
+    estimate: SkipEstimate | None,
 ) -> dict[str, Any]:
     """Returns the report in the shape that others rely on, with what it was made from."""
     world = report.world
+    traces = [trace.name for trace in world.link.traces]
     return {
         "sessions": report.sessions,
         "plays": report.plays,
-        "holdout": holdout,
-        "link": asdict(world.delivery) | {"cache_bytes": world.cache_bytes, "horizon": world.horizon},
-        "weights": asdict(weights),
+        "link": asdict(world.delivery)
+        | asdict(replace(world.link, traces=()))
+        | {"traces": traces, "remembered": world.link_remembered}
+        | {"cache_bytes": world.cache_bytes, "cache_kept": world.cache_kept, "eviction": EVICTION}
+        | {"horizon": world.horizon, "seed": world.seed},
+        **options,
+        "constants": {name: asdict(it) for name, it in policies.items() if isinstance(it, TwoConstants)},
         "model": predictions.model,
         "version": predictions.version,
         "unknown_tracks": len(predictions.unknown_track_ids),
@@ -39,14 +49,17 @@ def to_json(
 
 
 def show_report(
-    report: SimulationReport, predictions: Predictions, estimate: OffPolicyEstimate | None
+    report: SimulationReport,
+    policies: Mapping[str, Policy],
+    predictions: Predictions,
+    estimate: SkipEstimate | None,
 ) -> None:
     """Prints the policies side by side, and how the advisor compares."""
     console = Console()
-    link = report.world.delivery
+    world = report.world
     table = Table(
-        title=f"{report.sessions:,} held-out sessions, {report.plays:,} plays, "
-        f"{link.bandwidth_bit_per_s / 1e6:g} Mbit/s link, {link.bit_rate_bit_per_s / 1e3:g} kbit/s audio",
+        title=f"{report.sessions:,} held-out sessions, {report.plays:,} plays, {world.link.describe()}, "
+        f"{world.delivery.bit_rate_bit_per_s / 1e3:g} kbit/s audio",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
@@ -57,27 +70,28 @@ def show_report(
         table.add_row(name, *(cell(asdict(figures)) for _, cell in _COLUMNS))
     console.print(table)
     console.print(_LEGEND)
+    if isinstance(tuned := policies.get(TUNED), TwoConstants):
+        console.print(
+            f"{TUNED}: the first {tuned.head_s:g} s of the next track, {tuned.lead_s:g} s ahead, "
+            "the best for earlier sessions over such links"
+        )
     if predictions.model:
         unknown = len(predictions.unknown_track_ids)
         known = f"; {unknown:,} tracks unknown to it" if unknown else ""
         console.print(f"predictions: {predictions.model} {predictions.version}{known}")
     for comparison in report.comparisons:
-        if comparison.policy == "advisor":
+        if comparison.policy == "advisor" and comparison.against != BASELINE:
             console.print(_sentence(comparison))
     if estimate is not None:
-        low, high = estimate.reduction_ci95
-        console.print(
-            f"following the ranking: skips {estimate.recorded_skip_rate:.1%} → "
-            f"{estimate.ranked_skip_rate:.1%}, "
-            f"{estimate.reduction:.1%} fewer ({low:.1%} to {high:.1%}), see docs/cache.md"
-        )
+        show_rankings(estimate)
 
 
 def _sentence(comparison: Comparison) -> str:
     score_low, score_high = comparison.score_difference_ci95
     wasted_low, wasted_high = comparison.wasted_bytes_difference_ci95
     return (
-        f"{comparison.policy} against {comparison.against}, mean difference a session and 95 % interval:\n"
+        f"{comparison.policy} against {comparison.against}, "
+        "mean difference a session and 95 % interval by listener:\n"
         f"  score  {comparison.score_difference:+.2f} ({score_low:+.2f} to {score_high:+.2f})\n"
         f"  wasted {_mb(comparison.wasted_bytes_difference)} MB ({_mb(wasted_low)} to {_mb(wasted_high)})"
     )

@@ -13,16 +13,21 @@ from cache_client.policies.oracle import FuturePlay, Oracle
 from cache_client.policies.popularity import Popularity
 from cache_client.policies.random_tracks import RandomTracks
 from cache_client.policies.rank import Rank
+from cache_client.policies.two_constants import TwoConstants
 
 __all__ = [
     "DEFAULT_POLICIES",
     "POLICIES",
+    "TUNED",
     "FuturePlay",
     "Oracle",
     "Policy",
     "PolicyOptions",
+    "TwoConstants",
     "policies_named",
 ]
+
+TUNED = "tuned-constants"
 
 POLICIES: dict[str, Callable[[PolicyOptions], Policy]] = {
     "none": lambda options: NoPrefetch(),
@@ -31,13 +36,24 @@ POLICIES: dict[str, Callable[[PolicyOptions], Policy]] = {
     "next-n-full": lambda options: NextNFull(options.next_n),
     "popularity": lambda options: Popularity(options.next_n),
     "rank": lambda options: Rank(options.next_n),
+    "two-constants": lambda options: TwoConstants(),
+    TUNED: lambda options: options.tuned or TwoConstants(),
     "listener-rate": lambda options: ListenerRate(options.weights),
     "advisor": lambda options: AdvisorPolicy(options.weights),
     "oracle": lambda options: Oracle(),
 }
 
 
-DEFAULT_POLICIES = ("none", "next-1-prefix", "next-n-full", "listener-rate", "advisor", "oracle")
+DEFAULT_POLICIES = (
+    "none",
+    "next-1-prefix",
+    "next-n-full",
+    "two-constants",
+    TUNED,
+    "listener-rate",
+    "advisor",
+    "oracle",
+)
 """Those that a comparison holds when none is named: the others waste more and wait longer than these."""
 
 

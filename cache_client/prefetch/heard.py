@@ -1,5 +1,7 @@
 """The listening curve: P(a moment of a track is heard), by the server or an even spread of skips."""
 
+from itertools import pairwise
+
 from cache_client.prefetch.plan import CurvePoint, UpcomingTrack
 
 
@@ -18,6 +20,20 @@ def heard_probability(track: UpcomingTrack, at_s: float) -> float:
             return _between(left, point, at_s)
         left = point
     return _between(left, CurvePoint(track.duration_s, track.play_through_probability), at_s)
+
+
+def mean_heard(track: UpcomingTrack, from_s: float = 0.0) -> float:
+    """Returns the share of a track from some moment on that is heard, in expectation, if the track starts."""
+    if from_s >= track.duration_s:
+        return heard_probability(track, track.duration_s)
+    start = CurvePoint(from_s, heard_probability(track, from_s))
+    inside = [point for point in track.listening_curve if from_s < point.at_s < track.duration_s]
+    end = CurvePoint(track.duration_s, track.play_through_probability)
+    areas = (
+        (right.at_s - left.at_s) * (left.heard_probability + right.heard_probability) / 2
+        for left, right in pairwise([start, *inside, end])
+    )
+    return sum(areas) / (track.duration_s - from_s)
 
 
 def _between(left: CurvePoint, right: CurvePoint, at_s: float) -> float:

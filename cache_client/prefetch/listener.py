@@ -1,13 +1,14 @@
 """A listener's own past: their play-through rate, and predictions fitted to it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from cache_client.prefetch.plan import CurvePoint, ListenerRecord, TrackPrediction
-from cache_client.rpc.messages import ListenerContext
 
 PLAY_THROUGH_RATE = 0.66
-"""Probability assumed where nothing is known: the data's rate."""
+"""Probability assumed where nothing is known: the rate of the first 80 % of v2's plays by time, 6,298 of
+9,589 (0.657)."""
 
 PRIOR_PLAYS = 5.0
 """How many plays of a listener weigh as much as a model's predictions. On sessions before the reported
@@ -17,7 +18,25 @@ _FLOOR = 0.005
 """Nobody is certain to skip, or to stay."""
 
 
-def listener_record(context: ListenerContext) -> ListenerRecord:
+class EndedPlay(Protocol):
+    """A play that has ended, of the client's context or the server's."""
+
+    @property
+    def skipped(self) -> bool:
+        """Returns whether the listener skipped the track."""
+        ...
+
+
+class ListenerPast(Protocol):
+    """A listener's context, the client's or the server's."""
+
+    @property
+    def recent_plays(self) -> Sequence[EndedPlay]:
+        """Returns the latest plays, newest last."""
+        ...
+
+
+def listener_record(context: ListenerPast) -> ListenerRecord:
     """Returns how often the listener heard out the recent plays of a context."""
     recent = context.recent_plays
     return ListenerRecord(len(recent), sum(not play.skipped for play in recent))

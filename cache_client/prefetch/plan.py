@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.link_estimate import LinkObservations
 
 
 class CurvePoint(NamedTuple):
@@ -79,11 +81,15 @@ class Fetch(NamedTuple):
         track_id: The track.
         first_byte: First byte of the range, from 0.
         last_byte: Last byte of the range.
+        latest_start_s: In how many seconds its transfer has to begin at the latest, to be there when a
+            listener who skips nothing needs it; 0 for at once. The order of a plan is what counts while it
+            can be kept.
     """
 
     track_id: str
     first_byte: int
     last_byte: int
+    latest_start_s: float = 0.0
 
     @property
     def size_bytes(self) -> int:
@@ -120,17 +126,39 @@ class Plan(NamedTuple):
     stream_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PrefetchRequest:
-    """What is known when a play starts.
+class Objective(StrEnum):
+    """What rationed bytes are to buy."""
+
+    BYTES = "bytes"  # bytes that are heard: worth is the expected share heard, in [0, 1]
+    PLAYS = "plays"  # plays heard out from the cache: worth is P(heard out) per MB (10⁶ bytes)
+
+
+class Ration(NamedTuple):
+    """A price of bytes, for whole tracks ahead.
 
     Attributes:
-        playing: The track that starts.
+        objective: What the bytes are to buy.
+        price: The least worth that a track is fetched for, in the objective's unit; see `BytePrice`.
+    """
+
+    objective: Objective
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchRequest:
+    """What is known when a plan is made, commonly when a play starts.
+
+    Attributes:
+        playing: The track that plays.
         queue: The tracks to come, next first; each once, the playing one not among them.
         free_bytes: How many bytes the client's cache can still take.
-        delivery: The link, the storage and the player.
+        delivery: The audio, the storage and the player.
         listener: What the client has seen of its listener.
         position: How many plays came before in the session.
+        link: What the client has seen of its link.
+        playing_at_s: Where the listener is in the playing track, in seconds.
+        ration: Whole tracks at a price of bytes; None for what spares waits.
     """
 
     playing: UpcomingTrack
@@ -139,3 +167,6 @@ class PrefetchRequest:
     delivery: Delivery
     listener: ListenerRecord = field(default_factory=ListenerRecord)
     position: int = 0
+    link: LinkObservations = field(default_factory=LinkObservations)
+    playing_at_s: float = 0.0
+    ration: Ration | None = None

@@ -2,36 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import InitVar, dataclass, field
 
-from cache_client.prefetch.advisor import advise
 from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.listener import listener_rate, listener_record
-from cache_client.prefetch.plan import Plan, PrefetchRequest, TrackPrediction, UpcomingTrack
+from cache_client.prefetch.link_estimate import LinkObservations
+from cache_client.prefetch.link_observer import LinkObserver
+from cache_client.prefetch.listener import listener_record
+from cache_client.prefetch.plan import Plan, Ration
+from cache_client.prefetch.play import Play, QueuedTrack, plan_of, sensible
 from cache_client.prefetch.queue import predict_queue
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.convert import string_list
 from cache_client.rpc.messages import ListenerContext
 from cache_client.rpc.status import no_answer
-from playthrough.v1.limits import MAX_TRACK_IDS
-
-
-class QueuedTrack(NamedTuple):
-    """A track as a player knows it.
-
-    Attributes:
-        track_id: The track.
-        duration_s: Its length in seconds.
-        storage_class: FAST, MEDIUM or SLOW; None when unknown.
-        cached_bytes: How many of its first bytes are here.
-    """
-
-    track_id: str
-    duration_s: float
-    storage_class: str | None = None
-    cached_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +42,16 @@ class PrefetchClient:
     Attributes:
         client: The prediction server; the caller closes it.
         favourite_genres: The listener's.
-        delivery: The link, the storage and the player, as the embedder measures or knows them.
+        delivery: The audio, the storage behind it and the player.
         weights: Prices of a wait and of a wasted byte.
         model: The model to ask; empty for the default one.
         deadline_s: How long to wait for the server before the local rule answers, in seconds.
+        seen: What `link.observations()` returned in an earlier process on this network; nothing when not
+            given.
+        link: What plans know of the link. The embedder tells it of every read, by
+            `link.received(size_bytes, duration_s)` or `link.paced(duration_s)`, and of every play, by
+            `link.play_began()`; untold, plans assume a link that is fast enough and may fall silent. One
+            network, one observer: who changes the network assigns the other one's.
     """
 
     client: PredictionClient
@@ -70,14 +60,17 @@ class PrefetchClient:
     weights: ScoreWeights = field(default_factory=ScoreWeights)
     model: str = ""
     deadline_s: float = 0.25
+    seen: InitVar[LinkObservations | None] = None
+    link: LinkObserver = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, seen: LinkObservations | None) -> None:
         """Refuses what `on_play` could only answer without the server.
 
         Raises:
             TypeError: The favourite genres are one string.
         """
         string_list("favourite_genres", self.favourite_genres)
+        self.link = LinkObserver(self.delivery.audio_bytes_per_s, seen)
 
     async def on_play(
         self,
@@ -86,22 +79,37 @@ class PrefetchClient:
         *,
         free_bytes: int,
         context: ListenerContext | None = None,
+        at_s: float = 0.0,
+        ration: Ration | None = None,
     ) -> Advice:
         """Returns what to fetch while a track plays; one `RankTracks` call, and never an error.
 
+        Numbers that cannot be are no error either: a queued track without a length is left out of the plan,
+        and a playing one gets no distances to stream ahead; see `cache_client.prefetch.play.sensible`.
+
         Args:
-            track: The track that starts.
-            queue: The tracks to come, next first.
+            track: The track that plays.
+            queue: The tracks to come, next first; the first 200 count.
             free_bytes: How many bytes the cache can still take.
             context: What is known of the listener; its recent plays also feed the local rule.
+            at_s: Where the listener is in the track, in seconds; 0 when it starts.
+            ration: Whole tracks at a price of bytes; None for the chunks that spare waits.
         """
         context = context or ListenerContext()
-        visible = _each_once([track, *queue])[:MAX_TRACK_IDS]
+        record = listener_record(context)
+        seen = self.link.observations()
+        play = sensible(Play(track, queue, free_bytes, self.delivery, at_s, seen, ration))
+        if not play.track_ids:  # to rank none would be to rank the whole catalogue
+            return Advice(plan_of(play, {}, record, self.weights), fallback_reason="no track to ask about")
         try:
             async with asyncio.timeout(self.deadline_s):
-                track_ids = [it.track_id for it in visible]
                 found = await predict_queue(
-                    self.client, track_ids, self.favourite_genres, context, model=self.model
+                    self.client,
+                    play.track_ids,
+                    self.favourite_genres,
+                    context,
+                    model=self.model,
+                    fitted=ration is None,
                 )
         except Exception as error:
             # Music must not stop for want of advice: neither for a server's fault nor for a client's that is
@@ -109,38 +117,5 @@ class PrefetchClient:
             if isinstance(error, TimeoutError):
                 error = no_answer(self.client.target, self.deadline_s, connected=self.client.is_connected)
             reason = " ".join(str(error).split()) or type(error).__name__
-            return Advice(self._plan(visible, {}, free_bytes, context), fallback_reason=reason)
-        return Advice(self._plan(visible, found.tracks, free_bytes, context), found.model, found.version)
-
-    def _plan(
-        self,
-        visible: Sequence[QueuedTrack],
-        predicted: dict[str, TrackPrediction],
-        free_bytes: int,
-        context: ListenerContext,
-    ) -> Plan:
-        """Returns the advisor's plan; a track that was not predicted has the listener's own rate."""
-        record = listener_record(context)
-        unknown = TrackPrediction(listener_rate(record))
-        playing, *queue = (
-            UpcomingTrack(
-                it.track_id,
-                it.duration_s,
-                self.delivery.size_bytes(it.duration_s),
-                it.storage_class,
-                max(0, min(it.cached_bytes, self.delivery.size_bytes(it.duration_s))),
-                *predicted.get(it.track_id, unknown),
-            )
-            for it in visible
-        )
-        position = context.position or 0
-        request = PrefetchRequest(playing, tuple(queue), free_bytes, self.delivery, record, position)
-        return advise(request, self.weights)
-
-
-def _each_once(tracks: Sequence[QueuedTrack]) -> list[QueuedTrack]:
-    """Returns the tracks in order, without later repetitions."""
-    first: dict[str, QueuedTrack] = {}
-    for track in tracks:
-        first.setdefault(track.track_id, track)
-    return list(first.values())
+            return Advice(plan_of(play, {}, record, self.weights), fallback_reason=reason)
+        return Advice(plan_of(play, found.tracks, record, self.weights), found.model, found.version)

@@ -1,16 +1,15 @@
 """The server's predictions for a queue, in one call, as the advisor takes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
-from cache_client.prefetch.listener import fitted_to_listener, listener_record
-from cache_client.prefetch.plan import CurvePoint, TrackPrediction
+from cache_client.prefetch.listener import listener_record
+from cache_client.prefetch.plan import TrackPrediction
+from cache_client.prefetch.track_predictions import CURVE_AT_S, track_predictions
 from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.convert import string_list
 from cache_client.rpc.messages import ListenerContext
-
-CURVE_AT_S = (10.0, 30.0, 60.0, 90.0, 120.0, 160.0, 200.0, 240.0, 300.0)
-"""The moments of a track whose listening curve is asked for, in seconds."""
+from playthrough.v1.limits import MAX_FAVOURITE_GENRES, MAX_RECENT_PLAYS, MAX_STRING_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,13 @@ async def predict_queue(
     context: ListenerContext,
     *,
     model: str = "",
+    fitted: bool = True,
 ) -> QueuePredictions:
     """Asks for a queue's tracks in one `RankTracks` call, and fits the answer to the listener.
 
-    What is no probability is left out, as if the server did not know the track.
+    What is no probability is left out, as if the server did not know the track. What the contract does not
+    take is not sent: older recent plays and more favourite genres than it allows, empty and overlong names.
+    A listener's history only grows, so that a call that it made fail would fail for ever.
 
     Args:
         client: The prediction server.
@@ -41,23 +43,36 @@ async def predict_queue(
         favourite_genres: The listener's.
         context: What is known of the listener now.
         model: The model to ask; empty for the default one.
+        fitted: Whether to shift the queue's level to the listener's own rate. A ration compares tracks of
+            different listeners: it takes the server's probabilities as they are.
 
     Raises:
         ServerError: The call failed.
     """
     ranking = await client.rank_tracks(
-        track_ids, favourite_genres, model=model, context=context, listening_curve_at_s=CURVE_AT_S
+        # An empty list would ask for the whole catalogue.
+        [it for it in track_ids if _is_accepted(it)] or track_ids,
+        _accepted_genres(favourite_genres),
+        model=model,
+        context=_accepted_context(context),
+        listening_curve_at_s=CURVE_AT_S,
     )
-    tracks = {
-        it.track_id: TrackPrediction(it.play_through_probability, _curve(it.listening_curve))
-        for it in ranking.tracks
-        if 0.0 <= it.play_through_probability <= 1.0
-    }
-    fitted = fitted_to_listener(tracks, listener_record(context))
-    return QueuePredictions(fitted, ranking.unknown_track_ids, ranking.model, ranking.version)
+    ranked = ((it.track_id, it.play_through_probability, it.listening_curve) for it in ranking.tracks)
+    predictions = track_predictions(ranked, listener_record(context) if fitted else None)
+    return QueuePredictions(predictions, ranking.unknown_track_ids, ranking.model, ranking.version)
 
 
-def _curve(heard: Sequence[float]) -> tuple[CurvePoint, ...]:
-    """Returns the curve's points; none when the server gave no curve, or what cannot be one."""
-    falls = all(before >= after for before, after in pairwise((1.0, *heard, 0.0)))
-    return tuple(map(CurvePoint, CURVE_AT_S, heard)) if len(heard) == len(CURVE_AT_S) and falls else ()
+def _is_accepted(name: str) -> bool:
+    return 0 < len(name) <= MAX_STRING_LENGTH
+
+
+def _accepted_genres(genres: Sequence[str]) -> list[str]:
+    """Returns the first genres that the contract takes, each once."""
+    distinct = dict.fromkeys(string_list("favourite_genres", genres))
+    return [it for it in distinct if _is_accepted(it)][:MAX_FAVOURITE_GENRES]
+
+
+def _accepted_context(context: ListenerContext) -> ListenerContext:
+    """Returns the context with the newest recent plays that the contract takes."""
+    accepted = [play for play in context.recent_plays if _is_accepted(play.track_id)]
+    return replace(context, recent_plays=tuple(accepted[-MAX_RECENT_PLAYS:]))

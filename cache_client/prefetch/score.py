@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from cache_client.prefetch.delivery import check_range
+from playthrough.v1.limits import MAX_PRICE
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreWeights:
@@ -26,6 +29,15 @@ class ScoreWeights:
 
     wait_per_s: float = 1.85
     waste_per_mbit: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be a price.
+
+        Raises:
+            ValueError: A price is negative, not finite or above a million.
+        """
+        check_range("wait_per_s", self.wait_per_s, 0.0, MAX_PRICE)
+        check_range("waste_per_mbit", self.waste_per_mbit, 0.0, MAX_PRICE)
 
     def score(self, heard_s: float, waited_s: float, wasted_bytes: float) -> float:
         """Returns the score of a session."""

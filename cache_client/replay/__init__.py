@@ -1,1 +1,1 @@
-"""Recorded plays as live traffic, and what they say about following the ranking."""
+"""Recorded plays as live traffic, and how rankings within a session compare."""

@@ -12,6 +12,8 @@ _LINES = {
     "next-n-full": "s-",
     "none": "x:",
     "next-1-prefix": "v-.",
+    "two-constants": "*:",
+    "tuned-constants": "*--",
     "listener-rate": "^:",
     "random": "<:",
     "popularity": ">:",

@@ -6,15 +6,19 @@ from pathlib import Path
 from cache_client.laboratory_errors import UsageError
 from cache_client.policies import Policy
 from cache_client.prefetch.score import ScoreWeights
-from cache_client.replay.skip_estimate import OffPolicyEstimate
+from cache_client.replay.skip_estimate import SkipEstimate
 from cache_client.report.charts import pareto_svg, sweep_svg
-from cache_client.report.sweeps import AXES, sweep
+from cache_client.report.sweeps import axes_of, sweep
 from cache_client.simulator import RecordedSession, SimulationReport, World
 from cache_client.simulator.predictions import Predictions
 from data.pages.page import Chart, Fact, Page, Section, Table, render
 
+_UPPER_HALF = "skips among each session's upper half, ranked within the session"
+
 _SWEPT_SESSIONS = 40
 """Sweeps replay the first sessions only: their shape shows, and a report stays a matter of seconds."""
+
+_ALL_ELSE = "all else as above, the tuned constants too."
 
 
 def write_report(
@@ -24,10 +28,10 @@ def write_report(
     predictions: Predictions,
     weights: ScoreWeights,
     report: SimulationReport,
-    estimate: OffPolicyEstimate | None,
+    estimate: SkipEstimate | None,
     advance: Callable[[int], None] = lambda charts: None,
 ) -> None:
-    """Writes the page; advances a progress bar by each of its `n_steps()` parts.
+    """Writes the page; advances a progress bar by each of its `n_steps` parts.
 
     Raises:
         UsageError: The file cannot be written.
@@ -35,7 +39,7 @@ def write_report(
     sections = [Section("Wait against waste", [_pareto(report)])]
     advance(1)
     charts = []
-    for name in AXES:
+    for name in axes_of(report.world):
         charts.append(_swept(name, sessions, policies, predictions, report.world, weights))
         advance(1)
     sections.append(Section("When the world changes", charts, "Mean score of a session; higher is better."))
@@ -52,9 +56,9 @@ def write_report(
         raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
 
-def n_steps() -> int:
+def n_steps(world: World) -> int:
     """Returns how many parts `write_report` counts."""
-    return len(AXES) + 1
+    return len(axes_of(world)) + 1
 
 
 def _lead(report: SimulationReport) -> str:
@@ -65,20 +69,22 @@ def _lead(report: SimulationReport) -> str:
     return f"Of the policies that do not know the future, {best} has the highest score."
 
 
-def _facts(
-    report: SimulationReport, predictions: Predictions, estimate: OffPolicyEstimate | None
-) -> list[Fact]:
+def _facts(report: SimulationReport, predictions: Predictions, estimate: SkipEstimate | None) -> list[Fact]:
     delivery = report.world.delivery
     facts = [
         Fact("sessions", f"{report.sessions:,}"),
         Fact("plays", f"{report.plays:,}"),
-        Fact("link", f"{delivery.bandwidth_bit_per_s / 1e6:g} Mbit/s"),
+        Fact("link", report.world.link.describe()),
         Fact("audio", f"{delivery.bit_rate_bit_per_s / 1e3:g} kbit/s"),
     ]
     if predictions.model:
         facts.append(Fact("model", f"{predictions.model} {predictions.version}"))
     if estimate is not None:
-        facts.append(Fact("fewer skips by following the ranking", f"{estimate.reduction:.1%}"))
+        facts += [
+            Fact(f"{_UPPER_HALF}: {name}", f"{-figures.reduction:+z.1%}")
+            for name, figures in estimate.rankings.items()
+            if name in ("model", "shortest first")
+        ]
     return facts
 
 
@@ -112,5 +118,5 @@ def _swept(
     title, anchor = f"Score by {name}", name.split(",")[0]
     rows = [[policy, *(f"{score:.2f}" for score in scores)] for policy, scores in found.items()]
     table = Table(["policy", *(f"{value:g}" for value in values)], rows)
-    sentence = f"{min(len(sessions), _SWEPT_SESSIONS)} sessions, all else as above."
+    sentence = f"{min(len(sessions), _SWEPT_SESSIONS)} sessions, {_ALL_ELSE}"
     return Chart(anchor, title, sentence, sweep_svg(name, values, found, title), table)

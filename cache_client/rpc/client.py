@@ -8,16 +8,27 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 
+from cache_client.prefetch.play import Play
+from cache_client.prefetch.score import ScoreWeights
 from cache_client.rpc.convert import (
     context_to_proto,
     logged_prediction_from_proto,
     model_list_from_proto,
+    planned_play_from_proto,
+    play_to_proto,
     prediction_from_proto,
     ranking_from_proto,
     string_list,
 )
 from cache_client.rpc.errors import ServerUnavailable
-from cache_client.rpc.messages import ListenerContext, LoggedPrediction, ModelList, Prediction, Ranking
+from cache_client.rpc.messages import (
+    ListenerContext,
+    LoggedPrediction,
+    ModelList,
+    PlannedPlay,
+    Prediction,
+    Ranking,
+)
 from cache_client.rpc.retry import RetryPolicy
 from cache_client.rpc.status import to_client_error
 from cache_client.rpc.target import with_port
@@ -39,7 +50,7 @@ class PredictionClient:
         *,
         deadline_s: float = 5.0,
         retry: RetryPolicy | None = None,
-        connections: int = 4,
+        connections: int = 1,
     ) -> None:
         """Opens channels, each of which connects on its first call.
 
@@ -47,7 +58,8 @@ class PredictionClient:
             target: Where the server listens, `HOST:PORT`; port 50051 where none is given.
             deadline_s: How long one call may take, retries included, in seconds.
             retry: How to repeat calls that find no server.
-            connections: How many connections take turns: a connection stays with one of a server's workers.
+            connections: How many connections take turns. Each costs the first call on it the time to
+                connect; it stays with one of a server's workers, so that many calls at once may want several.
 
         Raises:
             ValueError: There is to be no connection.
@@ -200,6 +212,42 @@ class PredictionClient:
         )
         answer = await self._answer(lambda stub: stub.RankTracks(request, timeout=self._deadline_s))
         return ranking_from_proto(answer)
+
+    async def plan_prefetch(
+        self,
+        play: Play,
+        favourite_genres: Sequence[str],
+        *,
+        model: str = "",
+        version: str = "",
+        context: ListenerContext | None = None,
+        weights: ScoreWeights | None = None,
+    ) -> PlannedPlay:
+        """Returns the server's plan for a play, by the rule that `PrefetchClient` has on its own.
+
+        Args:
+            play: What plays, what is queued and cached, what was seen of the link, the ration. Tracks of
+                length 0 have the catalogue's; lengths go over in whole milliseconds.
+            favourite_genres: The listener's, at most 100.
+            model: The model to ask; empty for the default one.
+            version: Its version; empty for the one that serves.
+            context: What else is known about the listener.
+            weights: Prices of a wait and of a wasted byte; the usual ones when not given.
+
+        Raises:
+            NotFoundError: Unknown model or version. (Unknown tracks come back beside the plan.)
+            InvalidRequest: The server refused the input.
+            ServerError: The call failed otherwise.
+        """
+        request = play_to_proto(play)
+        request.model, request.version = model, version
+        request.favourite_genres.extend(string_list("favourite_genres", favourite_genres))
+        if (told := context_to_proto(context)) is not None:
+            request.context.CopyFrom(told)
+        weights = weights or ScoreWeights()
+        request.wait_per_s, request.waste_per_mbit = weights.wait_per_s, weights.waste_per_mbit
+        answer = await self._answer(lambda stub: stub.PlanPrefetch(request, timeout=self._deadline_s))
+        return planned_play_from_proto(answer)
 
     async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
         """Reports what happened to a logged prediction. Saying the same again does no harm.

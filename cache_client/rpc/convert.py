@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from datetime import UTC
 
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.link_estimate import LinkObservations
+from cache_client.prefetch.plan import AheadStep, Fetch, Objective, Plan
+from cache_client.prefetch.play import Play, QueuedTrack
 from cache_client.rpc.messages import (
     Arm,
     ListenerContext,
     LoggedPrediction,
     Model,
     ModelList,
+    PlannedPlay,
     Prediction,
     RankedTrack,
     Ranking,
@@ -19,6 +24,16 @@ _STATE_OF = {
     pb.Model.STATE_SERVING: "serving",
     pb.Model.STATE_STANDBY: "standby",
     pb.Model.STATE_FAILED: "failed",
+}
+
+_STORAGE_CLASSES = {
+    "FAST": pb.STORAGE_CLASS_FAST,
+    "MEDIUM": pb.STORAGE_CLASS_MEDIUM,
+    "SLOW": pb.STORAGE_CLASS_SLOW,
+}
+_OBJECTIVES = {
+    Objective.BYTES: pb.Ration.OBJECTIVE_BYTES,
+    Objective.PLAYS: pb.Ration.OBJECTIVE_PLAYS,
 }
 
 
@@ -71,6 +86,56 @@ def ranking_from_proto(answer: pb.RankTracksResponse) -> Ranking:
         for it in answer.tracks
     )
     return Ranking(tracks, tuple(answer.unknown_track_ids), answer.model, answer.version)
+
+
+def play_to_proto(play: Play) -> pb.PlanPrefetchRequest:
+    """Returns the request for a play's plan, without model, listener and prices."""
+    request = pb.PlanPrefetchRequest(
+        playing=_queued_track(play.playing),
+        playing_at_s=play.at_s,
+        queue=[_queued_track(it) for it in play.queue],
+        free_bytes=play.free_bytes,
+        link=_link(play.link),
+        delivery=_delivery(play.delivery),
+    )
+    if play.ration is not None:
+        request.ration.objective = _OBJECTIVES[play.ration.objective]
+        request.ration.price = play.ration.price
+    return request
+
+
+def _queued_track(track: QueuedTrack) -> pb.QueuedTrack:
+    return pb.QueuedTrack(
+        track_id=track.track_id,
+        duration_ms=round(track.duration_s * 1000),
+        storage_class=_STORAGE_CLASSES.get(track.storage_class or "", pb.STORAGE_CLASS_UNSPECIFIED),
+        cached_bytes=track.cached_bytes,
+    )
+
+
+def _link(link: LinkObservations) -> pb.LinkObservations:
+    transfers = [pb.Transfer(size_bytes=it.size_bytes, duration_s=it.duration_s) for it in link.transfers]
+    return pb.LinkObservations(transfers=transfers, watched_s=link.watched_s, silences_s=link.silences_s)
+
+
+def _delivery(delivery: Delivery) -> pb.AudioDelivery:
+    return pb.AudioDelivery(
+        audio_bytes_per_s=delivery.audio_bytes_per_s,
+        chunk_s=delivery.chunk_s,
+        rtt_ms=delivery.rtt_ms,
+        fast_ms=delivery.fast_ms,
+        medium_ms=delivery.medium_ms,
+        slow_ms=delivery.slow_ms,
+    )
+
+
+def planned_play_from_proto(answer: pb.PlanPrefetchResponse) -> PlannedPlay:
+    """Returns what `PlanPrefetch` answered."""
+    plan = Plan(
+        tuple(Fetch(it.track_id, it.first_byte, it.last_byte, it.latest_start_s) for it in answer.fetches),
+        tuple(AheadStep(it.from_s, it.ahead_s) for it in answer.ahead) or None,
+    )
+    return PlannedPlay(plan, tuple(answer.unknown_track_ids), answer.model, answer.version)
 
 
 def model_list_from_proto(answer: pb.ListModelsResponse) -> ModelList:

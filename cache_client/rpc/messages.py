@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from cache_client.prefetch.plan import Plan
+
 
 @dataclass(frozen=True, slots=True)
 class RecentPlay:
@@ -95,6 +97,23 @@ class Ranking:
     """
 
     tracks: tuple[RankedTrack, ...]
+    unknown_track_ids: tuple[str, ...]
+    model: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPlay:
+    """A server's plan for a play.
+
+    Attributes:
+        plan: What to fetch, and how far to stream.
+        unknown_track_ids: The asked tracks that the server does not know.
+        model: The model that answered.
+        version: Its version.
+    """
+
+    plan: Plan
     unknown_track_ids: tuple[str, ...]
     model: str
     version: str

@@ -29,14 +29,14 @@ class PolicyFigures:
     wasted_bytes: int  # of those, the ones never heard
     wasted_ratio: float
     score: float  # mean of a session, see `ScoreWeights`
-    score_ci95: Interval  # bootstrap over sessions
+    score_ci95: Interval  # bootstrap over listeners
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two policies on the same sessions, as mean differences a session (`policy` minus `against`).
 
-    Intervals are paired bootstraps over sessions.
+    Intervals are paired bootstraps over listeners: one listener's sessions are alike.
     """
 
     policy: str
@@ -69,7 +69,7 @@ def figures(results: Sequence[SessionResult], weights: ScoreWeights) -> PolicyFi
         wasted_bytes=round(wasted_bytes),
         wasted_ratio=_ratio(wasted_bytes, downloaded_bytes),
         score=float(scores.mean()),
-        score_ci95=_mean_ci95(scores),
+        score_ci95=mean_ci95(scores, listeners_of(results)),
     )
 
 
@@ -85,19 +85,25 @@ def compare(
     wasted = np.array(
         [a.wasted_bytes - b.wasted_bytes for a, b in zip(results, against_results, strict=True)]
     )
+    listeners = listeners_of(results)
     return Comparison(
         policy,
         against,
         score_difference=float(scores.mean()),
-        score_difference_ci95=_mean_ci95(scores),
+        score_difference_ci95=mean_ci95(scores, listeners),
         wasted_bytes_difference=float(wasted.mean()),
-        wasted_bytes_difference_ci95=_mean_ci95(wasted),
+        wasted_bytes_difference_ci95=mean_ci95(wasted, listeners),
     )
 
 
 def session_scores(results: Sequence[SessionResult], weights: ScoreWeights) -> NDArray[np.float64]:
     """Returns each session's score, shape (n_sessions,)."""
     return np.array([weights.score(r.heard_s, r.waited_s, r.wasted_bytes) for r in results])
+
+
+def listeners_of(results: Sequence[SessionResult]) -> list[str]:
+    """Returns each session's listener."""
+    return [result.listener_id for result in results]
 
 
 def _percentile_ms(values_s: Sequence[float], percentile: float) -> float:
@@ -109,16 +115,26 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _mean_ci95(values: NDArray[np.float64]) -> Interval:
-    """Returns the interval of the mean over sessions."""
-    return bootstrap_ci95((values,), np.mean)
+def mean_ci95(values: NDArray[np.float64], listeners: Sequence[str]) -> Interval:
+    """Returns the interval of a mean over sessions, whole listeners drawn.
+
+    Args:
+        values: One a session, (n_sessions,).
+        listeners: Whose session it is, in the same order.
+    """
+    _, of_listener = np.unique(np.array(listeners), return_inverse=True)
+    sums = np.bincount(of_listener, weights=values).astype(np.float64)
+    counts = np.bincount(of_listener).astype(np.float64)
+    return bootstrap_ci95(
+        (sums, counts), lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis)
+    )
 
 
 def bootstrap_ci95(samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Any]) -> Interval:
-    """Returns the percentile bootstrap interval of a statistic over sessions; one session has no spread.
+    """Returns the percentile bootstrap interval of a statistic over listeners; one listener has no spread.
 
     Args:
-        samples: One value a session each, drawn together; (n_sessions,).
+        samples: One value a listener each, drawn together; (n_listeners,).
         statistic: Takes the samples and `axis`.
     """
     if len(samples[0]) < 2:

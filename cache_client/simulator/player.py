@@ -5,6 +5,7 @@ from collections import deque
 from enum import Enum, auto
 
 from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.link_observer import LinkObserver
 from cache_client.prefetch.plan import AheadStep, Plan
 from cache_client.simulator.cache import CachedTrack
 from cache_client.simulator.link import Link
@@ -40,10 +41,16 @@ class Player:
     """
 
     def __init__(
-        self, entry: CachedTrack, size_bytes: int, delivery: Delivery, link: Link, asked_s: float
+        self,
+        entry: CachedTrack,
+        size_bytes: int,
+        delivery: Delivery,
+        link: Link,
+        observer: LinkObserver,
+        asked_s: float,
     ) -> None:
         """Starts at the moment when the track is asked for; its cache entry grows with the stream."""
-        self._entry, self._link = entry, link
+        self._entry, self._link, self._observer = entry, link, observer
         self._size_bytes = float(size_bytes)
         self._audio = delivery.audio_bytes_per_s
         self._chunk_bytes = float(delivery.chunk_bytes)
@@ -76,23 +83,24 @@ class Player:
         """
         while not self._sounding or self._heard_bytes < listened_bytes:
             bytes_per_s = self._link.bytes_per_s(self.now_s)
-            rate = self._stream_rate(ready_s, bytes_per_s)
+            wanted = self._wanted_rate(ready_s)
+            rate = min(wanted, bytes_per_s)
             wait_s, event = self._next_event(listened_bytes, ready_s, rate)
             change_s = self._link.change_s(self.now_s) - self.now_s
             if change_s < wait_s:
                 wait_s, event = change_s, _Event.LINK
-            self._pass(wait_s, rate, bytes_per_s, transfers)
+            self._pass(wait_s, rate, wanted, bytes_per_s, transfers)
             self._apply(event, listened_bytes, ready_s)
         self._entry.heard_bytes = max(self._entry.heard_bytes, self._heard_bytes)
 
-    def _stream_rate(self, ready_s: float, bytes_per_s: float) -> float:
-        """Returns what the stream takes of the link now, in bytes/s."""
+    def _wanted_rate(self, ready_s: float) -> float:
+        """Returns what the stream would take of the link now, in bytes/s; inf for all that it carries."""
         if self.now_s < ready_s or self._entry.downloaded_bytes >= self._stream_bytes:
             return 0.0
         over_bytes = self._entry.downloaded_bytes - self._heard_bytes - self._ahead_bytes
         if not self._sounding or over_bytes < -_SAME_BYTES:
-            return bytes_per_s
-        return min(bytes_per_s, self._audio) if over_bytes <= _SAME_BYTES else 0.0
+            return math.inf
+        return self._audio if over_bytes <= _SAME_BYTES else 0.0
 
     def _next_event(self, listened_bytes: float, ready_s: float, rate: float) -> tuple[float, _Event]:
         """Returns in how many seconds what happens."""
@@ -119,9 +127,12 @@ class Player:
             wait_s, event = ready_s - self.now_s, _Event.READY
         return wait_s, event
 
-    def _pass(self, wait_s: float, rate: float, bytes_per_s: float, transfers: Transfers) -> None:
+    def _pass(
+        self, wait_s: float, rate: float, wanted: float, bytes_per_s: float, transfers: Transfers
+    ) -> None:
         """Advances the time."""
-        transfers.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
+        used = transfers.run(self.now_s, self.now_s + wait_s, bytes_per_s - rate)
+        observe(self._observer, wait_s, rate, wanted, used)
         self.now_s += wait_s
         self._entry.downloaded_bytes += rate * wait_s
         self.downloaded_bytes += rate * wait_s
@@ -159,3 +170,24 @@ class Player:
         """Sets what is there to an exact figure, and counts the difference as downloaded."""
         self.downloaded_bytes += exact_bytes - self._entry.downloaded_bytes
         self._entry.downloaded_bytes = exact_bytes
+
+
+def observe(
+    observer: LinkObserver, duration_s: float, rate: float, wanted: float, used: tuple[float, float]
+) -> None:
+    """Lets an observer see what a client saw of its link for a time in which all rates were constant.
+
+    Args:
+        observer: The client's.
+        duration_s: The time, in seconds.
+        rate: What the stream got, in bytes/s.
+        wanted: What it would have taken.
+        used: For how many seconds transfers took the rest of the link, and the bytes that they got.
+    """
+    full_s, moved_bytes = used
+    if wanted > rate:
+        full_s = duration_s
+    if full_s > 0:
+        observer.received(rate * full_s + moved_bytes, full_s)
+    if wanted > 0 and duration_s > full_s:
+        observer.paced(duration_s - full_s)

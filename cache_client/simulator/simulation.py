@@ -4,13 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cache_client.policies import Policy
+from cache_client.prefetch.link_estimate import LinkObservations
+from cache_client.prefetch.link_observer import LinkObserver
 from cache_client.prefetch.score import ScoreWeights
+from cache_client.simulator.device import Device, seen_before
 from cache_client.simulator.metrics import Comparison, PolicyFigures, compare, figures
 from cache_client.simulator.session import SessionPredictions, SessionResult, World, replay_session
 from cache_client.simulator.trace import RecordedSession
 
 BASELINE = "next-n-full"
 """The policy that the others are compared with."""
+
+RIVALS = ("tuned-constants", "listener-rate")
+"""What the advisor has to beat: the best constants, and its own rule without a model."""
 
 Results = dict[str, list[SessionResult]]
 
@@ -23,7 +29,7 @@ class SimulationReport:
     plays: int  # how many they hold
     world: World
     policies: dict[str, PolicyFigures]
-    comparisons: list[Comparison]  # all but `none` with `next-n-full`; `advisor` with the best of the others
+    comparisons: list[Comparison]  # all but `none` with `next-n-full`; `advisor` with its `RIVALS`
 
 
 def simulate(
@@ -38,10 +44,8 @@ def simulate(
     results = replay_all(sessions, policies, predictions, world, advance)
     found = {name: figures(of_policy, weights) for name, of_policy in results.items()}
     pairs = [(name, BASELINE) for name in results if BASELINE in results and name not in (BASELINE, "none")]
-    rivals = [name for name in results if name not in ("advisor", "oracle")]
-    if "advisor" in results and rivals:
-        next_best = max(rivals, key=lambda name: found[name].score)
-        pairs += [("advisor", next_best)] if next_best != BASELINE else []
+    if "advisor" in results:
+        pairs += [("advisor", rival) for rival in RIVALS if rival in results]
     return SimulationReport(
         sessions=len(sessions),
         plays=sum(len(session.plays) for session in sessions),
@@ -61,15 +65,32 @@ def replay_all(
     """Returns each policy's results in the sessions' order.
 
     Args:
-        sessions: What listeners did.
+        sessions: What listeners did, each listener's in time order.
         policies: By name.
         predictions: For each session, the server's at each play.
         world: Link, storage, cache and horizon.
         advance: Called with 1 after each replay of a session, for a progress bar.
     """
-    results: Results = {name: [] for name in policies}
-    for session, predicted in zip(sessions, predictions, strict=True):
+    found: dict[str, dict[int, SessionResult]] = {name: {} for name in policies}
+    places: dict[str, list[int]] = {}
+    for place, session in enumerate(sessions):
+        places.setdefault(session.listener_id, []).append(place)
+    for of_listener in places.values():
+        seen = _seen_before(sessions[of_listener[0]], world)
         for name, policy in policies.items():
-            results[name].append(replay_session(session, policy, predicted, world))
-            advance(1)
-    return results
+            device = Device(world.cache_bytes, LinkObserver(world.delivery.audio_bytes_per_s, seen))
+            for place in of_listener:
+                keep_cache = world.cache_kept and place != of_listener[-1]
+                found[name][place] = replay_session(
+                    sessions[place], policy, predictions[place], world, device, keep_cache=keep_cache
+                )
+                advance(1)
+    return {name: [results[place] for place in range(len(sessions))] for name, results in found.items()}
+
+
+def _seen_before(first: RecordedSession, world: World) -> LinkObservations | None:
+    """Returns what a device saw of its link before its listener's first session here."""
+    if not world.link_remembered:
+        return None
+    link = world.link.link(f"{world.seed}/{first.listener_id}/before")
+    return seen_before(link, first.listened_before_s, world.delivery.audio_bytes_per_s)

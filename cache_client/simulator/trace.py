@@ -41,11 +41,13 @@ class RecordedSession:
     """
 
     session_id: str
+    listener_id: str
     favourite_genres: tuple[str, ...]
     listener: ListenerRecord  # of plays that had ended when the session began
     plays: tuple[RecordedPlay, ...]
     continuation: tuple[Track, ...]
     contexts: tuple[ListenerContext, ...] = ()  # known at each play, for a server to be asked with
+    listened_before_s: float = 0.0  # what the listener had heard when the session began, in seconds
 
     def visible_track_ids(self, position: int, horizon: int) -> list[str]:
         """Returns the track of a play and what follows it as far as policies see, each once."""
@@ -76,6 +78,19 @@ def held_out(plays: pd.DataFrame, holdout: float) -> pd.DataFrame:
     return kept
 
 
+def earlier(plays: pd.DataFrame, holdout: float) -> pd.DataFrame:
+    """Returns the plays of the sessions that are over when the held-out part begins.
+
+    Args:
+        plays: What `data.plays` returned, in time order.
+        holdout: As of `held_out`.
+    """
+    first = plays["started_at"].iloc[len(plays) - max(1, round(len(plays) * holdout))]
+    session_end = plays.groupby("session_id")["started_at"].transform("max")
+    before: pd.DataFrame = plays[session_end < first]
+    return before
+
+
 def recorded_sessions(
     plays: pd.DataFrame, catalogue: Catalogue, *, holdout: float, continuation: int, seed: int
 ) -> list[RecordedSession]:
@@ -89,27 +104,51 @@ def recorded_sessions(
         seed: Of the draw of those tracks, together with the session's id.
     """
     kept = held_out(plays, holdout)
-    contexts_of = RecordedContexts(plays)
-    tracks = dict(_tracks(catalogue))
     # A track is drawn as often as it is played, by anybody, outside the replayed part where there is one.
     others = plays["track_id"].drop(kept.index)
-    drawn_from = (others if len(others) else plays["track_id"]).tolist()
-    sessions = []
+    drawn_from = others if len(others) else plays["track_id"]
+    return list(_sessions(kept, plays, catalogue, drawn_from.tolist(), continuation, seed))
+
+
+def earlier_sessions(
+    plays: pd.DataFrame, catalogue: Catalogue, *, holdout: float, continuation: int, seed: int, most: int
+) -> list[RecordedSession]:
+    """Returns the latest sessions before the held-out part, at most so many: what a policy may be tuned on.
+
+    Args are those of `recorded_sessions`.
+    """
+    before = earlier(plays, holdout)
+    latest = before["session_id"].drop_duplicates().tail(most)
+    kept = before[before["session_id"].isin(latest)]
+    return list(_sessions(kept, plays, catalogue, before["track_id"].tolist(), continuation, seed))
+
+
+def _sessions(
+    kept: pd.DataFrame,
+    plays: pd.DataFrame,
+    catalogue: Catalogue,
+    drawn_from: list[str],
+    continuation: int,
+    seed: int,
+) -> Iterator[RecordedSession]:
+    """Yields the sessions of some of the plays, with what was known when each began."""
+    contexts_of = RecordedContexts(plays)
+    tracks = dict(_tracks(catalogue))
+    heard_before_s = plays["listened_s"].groupby(plays["listener_id"]).cumsum() - plays["listened_s"]
     for _, group in kept.groupby("session_id", sort=False):
         session_id = str(group["session_id"].iloc[0])
         contexts = tuple(contexts_of.at(row) for row in group.index)
         draw = random.Random(f"{seed}/{session_id}")
-        sessions.append(
-            RecordedSession(
-                session_id,
-                tuple(group["favourite_genres"].iloc[0]),
-                listener_record(contexts[0]),
-                tuple(_recorded_plays(group, tracks)),
-                tuple(tracks[track_id] for track_id in draw.choices(drawn_from, k=continuation)),
-                contexts,
-            )
+        yield RecordedSession(
+            session_id,
+            str(group["listener_id"].iloc[0]),
+            tuple(group["favourite_genres"].iloc[0]),
+            listener_record(contexts[0]),
+            tuple(_recorded_plays(group, tracks)),
+            tuple(tracks[track_id] for track_id in draw.choices(drawn_from, k=continuation)),
+            contexts,
+            float(heard_before_s[group.index[0]]),
         )
-    return sessions
 
 
 def _tracks(catalogue: Catalogue) -> Iterator[tuple[str, Track]]:

@@ -42,28 +42,38 @@ class Transfers:
         )
         self._ask_for(0, now_s)
 
-    def run(self, now_s: float, until_s: float, bytes_per_s: float) -> None:
-        """Transfers what a share of the link carries between two moments."""
-        while self._transfers and now_s < until_s and bytes_per_s > 0:
+    def run(self, now_s: float, until_s: float, bytes_per_s: float) -> tuple[float, float]:
+        """Transfers what a share of the link carries between two moments.
+
+        Returns:
+            For how many seconds bytes were on their way, and how many came.
+        """
+        full_s, before_bytes = 0.0, self.downloaded_bytes
+        while self._transfers and now_s < until_s:
             transfer = self._transfers[0]
             assert transfer.ready_s is not None
             begin_s = max(now_s, transfer.ready_s)
             if begin_s >= until_s:
-                return
+                break
+            if bytes_per_s <= 0:
+                full_s += until_s - begin_s
+                break
             self._ask_for(1, begin_s)
             entry = self._cache.entry(transfer.track_id)
             missing_bytes = max(0.0, transfer.end_byte - entry.downloaded_bytes)
             end_s = begin_s + missing_bytes / bytes_per_s
+            full_s += min(end_s, until_s) - begin_s
             if end_s > until_s:
                 moved_bytes = (until_s - begin_s) * bytes_per_s
                 entry.downloaded_bytes += moved_bytes
                 self.downloaded_bytes += moved_bytes
-                return
+                break
             entry.downloaded_bytes += missing_bytes
             self.downloaded_bytes += missing_bytes
             self._transfers.popleft()
             self._ask_for(0, end_s)
             now_s = end_s
+        return full_s, self.downloaded_bytes - before_bytes
 
     def _ask_for(self, place: int, now_s: float) -> None:
         """Sends the request for a range, where the plan has one at that place that was not asked for yet."""

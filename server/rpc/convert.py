@@ -2,16 +2,33 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cache_client.prefetch.delivery import Delivery
+from cache_client.prefetch.link_estimate import LinkObservations
+from cache_client.prefetch.plan import Objective, Ration
+from cache_client.prefetch.play import Play, QueuedTrack
+from cache_client.prefetch.score import ScoreWeights
+from cache_client.prefetch.throughput import Transfer
 from models import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.loaded_models import LoadedModel
 from server.measurement import measurement_of
+from server.planning import PlannedPlay
 from server.ranking import Ranking
 from server.service import Prediction, PredictionService
 
+_STORAGE_CLASSES = {
+    pb.STORAGE_CLASS_FAST: "FAST",
+    pb.STORAGE_CLASS_MEDIUM: "MEDIUM",
+    pb.STORAGE_CLASS_SLOW: "SLOW",
+}
+_OBJECTIVES = {
+    pb.Ration.OBJECTIVE_BYTES: Objective.BYTES,
+    pb.Ration.OBJECTIVE_PLAYS: Objective.PLAYS,
+}
+
 
 def context_of(
-    request: pb.PredictRequest | pb.PredictRandomRequest | pb.RankTracksRequest,
+    request: pb.PredictRequest | pb.PredictRandomRequest | pb.RankTracksRequest | pb.PlanPrefetchRequest,
 ) -> ListenerContext | None:
     """Returns what a request says about the listener, or None when it says nothing."""
     if not request.HasField("context"):
@@ -55,6 +72,58 @@ def rank_tracks_response(ranking: Ranking) -> pb.RankTracksResponse:
         track.skipped = probability < threshold
     for track, curve in zip(response.tracks, ranking.listening_curves, strict=False):  # none, or one a track
         track.listening_curve.extend(curve)
+    return response
+
+
+def play_of(request: pb.PlanPrefetchRequest) -> Play:
+    """Returns what a request says about a play."""
+    link, ration = request.link, request.ration
+    return Play(
+        playing=_queued_track(request.playing),
+        queue=[_queued_track(it) for it in request.queue],
+        free_bytes=request.free_bytes,
+        delivery=_delivery(request.delivery),
+        at_s=request.playing_at_s,
+        link=LinkObservations(
+            tuple(Transfer(it.size_bytes, it.duration_s) for it in link.transfers),
+            link.watched_s,
+            tuple(link.silences_s),
+        ),
+        ration=Ration(_OBJECTIVES[ration.objective], ration.price) if request.HasField("ration") else None,
+    )
+
+
+def _queued_track(track: pb.QueuedTrack) -> QueuedTrack:
+    storage_class = _STORAGE_CLASSES.get(track.storage_class)
+    return QueuedTrack(track.track_id, track.duration_ms / 1000, storage_class, track.cached_bytes)
+
+
+def _delivery(message: pb.AudioDelivery) -> Delivery:
+    """Returns the delivery that a request describes; the rule's own where it says nothing."""
+    told = {field.name: value for field, value in message.ListFields()}
+    if "audio_bytes_per_s" in told:
+        told["bit_rate_bit_per_s"] = told.pop("audio_bytes_per_s") * 8
+    return Delivery(**told)
+
+
+def weights_of(request: pb.PlanPrefetchRequest) -> ScoreWeights:
+    """Returns the prices of a request; the rule's own where it says nothing."""
+    usual = ScoreWeights()
+    return ScoreWeights(
+        request.wait_per_s if request.HasField("wait_per_s") else usual.wait_per_s,
+        request.waste_per_mbit if request.HasField("waste_per_mbit") else usual.waste_per_mbit,
+    )
+
+
+def plan_prefetch_response(planned: PlannedPlay) -> pb.PlanPrefetchResponse:
+    """Returns a plan as PlanPrefetch's answer."""
+    response = pb.PlanPrefetchResponse(
+        unknown_track_ids=planned.unknown_track_ids, model=planned.model, version=planned.version
+    )
+    for fetch in planned.plan.fetches:
+        response.fetches.add(**fetch._asdict())
+    for step in planned.plan.ahead or ():
+        response.ahead.add(**step._asdict())
     return response
 
 

@@ -3,19 +3,29 @@
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.call_counts import CallCounts
 from server.errors import OverloadedError, TooLateError
+from server.planning import CompletePlay
 from server.rpc import convert, validation
 from server.rpc.calls import Limited, answers
 from server.rpc.errors import Context
+from server.rpc.plan_validation import check_plan_prefetch
 from server.service import PredictionService
 
+Answer = TypeVar("Answer")
+
 # A ranking of a whole catalogue takes some ten milliseconds of a core: so many make a queue of a second.
-_MAX_CATALOGUE_RANKINGS = 64
+_MAX_OFF_LOOP = 64
+
+# Of a plan; ten songs of five minutes have 1,500. The rule looks at few of them, but where it looks at all it
+# takes some 10 microseconds a chunk.
+_MAX_CHUNKS_AT_ONCE = 2_000
 
 
 class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
@@ -26,8 +36,8 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         super().__init__(counts, max_in_flight)
         self._service = service
         # One thread: a second would only fight the event loop harder for the interpreter.
-        self._ranker = ThreadPoolExecutor(1, thread_name_prefix="ranker")
-        self._rankings = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranker")
+        self._off_loop = 0
 
     @answers
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
@@ -65,17 +75,22 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
     async def RankTracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
         """Ranks tracks: a queue at once, since that is short; the catalogue off the event loop."""
         validation.check_rank_tracks(request)
+        n_tracks = len(request.track_ids) or self._service.catalogue_size(request.model)
+        validation.check_curve_points(request, n_tracks)
         if request.track_ids:
             return self._rank_tracks(request)
-        if self._rankings >= _MAX_CATALOGUE_RANKINGS:
-            raise OverloadedError
-        self._rankings += 1
-        try:  # cancelled while it waits for the thread, it is not begun
-            loop, remaining_s = asyncio.get_running_loop(), context.time_remaining()
-            until_s = math.inf if remaining_s is None else time.monotonic() + remaining_s
-            return await loop.run_in_executor(self._ranker, self._rank_in_time, request, until_s)
-        finally:
-            self._rankings -= 1
+        return await self._off_the_loop(lambda: self._rank_tracks(request), context)
+
+    @answers
+    async def PlanPrefetch(
+        self, request: pb.PlanPrefetchRequest, context: Context
+    ) -> pb.PlanPrefetchResponse:
+        """Plans for a play: a queue of songs at once, many or long tracks off the event loop."""
+        check_plan_prefetch(request)
+        complete = self._service.complete_play(convert.play_of(request))
+        if complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
+            return self._plan_prefetch(request, complete)
+        return await self._off_the_loop(lambda: self._plan_prefetch(request, complete), context)
 
     @answers
     async def RecordOutcome(
@@ -87,13 +102,26 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
         return pb.RecordOutcomeResponse()
 
     def close(self) -> None:
-        """Ends the thread that ranks."""
-        self._ranker.shutdown(wait=True, cancel_futures=True)
+        """Ends the thread that ranks and plans."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _rank_in_time(self, request: pb.RankTracksRequest, until_s: float) -> pb.RankTracksResponse:
-        if time.monotonic() > until_s:
-            raise TooLateError
-        return self._rank_tracks(request)
+    async def _off_the_loop(self, work: Callable[[], Answer], context: Context) -> Answer:
+        """Returns the answer of work that is too long for the event loop; not begun for who has given up."""
+        if self._off_loop >= _MAX_OFF_LOOP:
+            raise OverloadedError
+        loop, remaining_s = asyncio.get_running_loop(), context.time_remaining()
+        until_s = math.inf if remaining_s is None else time.monotonic() + remaining_s
+
+        def in_time() -> Answer:
+            if time.monotonic() > until_s:
+                raise TooLateError
+            return work()
+
+        self._off_loop += 1
+        try:  # cancelled while it waits for the thread, it is not begun
+            return await loop.run_in_executor(self._thread, in_time)
+        finally:
+            self._off_loop -= 1
 
     def _rank_tracks(self, request: pb.RankTracksRequest) -> pb.RankTracksResponse:
         ranking = self._service.rank_tracks(
@@ -104,4 +132,19 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
             request.top_k,
             request.listening_curve_at_s,
         )
-        return convert.rank_tracks_response(ranking)
+        response = convert.rank_tracks_response(ranking)
+        validation.check_answer_size(response)
+        return response
+
+    def _plan_prefetch(
+        self, request: pb.PlanPrefetchRequest, complete: CompletePlay
+    ) -> pb.PlanPrefetchResponse:
+        planned = self._service.plan_prefetch(
+            request.model,
+            request.version,
+            complete,
+            request.favourite_genres,
+            convert.context_of(request),
+            convert.weights_of(request),
+        )
+        return convert.plan_prefetch_response(planned)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1.limits import (
+    MAX_ANSWER_BYTES,
     MAX_CURVE_POINTS,
     MAX_FAVOURITE_GENRES,
+    MAX_RANKED_CURVE_POINTS,
     MAX_RECENT_PLAYS,
     MAX_STRING_LENGTH,
     MAX_TRACK_IDS,
@@ -22,30 +24,29 @@ Violations = list[tuple[str, str]]
 def check_predict(request: pb.PredictRequest) -> None:
     """Raises InvalidRequestError when a Predict request breaks the contract."""
     violations: Violations = []
-    _check_text(violations, "model", request.model)
-    _check_text(violations, "version", request.version)
+    check_text(violations, "model", request.model)
+    check_text(violations, "version", request.version)
     _check_play(violations, request)
-    _refuse_if_any(violations)
+    refuse_if_any(violations)
 
 
 def check_predict_random(request: pb.PredictRandomRequest) -> None:
     """Raises InvalidRequestError when a PredictRandom request breaks the contract."""
     violations: Violations = []
-    _check_text(violations, "listener_id", request.listener_id)
+    check_text(violations, "listener_id", request.listener_id)
     _check_play(violations, request)
-    _refuse_if_any(violations)
+    refuse_if_any(violations)
 
 
 def check_rank_tracks(request: pb.RankTracksRequest) -> None:
     """Raises InvalidRequestError when a RankTracks request breaks the contract."""
     violations: Violations = []
-    _check_text(violations, "model", request.model)
+    check_text(violations, "model", request.model)
     _check_texts(violations, "track_ids", request.track_ids, MAX_TRACK_IDS)
-    _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_FAVOURITE_GENRES)
-    _check_context(violations, request)
+    check_listener(violations, request)
     _check_not_negative(violations, "top_k", request.top_k)
     _check_seconds(violations, "listening_curve_at_s", request.listening_curve_at_s)
-    _refuse_if_any(violations)
+    refuse_if_any(violations)
 
 
 def check_record_outcome(request: pb.RecordOutcomeRequest) -> None:
@@ -54,18 +55,45 @@ def check_record_outcome(request: pb.RecordOutcomeRequest) -> None:
     if not _PREDICTION_ID.fullmatch(request.prediction_id):
         violations.append(("prediction_id", "must be an id that PredictRandom returned"))
     _check_not_negative(violations, "listened_ms", request.listened_ms)
-    _refuse_if_any(violations)
+    refuse_if_any(violations)
+
+
+def check_curve_points(request: pb.RankTracksRequest, n_tracks: int) -> None:
+    """Raises InvalidRequestError when a ranking's listening curves would have too many points.
+
+    Args:
+        request: The request.
+        n_tracks: How many tracks it asks about.
+    """
+    returned = min(request.top_k or n_tracks, n_tracks)
+    if returned * len(request.listening_curve_at_s) > MAX_RANKED_CURVE_POINTS:
+        problem = (
+            f"times the {returned:,} tracks to return must be at most {MAX_RANKED_CURVE_POINTS:,}: "
+            "ask for fewer seconds, or fewer tracks by top_k"
+        )
+        refuse_if_any([("listening_curve_at_s", problem)])
+
+
+def check_answer_size(response: pb.RankTracksResponse) -> None:
+    """Raises InvalidRequestError when a ranking has more tracks than an answer can carry."""
+    if response.ByteSize() > MAX_ANSWER_BYTES:
+        problem = (
+            f"must be given, and below {len(response.tracks):,}: so many make an answer of more than 4 MB"
+        )
+        refuse_if_any([("top_k", problem)])
 
 
 def _check_play(violations: Violations, request: pb.PredictRequest | pb.PredictRandomRequest) -> None:
-    _check_text(violations, "track_id", request.track_id, required=True)
-    _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_FAVOURITE_GENRES)
-    _check_context(violations, request)
+    check_text(violations, "track_id", request.track_id, required=True)
+    check_listener(violations, request)
 
 
-def _check_context(
-    violations: Violations, request: pb.PredictRequest | pb.PredictRandomRequest | pb.RankTracksRequest
+def check_listener(
+    violations: Violations,
+    request: pb.PredictRequest | pb.PredictRandomRequest | pb.RankTracksRequest | pb.PlanPrefetchRequest,
 ) -> None:
+    """Adds what is wrong with a request's favourite genres and context."""
+    _check_texts(violations, "favourite_genres", request.favourite_genres, MAX_FAVOURITE_GENRES)
     if not request.HasField("context"):
         return
     context = request.context
@@ -74,7 +102,8 @@ def _check_context(
     _check_not_negative(violations, "context.position", context.position)
 
 
-def _check_text(violations: Violations, field: str, text: str, *, required: bool = False) -> None:
+def check_text(violations: Violations, field: str, text: str, *, required: bool = False) -> None:
+    """Adds what is wrong with a text."""
     if required and not text:
         violations.append((field, "is required"))
     elif len(text) > MAX_STRING_LENGTH:
@@ -89,7 +118,7 @@ def _check_texts(
         return
     for index, text in enumerate(texts):
         if not 0 < len(text) <= MAX_STRING_LENGTH:  # the common case costs one comparison
-            _check_text(violations, f"{field}[{index}]{suffix}", text, required=True)
+            check_text(violations, f"{field}[{index}]{suffix}", text, required=True)
 
 
 def _check_not_negative(violations: Violations, field: str, number: int) -> None:
@@ -106,6 +135,7 @@ def _check_seconds(violations: Violations, field: str, seconds: Sequence[float])
             violations.append((f"{field}[{index}]", "must be finite and not negative"))
 
 
-def _refuse_if_any(violations: Violations) -> None:
+def refuse_if_any(violations: Violations) -> None:
+    """Raises InvalidRequestError when something is wrong."""
     if violations:
         raise InvalidRequestError(violations)

@@ -33,12 +33,14 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
     required_inputs: list[str] = field(default_factory=lambda: ["favourite_genres"])
     model_fields: dict[str, Any] = field(default_factory=dict)
     requests: list[Any] = field(default_factory=list)
+    peers: set[str] = field(default_factory=set)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     outcomes: dict[str, tuple[bool, int]] = field(default_factory=dict)
     prediction_numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def _misbehave(self, request: object, context: grpc.aio.ServicerContext[object, object]) -> None:
         self.requests.append(request)
+        self.peers.add(context.peer())
         self.asked.set()
         await asyncio.sleep(self.delay_s)
         if self.unavailable_for > 0:
@@ -123,6 +125,10 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
         if self.outcomes.setdefault(request.prediction_id, outcome) != outcome:
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, "another outcome was recorded first")
         return pb.RecordOutcomeResponse()
+
+    async def PlanPrefetch(self, request, context):  # type: ignore[no-untyped-def]
+        await self._misbehave(request, context)
+        return pb.PlanPrefetchResponse(model="simple", version="1")
 
 
 def _bad_request() -> error_details_pb2.BadRequest:

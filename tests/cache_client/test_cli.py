@@ -141,6 +141,46 @@ def test_simulate_writes_the_figures_that_others_rely_on(server: str, data: Path
     ]
     assert (comparison["policy"], comparison["against"]) == ("advisor", "next-n-full")
     assert report["model"] == "simple"
+    assert report["link"]["eviction"] == "least recently used"
+    assert (report["link"]["seed"], report["next_n"], report["holdout"]) == (42, 3, 0.5)
+    assert set(report["constants"]) == {"two-constants", "tuned-constants"}
+
+
+def test_simulate_over_recorded_links_says_which(server: str, data: Path, tmp_path: Path) -> None:
+    fast, slow = tmp_path / "fast.txt", tmp_path / "slow.txt"
+    fast.write_text("0 8\n60 8\n")
+    slow.write_text("0 0.1\n60 0.1\n")
+    flags = ["simulate", "--data", data, "--server", server, "--holdout", 0.5, "--policy", "none"]
+    found = [run_json(*flags, "--link-trace", file) for file in (fast, slow)]
+    assert [report["link"]["traces"] for report in found] == [["fast.txt"], ["slow.txt"]]
+    waits_s = [report["policies"]["none"]["waited_s_per_play"] for report in found]
+    assert waits_s[0] < 1.0 < waits_s[1]
+
+
+@pytest.mark.parametrize("text", ["", "0 1 2\n", "a b\n", "0 0\n1 0\n", "5 1\n0 1\n", "0 nan\n1 1\n"])
+def test_a_file_that_is_no_link_trace_is_one_line(server: str, data: Path, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "trace.txt"
+    file.write_text(text)
+    assert_one_line(run("simulate", "--data", data, "--server", server, "--link-trace", file), "trace.txt")
+
+
+def test_a_kept_cache_downloads_less(server: str, data: Path) -> None:
+    flags = ["simulate", "--data", data, "--server", server, "--holdout", 1.0, "--policy", "next-n-full"]
+    fresh, kept = run_json(*flags), run_json(*flags, "--cache", "kept")
+    assert kept["link"]["cache_kept"]
+    assert [
+        (it["policies"]["next-n-full"]["downloaded_bytes"], it["plays"]) for it in (kept, fresh)
+    ] == sorted((it["policies"]["next-n-full"]["downloaded_bytes"], it["plays"]) for it in (kept, fresh))
+    assert kept["policies"]["next-n-full"]["hit_ratio"] >= fresh["policies"]["next-n-full"]["hit_ratio"]
+
+
+def test_new_devices_know_nothing_of_their_link(server: str, data: Path) -> None:
+    flags = ["simulate", "--data", data, "--server", server, "--policy", "listener-rate"]
+    known, new = run_json(*flags), run_json(*flags, "--new-devices")
+    assert (known["link"]["remembered"], new["link"]["remembered"]) == (True, False)
+    # Told of no silence yet, they expect some: more is fetched ahead and more of it goes unheard.
+    wasted = [it["policies"]["listener-rate"]["wasted_bytes"] for it in (known, new)]
+    assert wasted[0] < wasted[1]
 
 
 def test_simulate_finds_the_advisor_ahead_of_next_n_with_fewer_wasted_bytes(server: str, data: Path) -> None:
@@ -241,7 +281,12 @@ def test_simulate_refuses_a_refitted_model_of_a_registry(data: Path, tmp_path: P
 def test_simulate_shows_a_table_and_the_comparison(server: str, data: Path) -> None:
     done = run("simulate", "--data", data, "--server", server)
     assert done.exit_code == 0
-    for words in ("start p50", "advisor against next-n-full", "predictions: simple 1"):
+    for words in (
+        "start p50",
+        "advisor against tuned-constants",
+        "advisor against listener-rate",
+        "predictions: simple 1",
+    ):
         assert words in done.stdout
 
 
@@ -263,13 +308,17 @@ def test_flags_shape_the_world(data: Path) -> None:
     assert wait_ms("--bandwidth-mbit", 1, "--chunk-s", 1, *latencies) == pytest.approx(260.0)
 
 
-def test_simulate_estimates_what_following_the_ranking_does_to_skips(server: str, data: Path) -> None:
+def test_simulate_shows_rankings_within_sessions_beside_the_models(server: str, data: Path) -> None:
     flags = ("--data", data, "--server", server, "--policy", "advisor", "--holdout", 1.0)
     skips = run_json("simulate", *flags)["skips"]
-    assert skips["reduction"] == pytest.approx(1 - skips["ranked_skip_rate"] / skips["recorded_skip_rate"])
-    low, high = skips["reduction_ci95"]
-    assert low <= skips["reduction"] <= high
-    assert "following the ranking: skips" in run("simulate", *flags).stdout
+    assert list(skips["rankings"])[:2] == ["model", "shortest first"]
+    for figures in skips["rankings"].values():
+        assert figures["reduction"] == pytest.approx(1 - figures["skip_rate"] / skips["skip_rate"])
+        low, high = figures["reduction_ci95"]
+        assert low <= figures["reduction"] <= high
+    shown = " ".join(run("simulate", *flags).stdout.split())
+    for words in ("lower half of each session's queue is dropped", "hindsight", "model over shortest first"):
+        assert words in shown
 
 
 def test_place_compares_today_with_what_the_budget_buys(data: Path, tmp_path: Path) -> None:

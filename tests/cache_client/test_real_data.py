@@ -3,9 +3,9 @@
 import pytest
 
 from cache_client.policies import PolicyOptions, policies_named
-from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.simulator import RecordedSession, World, recorded_sessions, simulate
+from cache_client.simulator.link import LinkWorld
 from data import plays, read_dataset
 from tests.paths import V2
 
@@ -22,7 +22,7 @@ def sessions() -> list[RecordedSession]:
 def test_the_advisor_beats_next_n_even_when_it_knows_only_the_average(
     sessions: list[RecordedSession], bandwidth_mbit: float
 ) -> None:
-    world = World(Delivery(bandwidth_bit_per_s=bandwidth_mbit * 1e6))
+    world = World(link=LinkWorld(bandwidth_mbit * 1e6))
     weights = ScoreWeights()
     policies = policies_named(["none", "next-n-full", "advisor"], PolicyOptions(weights=weights))
     report = simulate(sessions, policies, [() for _ in sessions], world, weights)

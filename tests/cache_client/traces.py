@@ -14,6 +14,7 @@ def session(
     storage_class: str | None = "SLOW",
     continuation: Sequence[Track] = (),
     session_id: int = 1,
+    listener_id: str = "7",
 ) -> RecordedSession:
     """Returns a session of (track_id, duration_s, listened_s)."""
     recorded = tuple(
@@ -22,5 +23,5 @@ def session(
     )
     contexts = tuple(ListenerContext() for _ in plays)
     return RecordedSession(
-        str(session_id), ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts
+        str(session_id), listener_id, ("jazz",), ListenerRecord(), recorded, tuple(continuation), contexts
     )

@@ -28,7 +28,14 @@ def demo(data: Path, folder: Path) -> str:
 
 def test_the_demo_runs_to_its_end_on_generated_data(trained: Any, tmp_path: Path) -> None:
     printed = demo(trained.data, tmp_path / "demo")
-    for expected in ("listening on 127.0.0.1:", "mongodb://127.0.0.1:", "next-n-full", "advisor", "Done."):
+    for expected in (
+        "listening on 127.0.0.1:",
+        "mongodb://127.0.0.1:",
+        "next-n-full",
+        "advisor",
+        "latest_start_s",
+        "Done.",
+    ):
         assert expected in printed
     assert "\033" not in printed, "a file gets no colours"
     assert re.search(r"│ simple +│ +[1-9]\d* │ +[1-9]\d* │ +[01]\.\d+ │", printed), "documents, with outcomes"

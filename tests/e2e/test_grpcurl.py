@@ -25,7 +25,14 @@ def test_reflection_lists_the_service_and_its_methods(grpcurl: Grpcurl, server: 
     assert SERVICE in grpcurl("-plaintext", server.target, "list").stdout.split()
     methods = grpcurl("-plaintext", server.target, "list", SERVICE).stdout.split()
     names = {method.rpartition(".")[2] for method in methods}
-    assert names == {"ListModels", "Predict", "PredictRandom", "RankTracks", "RecordOutcome"}
+    assert names == {
+        "ListModels",
+        "PlanPrefetch",
+        "Predict",
+        "PredictRandom",
+        "RankTracks",
+        "RecordOutcome",
+    }
 
 
 def test_health_answers_for_the_service(grpcurl: Grpcurl, server: Any) -> None:

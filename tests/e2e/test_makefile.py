@@ -88,7 +88,10 @@ def test_serve_takes_folders_with_spaces(project: Project) -> None:
 def test_the_demo_takes_a_folder_with_spaces_and_tells_a_file_no_colours(project: Project) -> None:
     asked, done = project.make("demo", f"DATA={DATA}/")
     assert done.returncode == 0, done.stderr
-    assert " ".join(words[0] for words in asked) == "trainer server" + 3 * " cache_client" + " server"
+    planned = [f"my data/{NAME}//tracks.jsonl", "127.0.0.1:1"]  # what PlanPrefetch is asked of, and whom
+    assert [words[0] for words in asked] == [
+        "trainer", "server", "cache_client", *planned, "cache_client", "cache_client", "server"
+    ]  # fmt: skip
     assert flag(asked[0], "--data") == f"my data/{NAME}/"
     assert flag(asked[0], "--models") == flag(asked[1], "--models")
     assert re.fullmatch(rf"var/demo/{re.escape(NAME)}-\d+/models", flag(asked[0], "--models"))

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from server.experiment.assignment import Arm, Experiment, position
 from server.experiment.definition import read_definition
 from server.log.mongo.store import MongoStore
-from tests.paths import DOCS
+from tests.paths import DOCS, V2
 from tests.server.experiments import simulate
 
 PAGE = (DOCS / "experiments.md").read_text(encoding="utf-8")
@@ -84,11 +84,51 @@ def test_the_test_vectors_hold() -> None:
         assert Experiment("e", salt, arms).choose(listener_id).name == arm
 
 
-def test_the_file_is_read(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
-    (tmp_path / "e.toml").write_text(text, encoding="utf-8")
-    arms = read_definition(tmp_path / "e.toml").arms
-    assert [(arm.label, arm.pinned_version, arm.weight) for arm in arms] == [
-        ("control", "3", 3),
-        ("advanced", None, 1),
+def test_the_files_are_read(tmp_path: Path) -> None:
+    found = []
+    for text in re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL):
+        (tmp_path / "e.toml").write_text(text, encoding="utf-8")
+        arms = read_definition(tmp_path / "e.toml").arms
+        found.append([(arm.label, arm.pinned_version, arm.weight) for arm in arms])
+    assert found == [
+        [("control", "3", 3), ("advanced", None, 1)],
+        [("as-recommended", None, 1), ("ranked", None, 1)],
     ]
+
+
+def snippet(word: str) -> str:
+    """Returns the Python block of the page that has a word."""
+    (found,) = [it for it in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL) if word in it]
+    return str(found)
+
+
+def test_the_weighted_effect_undoes_unequal_shares_of_the_arms(mongodb_uri: str) -> None:
+    names: dict[str, Any] = {}
+    exec(snippet("def effects"), names)
+    # In the first half the ranked arm has a quarter of the traffic and everybody skips a lot; in the second
+    # three quarters, and nobody does. Ranking halves the skips in both. Unweighted, it would do far more.
+    documents = [
+        {
+            "_id": f"{number:024x}", "experiment": "ranked-queue", "arm": "ranked" if ranked else "other",
+            "arm_probability": share if ranked else 1 - share, "listener_id": str(number % 40),
+            "outcome": {"skipped": number % 20 < rate * (10 if ranked else 20), "listened_ms": 30_000},
+        }
+        for rate, share in ((0.8, 0.25), (0.2, 0.75))
+        for ranked in (True, False)
+        for number in range(round(400 * (share if ranked else 1 - share)))
+    ]  # fmt: skip
+    for number, document in enumerate(documents):
+        document["_id"] = number
+    with MongoClient[dict[str, Any]](mongodb_uri) as client:
+        client.get_default_database()["predictions"].insert_many(documents)
+    for _, effect, low, high in names["effects"](mongodb_uri, "ranked-queue"):
+        assert effect == pytest.approx(-0.5)
+        assert low < effect < high
+
+
+def test_the_sample_size_is_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    if not V2.is_dir():
+        pytest.skip("the real data is not at ../shared/data/v2")
+    text = snippet("solve_power").replace("path/to/v2", str(V2))
+    exec(text, {})
+    assert f"```\n{capsys.readouterr().out}```" in PAGE

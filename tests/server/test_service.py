@@ -3,11 +3,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from data import Catalogue
 from models import UnknownTrackError as UnknownTrack
 from models.context import ListenerContext
+from server.catalogue_tracks import CatalogueTracks
 from server.errors import UnknownModelError, UnknownTrackError
 from server.experiment.assignment import Arm, Experiment
 from server.loaded_models import LoadedModel, LoadedModels
@@ -89,7 +92,13 @@ def service(log: FakeLog) -> PredictionService:
     models = {name: LoadedModel(fake, now) for name, fake in fakes.items()}
     arms = [Arm(name, name, "3", 0.5) for name in models]
     library = LoadedModels({name: (model,) for name, model in models.items()}, "advanced")
-    return PredictionService(library, Experiment("e", "s", arms), log)
+    tracks = {
+        "id": list("abcd"),
+        "duration_ms": [180_000] * 4,
+        "storage_class": ["FAST", None, "SLOW", "SLOW"],
+    }
+    catalogue = CatalogueTracks(Catalogue(pd.DataFrame(tracks)))
+    return PredictionService(library, Experiment("e", "s", arms), log, catalogue)
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("", "advanced"), ("simple", "simple")])

@@ -28,6 +28,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _StorageClass:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StorageClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StorageClass.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STORAGE_CLASS_UNSPECIFIED: _StorageClass.ValueType  # 0
+    """Not said."""
+    STORAGE_CLASS_FAST: _StorageClass.ValueType  # 1
+    """Soonest, and dearest to keep a track in."""
+    STORAGE_CLASS_MEDIUM: _StorageClass.ValueType  # 2
+    """In between."""
+    STORAGE_CLASS_SLOW: _StorageClass.ValueType  # 3
+    """Latest, and cheapest."""
+
+class StorageClass(_StorageClass, metaclass=_StorageClassEnumTypeWrapper):
+    """How fast a track's storage brings its first byte; AudioDelivery has the times."""
+
+STORAGE_CLASS_UNSPECIFIED: StorageClass.ValueType  # 0
+"""Not said."""
+STORAGE_CLASS_FAST: StorageClass.ValueType  # 1
+"""Soonest, and dearest to keep a track in."""
+STORAGE_CLASS_MEDIUM: StorageClass.ValueType  # 2
+"""In between."""
+STORAGE_CLASS_SLOW: StorageClass.ValueType  # 3
+"""Latest, and cheapest."""
+Global___StorageClass: _TypeAlias = StorageClass  # noqa: Y015
+
 @_typing.final
 class ListModelsRequest(_message.Message):
     """Asks for the loaded models. Takes no argument."""
@@ -532,7 +560,9 @@ class RankTracksRequest(_message.Message):
     model: _builtins.str
     """The model to ask; empty for the default one."""
     top_k: _builtins.int
-    """How many tracks to return at most; 0 for all. At least 0."""
+    """How many tracks to return at most; 0 for all. At least 0. Has to be given where the whole catalogue would make an
+    answer of more than 4 MB, which are some 100,000 tracks.
+    """
     @_builtins.property
     def track_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tracks to rank, at most 1,000; none for the whole catalogue. A repeated track is ranked once."""
@@ -551,7 +581,8 @@ class RankTracksRequest(_message.Message):
     @_builtins.property
     def listening_curve_at_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The seconds from a track's start at which to give its listening curve, at most 1,000, each finite and at
-        least 0, in any order; none for no curves.
+        least 0, in any order; none for no curves. Times the tracks to return at most 100,000, so that of a queue of 1,000
+        tracks 100 may be asked for.
         """
 
     def __init__(
@@ -698,3 +729,435 @@ class RecordOutcomeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordOutcomeResponse: _TypeAlias = RecordOutcomeResponse  # noqa: Y015
+
+@_typing.final
+class PlanPrefetchRequest(_message.Message):
+    """Asks for a plan while a track plays: commonly when a play starts, again when the queue or the place in it changes.
+    Every number is finite, at least 0, and no more than 1e9 where nothing else is said.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PLAYING_FIELD_NUMBER: _builtins.int
+    PLAYING_AT_S_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    FREE_BYTES_FIELD_NUMBER: _builtins.int
+    FAVOURITE_GENRES_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    WAIT_PER_S_FIELD_NUMBER: _builtins.int
+    WASTE_PER_MBIT_FIELD_NUMBER: _builtins.int
+    RATION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model to ask; empty for the default one."""
+    version: _builtins.str
+    """The version of the model to ask, for example "3"; empty for the one that serves."""
+    playing_at_s: _builtins.float
+    """Where the listener is in it, in seconds; 0 at its start. A place past the track's end counts as its end."""
+    free_bytes: _builtins.int
+    """How many bytes the client's cache can still take, at most 2^53. With 0 nothing is fetched."""
+    wait_per_s: _builtins.float
+    """The price of a second of waiting, in minutes of listening, at most 1e6. Default: 1.85."""
+    waste_per_mbit: _builtins.float
+    """The price of a Mbit (1e6 bit) downloaded and never heard, in minutes of listening, at most 1e6. Default: 0.5."""
+    @_builtins.property
+    def playing(self) -> Global___QueuedTrack:
+        """The track that plays. Required."""
+
+    @_builtins.property
+    def queue(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueuedTrack]:
+        """The tracks to come, next first, at most 200. A repeated track counts where it comes first, and the playing one not
+        at all. A plan weighs no more than 50,000 chunks: the tracks behind them are left to a later plan.
+        """
+
+    @_builtins.property
+    def favourite_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The listener's favourite genres, at most 100, as in PredictRequest."""
+
+    @_builtins.property
+    def context(self) -> Global___ListenerContext:
+        """What else is known about the listener, for the models that use it. Its recent plays also set the level that all
+        predictions are fitted to.
+        """
+
+    @_builtins.property
+    def link(self) -> Global___LinkObservations:
+        """What the client has seen of its link. Unset when it has seen nothing: the link then counts as twice as fast as the
+        audio, with silences as in docs/plan_prefetch.md.
+        """
+
+    @_builtins.property
+    def delivery(self) -> Global___AudioDelivery:
+        """The audio and the way to it; unset for the defaults of its fields."""
+
+    @_builtins.property
+    def ration(self) -> Global___Ration:
+        """Asks for whole tracks at a price of bytes. Unset for the chunks that spare waits."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.str = ...,
+        playing: Global___QueuedTrack | None = ...,
+        playing_at_s: _builtins.float = ...,
+        queue: _abc.Iterable[Global___QueuedTrack] | None = ...,
+        free_bytes: _builtins.int = ...,
+        favourite_genres: _abc.Iterable[_builtins.str] | None = ...,
+        context: Global___ListenerContext | None = ...,
+        link: Global___LinkObservations | None = ...,
+        delivery: Global___AudioDelivery | None = ...,
+        wait_per_s: _builtins.float | None = ...,
+        waste_per_mbit: _builtins.float | None = ...,
+        ration: Global___Ration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_wait_per_s", b"_wait_per_s", "_waste_per_mbit", b"_waste_per_mbit", "context", b"context", "delivery", b"delivery", "link", b"link", "playing", b"playing", "ration", b"ration", "wait_per_s", b"wait_per_s", "waste_per_mbit", b"waste_per_mbit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_wait_per_s", b"_wait_per_s", "_waste_per_mbit", b"_waste_per_mbit", "context", b"context", "delivery", b"delivery", "favourite_genres", b"favourite_genres", "free_bytes", b"free_bytes", "link", b"link", "model", b"model", "playing", b"playing", "playing_at_s", b"playing_at_s", "queue", b"queue", "ration", b"ration", "version", b"version", "wait_per_s", b"wait_per_s", "waste_per_mbit", b"waste_per_mbit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__wait_per_s: _TypeAlias = _typing.Literal["wait_per_s"]  # noqa: Y015
+    _WhichOneofArgType__wait_per_s: _TypeAlias = _typing.Literal["_wait_per_s", b"_wait_per_s"]  # noqa: Y015
+    _WhichOneofReturnType__waste_per_mbit: _TypeAlias = _typing.Literal["waste_per_mbit"]  # noqa: Y015
+    _WhichOneofArgType__waste_per_mbit: _TypeAlias = _typing.Literal["_waste_per_mbit", b"_waste_per_mbit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_per_s) -> _WhichOneofReturnType__wait_per_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waste_per_mbit) -> _WhichOneofReturnType__waste_per_mbit | None: ...
+
+Global___PlanPrefetchRequest: _TypeAlias = PlanPrefetchRequest  # noqa: Y015
+
+@_typing.final
+class QueuedTrack(_message.Message):
+    """A track as a player knows it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
+    CACHED_BYTES_FIELD_NUMBER: _builtins.int
+    track_id: _builtins.str
+    """The track. Required."""
+    duration_ms: _builtins.int
+    """How long it is, in ms, at most a day (86,400,000); 0 for what the catalogue says."""
+    storage_class: Global___StorageClass.ValueType
+    """How fast the storage is that holds it. Unspecified for what the catalogue says, which is SLOW where it says nothing."""
+    cached_bytes: _builtins.int
+    """How many of its first bytes the client has, at most 2^53; more than the track has count as all of them."""
+    def __init__(
+        self,
+        *,
+        track_id: _builtins.str = ...,
+        duration_ms: _builtins.int = ...,
+        storage_class: Global___StorageClass.ValueType = ...,
+        cached_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_bytes", b"cached_bytes", "duration_ms", b"duration_ms", "storage_class", b"storage_class", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueuedTrack: _TypeAlias = QueuedTrack  # noqa: Y015
+
+@_typing.final
+class LinkObservations(_message.Message):
+    """What a client has seen of its link: of a device's every network apart, for as long as it uses that network."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFERS_FIELD_NUMBER: _builtins.int
+    WATCHED_S_FIELD_NUMBER: _builtins.int
+    SILENCES_S_FIELD_NUMBER: _builtins.int
+    watched_s: _builtins.float
+    """For how long the link was watched in which the silences came, in seconds."""
+    @_builtins.property
+    def transfers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transfer]:
+        """The latest transfers while bytes flowed, newest last, at most 20. Reads are best added up to a second, or to a
+        second of audio.
+        """
+
+    @_builtins.property
+    def silences_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The silences of that time, newest last, at most 100: each as the lead, in seconds of audio, that would have bridged
+        it. 0 counts for nothing.
+        """
+
+    def __init__(
+        self,
+        *,
+        transfers: _abc.Iterable[Global___Transfer] | None = ...,
+        watched_s: _builtins.float = ...,
+        silences_s: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["silences_s", b"silences_s", "transfers", b"transfers", "watched_s", b"watched_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkObservations: _TypeAlias = LinkObservations  # noqa: Y015
+
+@_typing.final
+class Transfer(_message.Message):
+    """Some bytes that came at a stretch. Less than one byte, or than a millionth of a second, counts for nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    size_bytes: _builtins.float
+    """How many, at most 2^53."""
+    duration_s: _builtins.float
+    """In which time, in seconds."""
+    def __init__(
+        self,
+        *,
+        size_bytes: _builtins.float = ...,
+        duration_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_s", b"duration_s", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Transfer: _TypeAlias = Transfer  # noqa: Y015
+
+@_typing.final
+class AudioDelivery(_message.Message):
+    """The audio, and how it comes to the player. The storage's times are assumptions, since the catalogue names classes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_BYTES_PER_S_FIELD_NUMBER: _builtins.int
+    CHUNK_S_FIELD_NUMBER: _builtins.int
+    RTT_MS_FIELD_NUMBER: _builtins.int
+    FAST_MS_FIELD_NUMBER: _builtins.int
+    MEDIUM_MS_FIELD_NUMBER: _builtins.int
+    SLOW_MS_FIELD_NUMBER: _builtins.int
+    audio_bytes_per_s: _builtins.float
+    """What one second of audio takes, in bytes, from 1 to 1e9. Default: 20,000 (160 kbit/s)."""
+    chunk_s: _builtins.float
+    """Audio in one chunk, in seconds, from 0.01 to 3,600. A play starts when its first chunk is there. Default: 2."""
+    rtt_ms: _builtins.float
+    """Round trip between the client and where the audio is, in ms, at most 3,600,000. Default: 50."""
+    fast_ms: _builtins.float
+    """Time to the first byte of a track in FAST storage, in ms, at most 3,600,000. Default: 5."""
+    medium_ms: _builtins.float
+    """The same for MEDIUM. Default: 50."""
+    slow_ms: _builtins.float
+    """The same for SLOW. Default: 500."""
+    def __init__(
+        self,
+        *,
+        audio_bytes_per_s: _builtins.float | None = ...,
+        chunk_s: _builtins.float | None = ...,
+        rtt_ms: _builtins.float | None = ...,
+        fast_ms: _builtins.float | None = ...,
+        medium_ms: _builtins.float | None = ...,
+        slow_ms: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio_bytes_per_s", b"_audio_bytes_per_s", "_chunk_s", b"_chunk_s", "_fast_ms", b"_fast_ms", "_medium_ms", b"_medium_ms", "_rtt_ms", b"_rtt_ms", "_slow_ms", b"_slow_ms", "audio_bytes_per_s", b"audio_bytes_per_s", "chunk_s", b"chunk_s", "fast_ms", b"fast_ms", "medium_ms", b"medium_ms", "rtt_ms", b"rtt_ms", "slow_ms", b"slow_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio_bytes_per_s", b"_audio_bytes_per_s", "_chunk_s", b"_chunk_s", "_fast_ms", b"_fast_ms", "_medium_ms", b"_medium_ms", "_rtt_ms", b"_rtt_ms", "_slow_ms", b"_slow_ms", "audio_bytes_per_s", b"audio_bytes_per_s", "chunk_s", b"chunk_s", "fast_ms", b"fast_ms", "medium_ms", b"medium_ms", "rtt_ms", b"rtt_ms", "slow_ms", b"slow_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__audio_bytes_per_s: _TypeAlias = _typing.Literal["audio_bytes_per_s"]  # noqa: Y015
+    _WhichOneofArgType__audio_bytes_per_s: _TypeAlias = _typing.Literal["_audio_bytes_per_s", b"_audio_bytes_per_s"]  # noqa: Y015
+    _WhichOneofReturnType__chunk_s: _TypeAlias = _typing.Literal["chunk_s"]  # noqa: Y015
+    _WhichOneofArgType__chunk_s: _TypeAlias = _typing.Literal["_chunk_s", b"_chunk_s"]  # noqa: Y015
+    _WhichOneofReturnType__fast_ms: _TypeAlias = _typing.Literal["fast_ms"]  # noqa: Y015
+    _WhichOneofArgType__fast_ms: _TypeAlias = _typing.Literal["_fast_ms", b"_fast_ms"]  # noqa: Y015
+    _WhichOneofReturnType__medium_ms: _TypeAlias = _typing.Literal["medium_ms"]  # noqa: Y015
+    _WhichOneofArgType__medium_ms: _TypeAlias = _typing.Literal["_medium_ms", b"_medium_ms"]  # noqa: Y015
+    _WhichOneofReturnType__rtt_ms: _TypeAlias = _typing.Literal["rtt_ms"]  # noqa: Y015
+    _WhichOneofArgType__rtt_ms: _TypeAlias = _typing.Literal["_rtt_ms", b"_rtt_ms"]  # noqa: Y015
+    _WhichOneofReturnType__slow_ms: _TypeAlias = _typing.Literal["slow_ms"]  # noqa: Y015
+    _WhichOneofArgType__slow_ms: _TypeAlias = _typing.Literal["_slow_ms", b"_slow_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__audio_bytes_per_s) -> _WhichOneofReturnType__audio_bytes_per_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__chunk_s) -> _WhichOneofReturnType__chunk_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fast_ms) -> _WhichOneofReturnType__fast_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__medium_ms) -> _WhichOneofReturnType__medium_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rtt_ms) -> _WhichOneofReturnType__rtt_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__slow_ms) -> _WhichOneofReturnType__slow_ms | None: ...
+
+Global___AudioDelivery: _TypeAlias = AudioDelivery  # noqa: Y015
+
+@_typing.final
+class Ration(_message.Message):
+    """Whole tracks at a price of bytes, for a client that pays for each byte or may fetch only so many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Objective:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ObjectiveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Ration._Objective.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OBJECTIVE_UNSPECIFIED: Ration._Objective.ValueType  # 0
+        """Not said, which is an error."""
+        OBJECTIVE_BYTES: Ration._Objective.ValueType  # 1
+        """Bytes that are heard: a track is worth the share of it that is heard, in expectation, in [0, 1]."""
+        OBJECTIVE_PLAYS: Ration._Objective.ValueType  # 2
+        """Plays heard out from the cache: a track is worth P(it is heard out) for each MB (1e6 bytes) of its size."""
+
+    class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
+        """What rationed bytes are to buy."""
+
+    OBJECTIVE_UNSPECIFIED: Ration.Objective.ValueType  # 0
+    """Not said, which is an error."""
+    OBJECTIVE_BYTES: Ration.Objective.ValueType  # 1
+    """Bytes that are heard: a track is worth the share of it that is heard, in expectation, in [0, 1]."""
+    OBJECTIVE_PLAYS: Ration.Objective.ValueType  # 2
+    """Plays heard out from the cache: a track is worth P(it is heard out) for each MB (1e6 bytes) of its size."""
+
+    OBJECTIVE_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    objective: Global___Ration.Objective.ValueType
+    """What the bytes are to buy. Required."""
+    price: _builtins.float
+    """The least worth, times P(the track is reached), that a track is fetched for, in the objective's unit; at most 1e6."""
+    def __init__(
+        self,
+        *,
+        objective: Global___Ration.Objective.ValueType = ...,
+        price: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["objective", b"objective", "price", b"price"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ration: _TypeAlias = Ration  # noqa: Y015
+
+@_typing.final
+class PlanPrefetchResponse(_message.Message):
+    """A plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FETCHES_FIELD_NUMBER: _builtins.int
+    AHEAD_FIELD_NUMBER: _builtins.int
+    UNKNOWN_TRACK_IDS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model that answered."""
+    version: _builtins.str
+    """The version of the model that answered."""
+    @_builtins.property
+    def fetches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fetch]:
+        """What to fetch, in this order, beside the playing track's own stream, which has the link's first claim; at most
+        4,000 ranges. The next plan replaces this one.
+        """
+
+    @_builtins.property
+    def ahead(self) -> _containers.RepeatedCompositeFieldContainer[Global___AheadStep]:
+        """How far to stream the playing track ahead, by place in it, first place first, and at least a chunk whatever is
+        planned. Empty when neither the request nor the catalogue gives its duration: then as the player is used to.
+        """
+
+    @_builtins.property
+    def unknown_track_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tracks that the server does not know, the playing one first, then in the order of the queue. Those whose
+        duration the request does not give are left out of the plan.
+        """
+
+    def __init__(
+        self,
+        *,
+        fetches: _abc.Iterable[Global___Fetch] | None = ...,
+        ahead: _abc.Iterable[Global___AheadStep] | None = ...,
+        unknown_track_ids: _abc.Iterable[_builtins.str] | None = ...,
+        model: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "fetches", b"fetches", "model", b"model", "unknown_track_ids", b"unknown_track_ids", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanPrefetchResponse: _TypeAlias = PlanPrefetchResponse  # noqa: Y015
+
+@_typing.final
+class Fetch(_message.Message):
+    """A range of a track's bytes to fetch, both ends included as in an HTTP range."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: _builtins.int
+    FIRST_BYTE_FIELD_NUMBER: _builtins.int
+    LAST_BYTE_FIELD_NUMBER: _builtins.int
+    LATEST_START_S_FIELD_NUMBER: _builtins.int
+    track_id: _builtins.str
+    """The track."""
+    first_byte: _builtins.int
+    """The first byte of the range, from 0. Always set, so that a JSON rendering shows 0 too."""
+    last_byte: _builtins.int
+    """The last byte of the range."""
+    latest_start_s: _builtins.float
+    """In how many seconds from now its transfer has to begin at the latest, to be there when a listener who skips nothing
+    needs it; 0 for at once. Always set.
+    """
+    def __init__(
+        self,
+        *,
+        track_id: _builtins.str = ...,
+        first_byte: _builtins.int | None = ...,
+        last_byte: _builtins.int = ...,
+        latest_start_s: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_byte", b"_first_byte", "_latest_start_s", b"_latest_start_s", "first_byte", b"first_byte", "latest_start_s", b"latest_start_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_byte", b"_first_byte", "_latest_start_s", b"_latest_start_s", "first_byte", b"first_byte", "last_byte", b"last_byte", "latest_start_s", b"latest_start_s", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__first_byte: _TypeAlias = _typing.Literal["first_byte"]  # noqa: Y015
+    _WhichOneofArgType__first_byte: _TypeAlias = _typing.Literal["_first_byte", b"_first_byte"]  # noqa: Y015
+    _WhichOneofReturnType__latest_start_s: _TypeAlias = _typing.Literal["latest_start_s"]  # noqa: Y015
+    _WhichOneofArgType__latest_start_s: _TypeAlias = _typing.Literal["_latest_start_s", b"_latest_start_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_byte) -> _WhichOneofReturnType__first_byte | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latest_start_s) -> _WhichOneofReturnType__latest_start_s | None: ...
+
+Global___Fetch: _TypeAlias = Fetch  # noqa: Y015
+
+@_typing.final
+class AheadStep(_message.Message):
+    """How far to stream ahead from a moment of the playing track on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_S_FIELD_NUMBER: _builtins.int
+    AHEAD_S_FIELD_NUMBER: _builtins.int
+    from_s: _builtins.float
+    """The moment, in seconds from the track's start. Always set."""
+    ahead_s: _builtins.float
+    """The distance between what is there and what is heard, in seconds."""
+    def __init__(
+        self,
+        *,
+        from_s: _builtins.float | None = ...,
+        ahead_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_s", b"_from_s", "from_s", b"from_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_s", b"_from_s", "ahead_s", b"ahead_s", "from_s", b"from_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__from_s: _TypeAlias = _typing.Literal["from_s"]  # noqa: Y015
+    _WhichOneofArgType__from_s: _TypeAlias = _typing.Literal["_from_s", b"_from_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_s) -> _WhichOneofReturnType__from_s | None: ...
+
+Global___AheadStep: _TypeAlias = AheadStep  # noqa: Y015

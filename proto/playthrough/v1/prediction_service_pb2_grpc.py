@@ -55,6 +55,11 @@ class PredictionServiceStub:
                 request_serializer=playthrough_dot_v1_dot_prediction__service__pb2.RankTracksRequest.SerializeToString,
                 response_deserializer=playthrough_dot_v1_dot_prediction__service__pb2.RankTracksResponse.FromString,
                 _registered_method=True)
+        self.PlanPrefetch = channel.unary_unary(
+                '/playthrough.v1.PredictionService/PlanPrefetch',
+                request_serializer=playthrough_dot_v1_dot_prediction__service__pb2.PlanPrefetchRequest.SerializeToString,
+                response_deserializer=playthrough_dot_v1_dot_prediction__service__pb2.PlanPrefetchResponse.FromString,
+                _registered_method=True)
         self.RecordOutcome = channel.unary_unary(
                 '/playthrough.v1.PredictionService/RecordOutcome',
                 request_serializer=playthrough_dot_v1_dot_prediction__service__pb2.RecordOutcomeRequest.SerializeToString,
@@ -96,7 +101,21 @@ class PredictionServiceServicer:
         """Ranks tracks by falling play-through probability, in one call for a whole queue.
 
         Tracks that the server does not know are returned apart and are not an error.
-        Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input.
+        Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input, and for what could only be answered
+        with more than 4 MB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanPrefetch(self, request, context):
+        """Plans which bytes of the tracks to come to fetch while a track plays, and how far to stream that one ahead. Does
+        not log. The client library plans by the same rule on its own; docs/plan_prefetch.md states it.
+
+        The predictions are fitted to the listener's own rate among the recent plays of the context. A track that the
+        server does not know has that rate itself, and is planned when the request gives its duration; it is returned
+        apart and is not an error.
+        Errors: NOT_FOUND for an unknown model or version; INVALID_ARGUMENT for malformed input.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +155,11 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     servicer.RankTracks,
                     request_deserializer=playthrough_dot_v1_dot_prediction__service__pb2.RankTracksRequest.FromString,
                     response_serializer=playthrough_dot_v1_dot_prediction__service__pb2.RankTracksResponse.SerializeToString,
+            ),
+            'PlanPrefetch': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanPrefetch,
+                    request_deserializer=playthrough_dot_v1_dot_prediction__service__pb2.PlanPrefetchRequest.FromString,
+                    response_serializer=playthrough_dot_v1_dot_prediction__service__pb2.PlanPrefetchResponse.SerializeToString,
             ),
             'RecordOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordOutcome,
@@ -252,6 +276,33 @@ class PredictionService:
             '/playthrough.v1.PredictionService/RankTracks',
             playthrough_dot_v1_dot_prediction__service__pb2.RankTracksRequest.SerializeToString,
             playthrough_dot_v1_dot_prediction__service__pb2.RankTracksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanPrefetch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/playthrough.v1.PredictionService/PlanPrefetch',
+            playthrough_dot_v1_dot_prediction__service__pb2.PlanPrefetchRequest.SerializeToString,
+            playthrough_dot_v1_dot_prediction__service__pb2.PlanPrefetchResponse.FromString,
             options,
             channel_credentials,
             insecure,

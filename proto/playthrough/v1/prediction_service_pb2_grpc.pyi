@@ -58,7 +58,17 @@ class PredictionServiceStub:
     """Ranks tracks by falling play-through probability, in one call for a whole queue.
 
     Tracks that the server does not know are returned apart and are not an error.
-    Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input.
+    Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input, and for what could only be answered
+    with more than 4 MB.
+    """
+    PlanPrefetch: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PlanPrefetchRequest, _prediction_service_pb2.PlanPrefetchResponse]
+    """Plans which bytes of the tracks to come to fetch while a track plays, and how far to stream that one ahead. Does
+    not log. The client library plans by the same rule on its own; docs/plan_prefetch.md states it.
+
+    The predictions are fitted to the listener's own rate among the recent plays of the context. A track that the
+    server does not know has that rate itself, and is planned when the request gives its duration; it is returned
+    apart and is not an error.
+    Errors: NOT_FOUND for an unknown model or version; INVALID_ARGUMENT for malformed input.
     """
     RecordOutcome: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.RecordOutcomeRequest, _prediction_service_pb2.RecordOutcomeResponse]
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
@@ -91,7 +101,17 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """Ranks tracks by falling play-through probability, in one call for a whole queue.
 
     Tracks that the server does not know are returned apart and are not an error.
-    Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input.
+    Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input, and for what could only be answered
+    with more than 4 MB.
+    """
+    PlanPrefetch: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PlanPrefetchRequest, _prediction_service_pb2.PlanPrefetchResponse]  # type: ignore[assignment]
+    """Plans which bytes of the tracks to come to fetch while a track plays, and how far to stream that one ahead. Does
+    not log. The client library plans by the same rule on its own; docs/plan_prefetch.md states it.
+
+    The predictions are fitted to the listener's own rate among the recent plays of the context. A track that the
+    server does not know has that rate itself, and is planned when the request gives its duration; it is returned
+    apart and is not an error.
+    Errors: NOT_FOUND for an unknown model or version; INVALID_ARGUMENT for malformed input.
     """
     RecordOutcome: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.RecordOutcomeRequest, _prediction_service_pb2.RecordOutcomeResponse]  # type: ignore[assignment]
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
@@ -145,7 +165,23 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ranks tracks by falling play-through probability, in one call for a whole queue.
 
         Tracks that the server does not know are returned apart and are not an error.
-        Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input.
+        Errors: NOT_FOUND for an unknown model; INVALID_ARGUMENT for malformed input, and for what could only be answered
+        with more than 4 MB.
+        """
+
+    @_abc_1.abstractmethod
+    def PlanPrefetch(
+        self,
+        request: _prediction_service_pb2.PlanPrefetchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.PlanPrefetchResponse, _abc.Awaitable[_prediction_service_pb2.PlanPrefetchResponse]]:
+        """Plans which bytes of the tracks to come to fetch while a track plays, and how far to stream that one ahead. Does
+        not log. The client library plans by the same rule on its own; docs/plan_prefetch.md states it.
+
+        The predictions are fitted to the listener's own rate among the recent plays of the context. A track that the
+        server does not know has that rate itself, and is planned when the request gives its duration; it is returned
+        apart and is not an error.
+        Errors: NOT_FOUND for an unknown model or version; INVALID_ARGUMENT for malformed input.
         """
 
     @_abc_1.abstractmethod

@@ -11,10 +11,12 @@ from cache_client.laboratory_errors import UnknownPolicyError
 from cache_client.policies import (
     DEFAULT_POLICIES,
     POLICIES,
+    TUNED,
     FuturePlay,
     Oracle,
     Policy,
     PolicyOptions,
+    TwoConstants,
     policies_named,
 )
 from cache_client.policies.listener_rate import ListenerRate
@@ -23,15 +25,35 @@ from cache_client.policies.popularity import Popularity
 from cache_client.policies.random_tracks import RandomTracks
 from cache_client.policies.rank import Rank
 from cache_client.prefetch.delivery import Delivery
-from cache_client.prefetch.plan import CurvePoint, Fetch, ListenerRecord, PrefetchRequest, UpcomingTrack
+from cache_client.prefetch.link_estimate import LinkObservations
+from cache_client.prefetch.plan import (
+    AheadStep,
+    CurvePoint,
+    Fetch,
+    ListenerRecord,
+    Objective,
+    PrefetchRequest,
+    Ration,
+    UpcomingTrack,
+)
 from cache_client.prefetch.score import ScoreWeights
+from cache_client.prefetch.throughput import Transfer
 
 DELIVERIES = st.builds(
     Delivery,
-    bandwidth_bit_per_s=st.sampled_from([50_000.0, 200_000.0, 2_000_000.0, 20_000_000.0]),
     slow_ms=st.sampled_from([0.0, 500.0, 5_000.0]),
     chunk_s=st.sampled_from([0.5, 2.0, 10.0]),
 )
+
+
+TRANSFERS = st.builds(Transfer, st.floats(1.0, 1e7), st.floats(0.001, 100.0))
+LINKS = st.builds(
+    LinkObservations,
+    st.lists(TRANSFERS, max_size=6).map(tuple),
+    st.floats(0.0, 1e6),
+    st.lists(st.floats(0.5, 600.0), max_size=6).map(tuple),
+)
+RATIONS = st.none() | st.builds(Ration, st.sampled_from(Objective), st.floats(0.0, 2.0))
 
 
 @st.composite
@@ -55,7 +77,10 @@ def requests(draw: st.DrawFn) -> PrefetchRequest:
     free_bytes = draw(st.one_of(st.just(0), st.integers(0, 100_000), st.integers(0, 50_000_000)))
     plays = draw(st.integers(0, 200))
     listener = ListenerRecord(plays, draw(st.integers(0, plays)))
-    return PrefetchRequest(track(0), queue, free_bytes, delivery, listener, draw(st.integers(0, 9)))
+    playing = track(0)
+    at_s = draw(st.floats(0.0, playing.duration_s))
+    position, link, ration = draw(st.integers(0, 9)), draw(LINKS), draw(RATIONS)
+    return PrefetchRequest(playing, queue, free_bytes, delivery, listener, position, link, at_s, ration)
 
 
 # The oracle that knows a future is held to the contract beside the one that knows none.
@@ -121,7 +146,7 @@ def test_streaming_distances_rise_along_the_track_and_are_finite(
 ) -> None:
     ahead = policy.plan(request).ahead
     if ahead is not None:
-        assert ahead[0].from_s == 0.0
+        assert 0.0 <= ahead[0].from_s <= request.playing_at_s
         assert [step.from_s for step in ahead] == sorted({step.from_s for step in ahead})
         assert all(0.0 <= step.ahead_s < 1e6 for step in ahead)
 
@@ -156,6 +181,23 @@ def test_the_oracle_takes_what_will_be_heard_soonest_first_and_streams_no_furthe
     # b is left after half a second, and needs a whole chunk (40,000 bytes) to start at all.
     assert plan.fetches == (Fetch("b", 0, 39_999), Fetch("c", 0, 1_999_999))
     assert plan.stream_bytes == 600_000
+
+
+def test_two_constants_take_the_head_of_the_next_track_and_nothing_else() -> None:
+    queue = tuple(UpcomingTrack(name, 100.0, 2_000_000, "SLOW", 0, 0.5) for name in "bc")
+    playing = UpcomingTrack("a", 100.0, 2_000_000, "SLOW", 0, 0.5)
+    request = PrefetchRequest(playing, queue, 10_000_000, Delivery())
+    plan = TwoConstants(head_s=5.0, lead_s=7.0).plan(request)
+    assert plan.fetches == (Fetch("b", 0, 99_999),)
+    assert plan.ahead == (AheadStep(0.0, 7.0),)
+    # A play starts with a whole chunk, 2 s: less is of no use.
+    assert TwoConstants(head_s=0.5).plan(request).fetches == (Fetch("b", 0, 39_999),)
+
+
+def test_the_tuned_constants_are_the_ones_that_were_found() -> None:
+    found = TwoConstants(30.0, 60.0)
+    assert policies_named([TUNED], PolicyOptions(tuned=found))[TUNED] is found
+    assert policies_named([TUNED], PolicyOptions())[TUNED] == TwoConstants()
 
 
 def test_listener_rate_follows_the_listener_and_no_prediction() -> None:

@@ -2,11 +2,23 @@
 
 import asyncio
 import math
+from typing import cast
 
 import grpc
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from cache_client import Advice, PredictionClient, PrefetchClient, QueuedTrack
+from cache_client import (
+    Advice,
+    Delivery,
+    Objective,
+    PredictionClient,
+    PrefetchClient,
+    QueuedTrack,
+    Ration,
+    ScoreWeights,
+)
 from cache_client.rpc.messages import ListenerContext, RecentPlay
 from playthrough.v1 import prediction_service_pb2 as pb
 from tests.cache_client.scripted_server import ScriptedServicer
@@ -51,7 +63,7 @@ async def test_a_server_that_is_too_slow_or_away_leaves_the_listeners_own_rate(
         ).plan.ahead
         assert patient is not None
         assert impatient is not None
-        assert impatient[0].ahead_s < patient[0].ahead_s
+        assert impatient[-1].ahead_s < patient[-1].ahead_s
     await away.client.close()
 
 
@@ -178,3 +190,157 @@ async def test_what_a_player_cannot_have_cached_begins_no_fetch_before_the_track
     advice = await PrefetchClient(client).on_play(PLAYING, queue, free_bytes=50_000_000)
     assert advice.plan.fetches
     assert all(fetch.first_byte >= 0 for fetch in advice.plan.fetches)
+
+
+NASTY = st.sampled_from([0.0, -0.0, -1.0, 5e-324, 1e-9, 1e300, math.inf, -math.inf, math.nan])
+NUMBERS = NASTY | st.floats(allow_nan=True, allow_infinity=True) | st.floats(1.0, 600.0)
+TRACKS = st.builds(
+    QueuedTrack,
+    track_id=st.sampled_from(["", "loved", "liked", "nobody", "x" * 201]),
+    duration_s=NUMBERS,
+    storage_class=st.sampled_from([None, "FAST", "MEDIUM", "SLOW", "TAPE"]),
+    cached_bytes=NUMBERS | st.integers(-(10**30), 10**30),
+)
+
+
+class NoServer:
+    """A client whose every call fails: what is planned is the local rule's."""
+
+    target, is_connected = "nowhere:1", False
+
+
+@example(QueuedTrack("", 0.0), [], 0, 0.0, [(5e-324, 1e300)], None)
+@example(QueuedTrack("", 0.0), [], 0, 0.0, [(1e300, 5e-324)] * 3, None)
+@given(
+    playing=TRACKS,
+    queue=st.lists(TRACKS, max_size=6),
+    free_bytes=NUMBERS | st.integers(-(10**30), 10**30),
+    at_s=NUMBERS,
+    reads=st.lists(st.tuples(NUMBERS, NUMBERS), max_size=4),
+    ration=st.none() | st.builds(Ration, st.sampled_from(Objective), NUMBERS),
+)
+def test_whatever_a_player_says_it_gets_a_plan_that_can_be_kept(
+    playing: QueuedTrack,
+    queue: list[QueuedTrack],
+    free_bytes: float,
+    at_s: float,
+    reads: list[tuple[float, float]],
+    ration: Ration | None,
+) -> None:
+    prefetch = PrefetchClient(cast(PredictionClient, NoServer()))
+    for size_bytes, duration_s in reads:
+        prefetch.link.received(size_bytes, duration_s)
+        prefetch.link.paced(duration_s)
+    asked = prefetch.on_play(playing, queue, free_bytes=cast(int, free_bytes), at_s=at_s, ration=ration)
+    plan = asyncio.run(asked).plan
+    sizes: dict[str, int] = {}
+    for it in queue:
+        if 0.001 <= it.duration_s <= 86_400.0:  # of a repeated track the first counts
+            sizes.setdefault(it.track_id, prefetch.delivery.size_bytes(it.duration_s))
+    for fetch in plan.fetches:
+        assert fetch.track_id != playing.track_id
+        assert 0 <= fetch.first_byte <= fetch.last_byte < sizes[fetch.track_id]
+        assert 0.0 <= fetch.latest_start_s < math.inf
+    assert sum(fetch.size_bytes for fetch in plan.fetches) <= max(0, free_bytes)
+    assert all(math.isfinite(step.from_s) and math.isfinite(step.ahead_s) for step in plan.ahead or ())
+
+
+@pytest.mark.parametrize("duration_s", [0.0, -3.0, math.nan, math.inf, -math.inf, 1e300])
+async def test_a_track_without_a_length_is_left_out_and_a_playing_one_is_streamed_as_ever(
+    prefetch: PrefetchClient, duration_s: float
+) -> None:
+    lost = QueuedTrack("nobody", duration_s, "SLOW")
+    advice = await prefetch.on_play(PLAYING, [lost, *QUEUE[:1]], free_bytes=50_000_000)
+    assert (advice.model, [fetch.track_id for fetch in advice.plan.fetches]) == ("simple", ["liked"])
+    advice = await prefetch.on_play(lost, QUEUE[:1], free_bytes=50_000_000)
+    assert (advice.plan.ahead, [fetch.track_id for fetch in advice.plan.fetches]) == (None, ["liked"])
+    assert advice.plan.fetches[0].latest_start_s == 0.0, "nobody knows when the track ends: at once"
+
+
+@pytest.mark.parametrize("free_bytes", [0, -1, math.nan, -math.inf])
+async def test_no_room_is_no_fetch(prefetch: PrefetchClient, free_bytes: float) -> None:
+    advice = await prefetch.on_play(PLAYING, QUEUE, free_bytes=cast(int, free_bytes))
+    assert (advice.plan.fetches, advice.fallback_reason) == ((), "")
+
+
+async def test_what_is_cached_without_end_needs_no_fetch(prefetch: PrefetchClient) -> None:
+    for cached_bytes in (10**30, math.inf):
+        queue = [QUEUE[0]._replace(cached_bytes=cast(int, cached_bytes))]
+        advice = await prefetch.on_play(PLAYING, queue, free_bytes=10**30)
+        assert (advice.plan.fetches, advice.fallback_reason) == ((), "")
+
+
+async def test_a_queue_over_the_limit_and_tracks_without_an_id_cost_no_answer(
+    prefetch: PrefetchClient, servicer: ScriptedServicer
+) -> None:
+    queue = [QueuedTrack("", 200.0), *QUEUE, QueuedTrack("x" * 201, 200.0)]
+    queue += [QueuedTrack(f"{n}", 200.0) for n in range(2_000)]
+    advice = await prefetch.on_play(PLAYING, queue, free_bytes=50_000_000)
+    assert advice.model == "simple"
+    (sent,) = servicer.requests
+    assert len(sent.track_ids) == 201
+    assert list(sent.track_ids[:4]) == ["loved", "liked", "nobody", "0"]
+
+
+async def test_nothing_that_a_server_could_know_is_no_question(
+    prefetch: PrefetchClient, servicer: ScriptedServicer
+) -> None:
+    advice = await prefetch.on_play(QueuedTrack("", 200.0), [], free_bytes=50_000_000)
+    assert advice.fallback_reason == "no track to ask about"
+    assert not servicer.requests, "to rank no track is to rank the catalogue"
+
+
+async def test_what_the_embedder_saw_of_its_link_is_in_the_plan(prefetch: PrefetchClient) -> None:
+    unseen = (await prefetch.on_play(PLAYING, QUEUE, free_bytes=50_000_000)).plan
+    prefetch.link.play_began()
+    for _ in range(10):
+        prefetch.link.received(12_000, 1.0)  # the audio takes 20,000 a second
+    slow = (await prefetch.on_play(PLAYING, QUEUE, free_bytes=50_000_000)).plan
+    assert sum(it.size_bytes for it in slow.fetches) > sum(it.size_bytes for it in unseen.fetches)
+    resumed = PrefetchClient(prefetch.client, ["jazz"], deadline_s=5.0, seen=prefetch.link.observations())
+    assert (await resumed.on_play(PLAYING, QUEUE, free_bytes=50_000_000)).plan == slow
+
+
+async def test_a_price_of_bytes_buys_whole_tracks(prefetch: PrefetchClient) -> None:
+    cheap, dear = [
+        (await prefetch.on_play(PLAYING, QUEUE, free_bytes=50_000_000, ration=Ration(objective, price))).plan
+        for objective, price in ((Objective.BYTES, 0.1), (Objective.PLAYS, 0.9))
+    ]
+    assert [(it.first_byte, it.last_byte) for it in cheap.fetches] == [(0, 3_999_999)] * 2
+    assert dear.fetches == ()
+
+
+async def test_a_place_in_the_track_brings_the_next_one_nearer(prefetch: PrefetchClient) -> None:
+    early, late = [
+        (await prefetch.on_play(PLAYING, QUEUE, free_bytes=50_000_000, at_s=at_s)).plan
+        for at_s in (0.0, 150.0)
+    ]
+    assert late.fetches[0].latest_start_s == pytest.approx(early.fetches[0].latest_start_s - 150.0)
+    assert late.ahead is not None
+    assert late.ahead[0].from_s == 150.0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"bit_rate_bit_per_s": 0.0},
+        {"bit_rate_bit_per_s": math.nan},
+        {"bit_rate_bit_per_s": math.inf},
+        {"chunk_s": 0.0},
+        {"chunk_s": -2.0},
+        {"rtt_ms": -1.0},
+        {"slow_ms": math.inf},
+        {"buffer_ahead_s": math.nan},
+    ],
+)
+def test_settings_that_no_player_can_have_are_refused_before_a_play(settings: dict[str, float]) -> None:
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"{name} is .*, not a number from"):
+        Delivery(**settings)
+
+
+@pytest.mark.parametrize("weights", [{"wait_per_s": -1.0}, {"waste_per_mbit": math.nan}])
+def test_prices_that_cannot_be_are_refused(weights: dict[str, float]) -> None:
+    (name,) = weights
+    with pytest.raises(ValueError, match=f"{name} is .*, not a number from"):
+        ScoreWeights(**weights)

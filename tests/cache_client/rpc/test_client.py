@@ -199,6 +199,17 @@ def test_a_client_of_no_connection_is_refused() -> None:
         PredictionClient("localhost", connections=0)
 
 
+async def test_only_the_first_call_connects_unless_more_connections_are_asked_for(
+    target: str, servicer: ScriptedServicer
+) -> None:
+    for several, connections in ((PredictionClient(target), 1), (PredictionClient(target, connections=4), 4)):
+        servicer.peers.clear()
+        async with several as client:
+            for _ in range(8):
+                await client.predict("loved", [])
+        assert len(servicer.peers) == connections
+
+
 async def test_the_shortest_back_off_is_one_that_grpc_takes(target: str, servicer: ScriptedServicer) -> None:
     async with PredictionClient(target, retry=RetryPolicy(initial_backoff_s=0.001)) as client:
         assert (await client.predict("loved", [])).play_through_probability == 0.9

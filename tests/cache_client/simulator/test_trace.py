@@ -11,6 +11,7 @@ from cache_client.prefetch.plan import ListenerRecord
 from cache_client.rpc.messages import RecentPlay
 from cache_client.simulator import RecordedSession, held_out, recorded_sessions
 from cache_client.simulator.contexts import RecordedContexts
+from cache_client.simulator.trace import earlier_sessions
 from data import Catalogue
 
 NOON = datetime(2024, 1, 1, 12)
@@ -128,3 +129,19 @@ def test_the_queue_goes_on_with_tracks_from_before_drawn_the_same_each_time() ->
     assert {track.track_id for track in third.continuation} == {"a", "b", "c"}
     assert sessions(continuation=50)[0].continuation == third.continuation
     assert sessions(continuation=50, seed=43)[0].continuation != third.continuation
+
+
+def test_earlier_sessions_are_over_when_the_held_out_part_begins() -> None:
+    before = earlier_sessions(PLAYS, CATALOGUE, holdout=0.4, continuation=3, seed=42, most=5)
+    # The last two of six plays are session 3's: 1 and 2 are over by then.
+    assert [it.session_id for it in before] == ["1", "2"]
+    latest = earlier_sessions(PLAYS, CATALOGUE, holdout=0.4, continuation=3, seed=42, most=1)
+    assert [it.session_id for it in latest] == ["2"]
+    # A session across the boundary is in neither part; where all is held out none is earlier.
+    across = earlier_sessions(PLAYS, CATALOGUE, holdout=0.5, continuation=3, seed=42, most=5)
+    assert [it.session_id for it in across] == ["1"]
+    assert earlier_sessions(PLAYS, CATALOGUE, holdout=1.0, continuation=3, seed=42, most=5) == []
+
+
+def test_a_session_knows_how_long_its_listener_had_listened() -> None:
+    assert [it.listened_before_s for it in sessions(holdout=1.0)] == [0.0, 90.0, 160.0]

@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from numpy.typing import NDArray
 
 from models.predictor import Predictor
+from playthrough.v1 import limits
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.call_counts import CallCounts
 from server.log.experiment_log import ExperimentLog
@@ -95,3 +96,51 @@ async def test_work_for_a_caller_whose_time_is_up_is_not_done(
         await first
         await stub.RankTracks(pb.RankTracksRequest(favourite_genres=["next"]))
     assert ranked == [("first",), ("next",)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "points", "top_k"), [(1_000, 101, 0), (1_000, 201, 500), (0, 1_000, 0), (0, 1_000, 40)]
+)
+async def test_a_ranking_whose_curves_would_have_too_many_points_is_refused_before_its_work(
+    serving: Serving,
+    track_ids: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    asked: int,
+    points: int,
+    top_k: int,
+) -> None:
+    monkeypatch.setattr("server.rpc.validation.MAX_RANKED_CURVE_POINTS", 100_000 if asked else 39_999)
+    request = pb.RankTracksRequest(
+        track_ids=[f"{n}" for n in range(asked)], listening_curve_at_s=range(points), top_k=top_k
+    )
+    async with serving() as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.RankTracks(request)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        trailers = dict(caught.value.trailing_metadata() or ())
+        rich = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+        bad = error_details_pb2.BadRequest()
+        assert rich.details[0].Unpack(bad)
+        assert [it.field for it in bad.field_violations] == ["listening_curve_at_s"]
+        request.top_k = 99 if asked else 39
+        del request.listening_curve_at_s[1_000:]
+        await stub.RankTracks(request)
+
+
+async def test_a_catalogue_too_large_for_one_answer_has_to_be_asked_for_its_best(
+    serving: Serving, track_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.rpc.validation.MAX_ANSWER_BYTES", 1_400)
+    async with serving() as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.RankTracks(pb.RankTracksRequest())
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "top_k: must be given, and below 40" in (caught.value.details() or "")
+        await stub.RankTracks(pb.RankTracksRequest(top_k=30))
+
+
+def test_the_largest_ranking_is_below_the_size_limit() -> None:
+    text, curve = "\U0001f3b5" * 200, [0.5] * 100
+    track = pb.RankedTrack(track_id=text, play_through_probability=0.5, skipped=False, listening_curve=curve)
+    most = pb.RankTracksResponse(tracks=[track] * 1_000, model=text, version=text)
+    assert most.ByteSize() < limits.MAX_ANSWER_BYTES
