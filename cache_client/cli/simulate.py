@@ -119,6 +119,11 @@ def simulate(
     Score of a session = minutes heard - 1.85 a second waited - 0.5 a Mbit downloaded and never heard.
     """
     if scenario is Scenario.RATIONED:
+        if policy or link_trace:
+            unused = "--policy" if policy else "--link-trace"
+            raise typer.BadParameter(
+                "the rationed scenario has no link, and policies of its own", param_hint=unused
+            )
         simulate_rationed(
             data=data,
             server=server,

@@ -12,6 +12,9 @@ from cache_client.simulator.link import LinkTrace
 _PACKET_BYTES = 1500
 """What one delivery of a Mahimahi trace carries."""
 
+_SHORTEST_S = 0.001
+"""On average: a simulation steps from change to change, and would not end."""
+
 _BIN_MS = 500
 """Packets are counted over so long: a single one says nothing of a rate."""
 
@@ -66,4 +69,8 @@ def _columns(file: Path, rows: list[list[float]]) -> LinkTrace:
     pieces = [(span, mbit * 1e6 / 8) for span, (_, mbit) in zip(durations, rows, strict=True) if span > 0]
     if not pieces:
         raise UsageError(f"{file} is no link trace: its times do not rise")
+    if sum(span for span, _ in pieces) / len(pieces) < _SHORTEST_S:
+        raise UsageError(
+            f"{file} is no link trace: less than a millisecond a line; are its times in seconds?"
+        )
     return LinkTrace(file.name, [it[0] for it in pieces], [it[1] for it in pieces])

@@ -89,3 +89,10 @@ def test_mistakes_are_one_line(server: str, data: Path, flags: tuple[str, ...], 
     assert done.exit_code == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("flags", [("--policy", "advisor"), ("--link-trace", "any")], ids=str)
+def test_flags_without_a_meaning_here_are_a_usage_error(data: Path, flags: tuple[str, str]) -> None:
+    done = run("--data", data, *flags)
+    assert done.exit_code == 2
+    assert flags[0] in done.stderr

@@ -46,6 +46,7 @@ def test_packet_times_count_1500_bytes_each(tmp_path: Path) -> None:
         ("0 -1\n1 1\n", "negative or not finite"),
         ("0 inf\n1 1\n", "negative or not finite"),
         ("0 0\n1 0\n", "carries nothing"),
+        ("0 5\n1e-7 0\n2e-7 5\n", "less than a millisecond"),
     ],
 )
 def test_what_is_no_trace_is_said_in_a_line(tmp_path: Path, text: str, words: str) -> None:
