@@ -1,7 +1,6 @@
 """`python -m cache_client simulate --scenario rationed`."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from cache_client.cli.console import (
     progress_bar,
     write_json,
 )
+from cache_client.cli.laboratory_client import laboratory_client
 from cache_client.laboratory_errors import UsageError
 from cache_client.prefetch.delivery import Delivery
 from cache_client.settings import CacheClientSettings
@@ -89,20 +89,11 @@ async def _ask(
 ) -> "Predictions":
     """Asks the server of the settings, or one that is started by a command, once its models are checked."""
     from cache_client.rationed.predictions import predict_offers, serving_models
-    from cache_client.rpc.client import PredictionClient
-    from cache_client.simulator.child_server import running_server
 
-    async with AsyncExitStack() as stack:
-        target = settings.server
-        if own_server is not None:
-            child = running_server(own_server, settings.server_start_timeout_s)
-            target = await stack.enter_async_context(child)
-        client = await stack.enter_async_context(
-            PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
-        )
+    async with laboratory_client(settings, own_server) as client:
         serving = serving_models(await client.list_models(), model)
         replayed.check_unseen_by(serving)
-        advance = stack.enter_context(progress_bar("predicting", len(serving) * len(offers.all)))
-        return await predict_offers(
-            client, offers.all, serving, concurrency=settings.concurrency, advance=advance
-        )
+        with progress_bar("predicting", len(serving) * len(offers.all)) as advance:
+            return await predict_offers(
+                client, offers.all, serving, concurrency=settings.concurrency, advance=advance
+            )

@@ -1,7 +1,6 @@
 """`python -m cache_client simulate`."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +15,7 @@ from cache_client.cli.console import (
     progress_bar,
     write_json,
 )
+from cache_client.cli.laboratory_client import laboratory_client
 from cache_client.cli.options import (
     AllowRefitted,
     Data,
@@ -220,21 +220,12 @@ async def _ask(
 ) -> "tuple[Predictions, SkipEstimate | None]":
     """Asks the server of the settings, or one that is started by a command, once its models are checked."""
     from cache_client.replay.skip_estimate import estimate_skips
-    from cache_client.rpc.client import PredictionClient
-    from cache_client.simulator.child_server import running_server
     from cache_client.simulator.predictions import predict_sessions
     from cache_client.simulator.training_overlap import asked_models
 
-    async with AsyncExitStack() as stack:
-        target = settings.server
-        if own_server is not None:
-            child = running_server(own_server, settings.server_start_timeout_s)
-            target = await stack.enter_async_context(child)
-        client = await stack.enter_async_context(
-            PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
-        )
+    async with laboratory_client(settings, own_server) as client:
         replayed.check_unseen_by(asked_models(await client.list_models(), model))
-        advance = stack.enter_context(progress_bar("predicting", 2 * len(sessions)))
-        options: Any = {"model": model, "concurrency": settings.concurrency, "advance": advance}
-        predictions = await predict_sessions(client, sessions, horizon=horizon, **options)
-        return predictions, await estimate_skips(client, sessions, **options)
+        with progress_bar("predicting", 2 * len(sessions)) as advance:
+            options: Any = {"model": model, "concurrency": settings.concurrency, "advance": advance}
+            predictions = await predict_sessions(client, sessions, horizon=horizon, **options)
+            return predictions, await estimate_skips(client, sessions, **options)
