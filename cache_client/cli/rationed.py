@@ -53,6 +53,10 @@ def simulate_rationed(
         if models is not None and not models.is_dir():
             raise UsageError(f"no such folder: {models}")
         check_writable(json_file, html)
+        try:
+            delivery = Delivery(bit_rate_bit_per_s=bit_rate_kbit * 1e3)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
         settings = CacheClientSettings.load(server=server, data=data)
         # Needed from here on only, and slow to import.
         from cache_client.cli.rationed_output import show_report, to_json
@@ -65,7 +69,6 @@ def simulate_rationed(
 
         dataset = read_dataset(settings.data_directory, lenient=lenient)
         print_repairs(dataset.repairs)
-        delivery = Delivery(bit_rate_bit_per_s=bit_rate_kbit * 1e3)
         offers = read_offers(plays(dataset), holdout=holdout, delivery=delivery)
         replayed = ReplayedPlays(dataset.digest, holdout, allow_refitted)
         own_server = server_command(settings.data_directory, models, lenient=lenient) if models else None

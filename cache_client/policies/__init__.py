@@ -37,7 +37,7 @@ POLICIES: dict[str, Callable[[PolicyOptions], Policy]] = {
     "popularity": lambda options: Popularity(options.next_n),
     "rank": lambda options: Rank(options.next_n),
     "two-constants": lambda options: TwoConstants(),
-    TUNED: lambda options: options.tuned or TwoConstants(),
+    TUNED: lambda options: TwoConstants(),  # until `tuned_constants` has chosen
     "listener-rate": lambda options: ListenerRate(options.weights),
     "advisor": lambda options: AdvisorPolicy(options.weights),
     "oracle": lambda options: Oracle(),

@@ -15,7 +15,6 @@ class PolicyOptions:
     next_n: int = 3  # whole tracks that `random`, `next-n-full`, `popularity` and `rank` fetch
     weights: ScoreWeights = field(default_factory=ScoreWeights)  # for policies that weigh
     seed: int = 42  # of `random`
-    tuned: "Policy | None" = None  # two constants that earlier sessions chose in the same world
 
 
 class Policy(Protocol):

@@ -101,6 +101,8 @@ class BytePrice:
         self._left_bytes -= size_bytes
 
     def _remember(self, worth: float, size_bytes: int) -> None:
+        if math.isnan(worth):  # would leave the rest unsorted
+            worth = -math.inf
         if len(self._latest) == self._latest.maxlen:
             oldest = self._latest[0]
             del self._by_worth[bisect_left(self._by_worth, oldest)]

@@ -129,8 +129,8 @@ class Plan(NamedTuple):
 class Objective(StrEnum):
     """What rationed bytes are to buy."""
 
-    BYTES = "bytes"  # bytes that are heard: worth is the expected share heard, in [0, 1]
-    PLAYS = "plays"  # plays heard out from the cache: worth is P(heard out) per MB (10⁶ bytes)
+    BYTES = "bytes"  # bytes that are heard: worth is the expected share heard of what is missing
+    PLAYS = "plays"  # plays heard out from the cache: worth is P(heard out) per missing MB (10⁶ bytes)
 
 
 class Ration(NamedTuple):

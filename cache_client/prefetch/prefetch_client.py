@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 
 from cache_client.prefetch.delivery import Delivery
 from cache_client.prefetch.link_estimate import LinkObservations
@@ -16,6 +16,7 @@ from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.convert import string_list
 from cache_client.rpc.messages import ListenerContext
 from cache_client.rpc.status import no_answer
+from playthrough.v1.limits import MAX_RECENT_PLAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class PrefetchClient:
             ration: Whole tracks at a price of bytes; None for the chunks that spare waits.
         """
         context = context or ListenerContext()
+        # As many as a server sees: library and server then plan alike.
+        context = replace(context, recent_plays=context.recent_plays[-MAX_RECENT_PLAYS:])
         record = listener_record(context)
         seen = self.link.observations()
         play = sensible(Play(track, queue, free_bytes, self.delivery, at_s, seen, ration))

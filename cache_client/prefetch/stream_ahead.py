@@ -51,6 +51,8 @@ def stream_ahead(
     # On a link slower than the audio a lead only shrinks: what is there has to last to the track's end.
     falling = max(0.0, 1.0 - bytes_per_s / delivery.audio_bytes_per_s)
     step_s = (playing.duration_s - begin_s) / _STEPS
+    if begin_s + step_s <= begin_s:  # nothing is left of the track
+        return (AheadStep(begin_s, delivery.chunk_s),)
     steps = []
     for step in range(_STEPS):
         from_s = begin_s + step * step_s
@@ -60,7 +62,8 @@ def stream_ahead(
         ]
         lasting_s = falling * (playing.duration_s - from_s)
         steps.append(AheadStep(from_s, max(leads_s[costs.index(min(costs))], lasting_s)))
-    return _start_first(steps, begin_s + start_first_s, delivery.chunk_s)
+    until_s = min(begin_s + start_first_s, playing.duration_s)
+    return _start_first(steps, until_s, delivery.chunk_s)
 
 
 def _leads_s(shortest_s: float, link: LinkEstimate) -> list[float]:

@@ -102,7 +102,8 @@ def gain(policy: Sums, past_rate: Sums, chance: Sums, oracle: Sums) -> Gain:
     """Returns how a policy compares."""
 
     def less_waste(fetched: Values, heard: Values, by_rate: Values, of_it: Values, axis: int) -> Values:
-        return 1.0 - _ratio(_wasted(fetched, heard, axis), _wasted(by_rate, of_it, axis))
+        # Where the past rate wastes nothing there is nothing to be less than.
+        return 1.0 - _ratio(_wasted(fetched, heard, axis), _wasted(by_rate, of_it, axis), where_nothing=1.0)
 
     def more_covered(a: Values, b: Values, completed: Values, axis: int) -> Values:
         return _covered(a - b, completed, axis)

@@ -1,5 +1,6 @@
 """Converts between plain values and the contract's protobuf messages."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC
 
@@ -19,6 +20,7 @@ from cache_client.rpc.messages import (
     Ranking,
 )
 from playthrough.v1 import prediction_service_pb2 as pb
+from playthrough.v1.limits import MAX_PRICE
 
 _STATE_OF = {
     pb.Model.STATE_SERVING: "serving",
@@ -100,14 +102,15 @@ def play_to_proto(play: Play) -> pb.PlanPrefetchRequest:
     )
     if play.ration is not None:
         request.ration.objective = _OBJECTIVES[play.ration.objective]
-        request.ration.price = play.ration.price
+        # A `BytePrice` is infinite where nothing, or everything, fits.
+        request.ration.price = min(max(play.ration.price, 0.0), MAX_PRICE)
     return request
 
 
 def _queued_track(track: QueuedTrack) -> pb.QueuedTrack:
     return pb.QueuedTrack(
         track_id=track.track_id,
-        duration_ms=round(track.duration_s * 1000),
+        duration_ms=round(track.duration_s * 1000) if math.isfinite(track.duration_s) else 0,
         storage_class=_STORAGE_CLASSES.get(track.storage_class or "", pb.STORAGE_CLASS_UNSPECIFIED),
         cached_bytes=track.cached_bytes,
     )

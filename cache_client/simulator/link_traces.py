@@ -12,6 +12,8 @@ from cache_client.simulator.link import LinkTrace
 _PACKET_BYTES = 1500
 """What one delivery of a Mahimahi trace carries."""
 
+_LONGEST_S = 7 * 24 * 3600.0
+
 _SHORTEST_S = 0.001
 """On average: a simulation steps from change to change, and would not end."""
 
@@ -47,6 +49,8 @@ def read_link_trace(file: Path) -> LinkTrace:
     times = [row[0] for row in numbers]
     if times != sorted(times):
         raise UsageError(f"{file} is no link trace: its times do not rise")
+    if times[-1] - times[0] > _LONGEST_S * (1000 if widths == {1} else 1):
+        raise UsageError(f"{file} is no link trace: it lasts longer than a week")
     trace = _packets(file.name, times) if widths == {1} else _columns(file, numbers)
     if trace.mean_bytes_per_s <= 0:
         raise UsageError(f"{file} carries nothing")
@@ -54,8 +58,9 @@ def read_link_trace(file: Path) -> LinkTrace:
 
 
 def _packets(name: str, times_ms: list[float]) -> LinkTrace:
-    bins = max(1, math.ceil((times_ms[-1] + 1) / _BIN_MS))
-    counts = np.bincount(np.array(times_ms, dtype=np.int64) // _BIN_MS, minlength=bins)
+    from_start_ms = np.array(times_ms) - times_ms[0]
+    bins = max(1, math.ceil((from_start_ms[-1] + 1) / _BIN_MS))
+    counts = np.bincount(from_start_ms.astype(np.int64) // _BIN_MS, minlength=bins)
     seconds = _BIN_MS / 1000
     return LinkTrace(name, [seconds] * len(counts), (counts * _PACKET_BYTES / seconds).tolist())
 

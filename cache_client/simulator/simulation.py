@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cache_client.policies import Policy
+from cache_client.policies import TUNED, Policy
 from cache_client.prefetch.link_estimate import LinkObservations
 from cache_client.prefetch.link_observer import LinkObserver
 from cache_client.prefetch.score import ScoreWeights
@@ -15,7 +15,7 @@ from cache_client.simulator.trace import RecordedSession
 BASELINE = "next-n-full"
 """The policy that the others are compared with."""
 
-RIVALS = ("tuned-constants", "listener-rate")
+RIVALS = (TUNED, "listener-rate")
 """What the advisor has to beat: the best constants, and its own rule without a model."""
 
 Results = dict[str, list[SessionResult]]

@@ -1007,9 +1007,9 @@ class Ration(_message.Message):
         OBJECTIVE_UNSPECIFIED: Ration._Objective.ValueType  # 0
         """Not said, which is an error."""
         OBJECTIVE_BYTES: Ration._Objective.ValueType  # 1
-        """Bytes that are heard: a track is worth the share of it that is heard, in expectation, in [0, 1]."""
+        """Bytes that are heard: a track is worth the share of its missing part that is heard, in expectation."""
         OBJECTIVE_PLAYS: Ration._Objective.ValueType  # 2
-        """Plays heard out from the cache: a track is worth P(it is heard out) for each MB (1e6 bytes) of its size."""
+        """Plays heard out from the cache: a track is worth P(it is heard out) for each missing MB (1e6 bytes)."""
 
     class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
         """What rationed bytes are to buy."""
@@ -1017,9 +1017,9 @@ class Ration(_message.Message):
     OBJECTIVE_UNSPECIFIED: Ration.Objective.ValueType  # 0
     """Not said, which is an error."""
     OBJECTIVE_BYTES: Ration.Objective.ValueType  # 1
-    """Bytes that are heard: a track is worth the share of it that is heard, in expectation, in [0, 1]."""
+    """Bytes that are heard: a track is worth the share of its missing part that is heard, in expectation."""
     OBJECTIVE_PLAYS: Ration.Objective.ValueType  # 2
-    """Plays heard out from the cache: a track is worth P(it is heard out) for each MB (1e6 bytes) of its size."""
+    """Plays heard out from the cache: a track is worth P(it is heard out) for each missing MB (1e6 bytes)."""
 
     OBJECTIVE_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int

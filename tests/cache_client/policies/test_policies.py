@@ -11,7 +11,6 @@ from cache_client.laboratory_errors import UnknownPolicyError
 from cache_client.policies import (
     DEFAULT_POLICIES,
     POLICIES,
-    TUNED,
     FuturePlay,
     Oracle,
     Policy,
@@ -192,12 +191,6 @@ def test_two_constants_take_the_head_of_the_next_track_and_nothing_else() -> Non
     assert plan.ahead == (AheadStep(0.0, 7.0),)
     # A play starts with a whole chunk, 2 s: less is of no use.
     assert TwoConstants(head_s=0.5).plan(request).fetches == (Fetch("b", 0, 39_999),)
-
-
-def test_the_tuned_constants_are_the_ones_that_were_found() -> None:
-    found = TwoConstants(30.0, 60.0)
-    assert policies_named([TUNED], PolicyOptions(tuned=found))[TUNED] is found
-    assert policies_named([TUNED], PolicyOptions())[TUNED] == TwoConstants()
 
 
 def test_listener_rate_follows_the_listener_and_no_prediction() -> None:

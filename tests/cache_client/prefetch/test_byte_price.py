@@ -89,3 +89,10 @@ def test_what_does_not_fit_is_not_taken() -> None:
 def test_what_is_no_budget_is_refused(budget: float, expected: float, window: int) -> None:
     with pytest.raises(ValueError, match="no budget"):
         BytePrice(budget, expected, window=window)
+
+
+def test_a_worth_that_is_no_number_is_worth_nothing_and_leaves_the_others_in_order() -> None:
+    price = BytePrice(500, 10_000, window=3)
+    for worth in (0.2, float("nan"), 0.9, 0.4, 0.6, 0.8):
+        price.saw(worth, 100)
+    assert 0.6 <= price.price <= 0.8

@@ -46,6 +46,8 @@ def test_packet_times_count_1500_bytes_each(tmp_path: Path) -> None:
         ("0 -1\n1 1\n", "negative or not finite"),
         ("0 inf\n1 1\n", "negative or not finite"),
         ("0 0\n1 0\n", "carries nothing"),
+        ("0\n1700000000000\n", "longer than a week"),
+        ("0 1\n1e300 1\n", "longer than a week"),
         ("0 5\n1e-7 0\n2e-7 5\n", "less than a millisecond"),
     ],
 )
