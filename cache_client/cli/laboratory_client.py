@@ -2,12 +2,26 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cache_client.laboratory_errors import UsageError
 from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
     from cache_client.rpc.client import PredictionClient
+
+
+def check_server_or_models(server: str | None, models: Path | None) -> None:
+    """Checks the two ways to say who predicts.
+
+    Raises:
+        UsageError: Both are given, or the models' folder is not there.
+    """
+    if server is not None and models is not None:
+        raise UsageError("give --server or --models, not both")
+    if models is not None and not models.is_dir():
+        raise UsageError(f"no such folder: {models}")
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from cache_client.cli.console import (
     progress_bar,
     write_json,
 )
-from cache_client.cli.laboratory_client import laboratory_client
+from cache_client.cli.laboratory_client import check_server_or_models, laboratory_client
 from cache_client.laboratory_errors import UsageError
 from cache_client.prefetch.delivery import Delivery
 from cache_client.settings import CacheClientSettings
@@ -48,10 +48,7 @@ def simulate_rationed(
 ) -> None:
     """Runs the scenario; the arguments are those of `simulate` that bear on it."""
     with one_line_errors():
-        if server is not None and models is not None:
-            raise UsageError("give --server or --models, not both")
-        if models is not None and not models.is_dir():
-            raise UsageError(f"no such folder: {models}")
+        check_server_or_models(server, models)
         check_writable(json_file, html)
         try:
             delivery = Delivery(bit_rate_bit_per_s=bit_rate_kbit * 1e3)

@@ -15,7 +15,7 @@ from cache_client.cli.console import (
     progress_bar,
     write_json,
 )
-from cache_client.cli.laboratory_client import laboratory_client
+from cache_client.cli.laboratory_client import check_server_or_models, laboratory_client
 from cache_client.cli.options import (
     AllowRefitted,
     Data,
@@ -139,10 +139,7 @@ def simulate(
         )
         return
     with one_line_errors():
-        if server is not None and models is not None:
-            raise UsageError("give --server or --models, not both")
-        if models is not None and not models.is_dir():
-            raise UsageError(f"no such folder: {models}")
+        check_server_or_models(server, models)
         check_writable(json_file, html)
         settings = CacheClientSettings.load(server=server, data=data)
         try:

@@ -80,7 +80,7 @@ class Play:
     @property
     def track_ids(self) -> list[str]:
         """Returns the tracks that a server could know, the playing one first."""
-        return [it.track_id for it in (self.playing, *self.queue) if _can_be_an_id(it.track_id)]
+        return [it.track_id for it in (self.playing, *self.queue) if is_accepted(it.track_id)]
 
     @property
     def missing_chunks(self) -> int:
@@ -151,7 +151,7 @@ def _each_once(play: Play) -> list[QueuedTrack]:
     for track in play.queue:
         if len(first) == MAX_QUEUED_TRACKS:
             break
-        if track.track_id != play.playing.track_id and _can_be_an_id(track.track_id):
+        if track.track_id != play.playing.track_id and is_accepted(track.track_id):
             kept = _in_range(track, play.delivery)
             if kept is not None:
                 first.setdefault(track.track_id, kept)
@@ -195,8 +195,9 @@ def _sensible_link(link: LinkObservations) -> LinkObservations:
     )
 
 
-def _can_be_an_id(track_id: str) -> bool:
-    return 0 < len(track_id) <= MAX_STRING_LENGTH
+def is_accepted(name: str) -> bool:
+    """Returns whether the contract takes a text: as a track's id, or as a genre."""
+    return 0 < len(name) <= MAX_STRING_LENGTH
 
 
 def _between(value: float, least: float, most: float) -> float:

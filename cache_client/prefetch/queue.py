@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from cache_client.prefetch.listener import listener_record
 from cache_client.prefetch.plan import TrackPrediction
+from cache_client.prefetch.play import is_accepted
 from cache_client.prefetch.track_predictions import CURVE_AT_S, track_predictions
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.convert import string_list
 from cache_client.rpc.messages import ListenerContext
-from playthrough.v1.limits import MAX_FAVOURITE_GENRES, MAX_RECENT_PLAYS, MAX_STRING_LENGTH
+from playthrough.v1.limits import MAX_FAVOURITE_GENRES, MAX_RECENT_PLAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ async def predict_queue(
     """
     ranking = await client.rank_tracks(
         # An empty list would ask for the whole catalogue.
-        [it for it in track_ids if _is_accepted(it)] or track_ids,
+        [it for it in track_ids if is_accepted(it)] or track_ids,
         _accepted_genres(favourite_genres),
         model=model,
         context=_accepted_context(context),
@@ -62,17 +63,13 @@ async def predict_queue(
     return QueuePredictions(predictions, ranking.unknown_track_ids, ranking.model, ranking.version)
 
 
-def _is_accepted(name: str) -> bool:
-    return 0 < len(name) <= MAX_STRING_LENGTH
-
-
 def _accepted_genres(genres: Sequence[str]) -> list[str]:
     """Returns the first genres that the contract takes, each once."""
     distinct = dict.fromkeys(string_list("favourite_genres", genres))
-    return [it for it in distinct if _is_accepted(it)][:MAX_FAVOURITE_GENRES]
+    return [it for it in distinct if is_accepted(it)][:MAX_FAVOURITE_GENRES]
 
 
 def _accepted_context(context: ListenerContext) -> ListenerContext:
     """Returns the context with the newest recent plays that the contract takes."""
-    accepted = [play for play in context.recent_plays if _is_accepted(play.track_id)]
+    accepted = [play for play in context.recent_plays if is_accepted(play.track_id)]
     return replace(context, recent_plays=tuple(accepted[-MAX_RECENT_PLAYS:]))
