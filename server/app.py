@@ -7,7 +7,7 @@ import gc
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 
 import pyarrow
@@ -18,17 +18,15 @@ from data import read_catalogue
 from models import Registry
 from server.call_counts import CallCounts
 from server.catalogue_tracks import CatalogueTracks
+from server.child import Order
 from server.daemon_thread import abandon, run_in_daemon_thread
 from server.data_check import ServedData, check_data
 from server.experiment.assignment import Experiment
 from server.hot_swap import HotSwap, load_models
 from server.loaded_models import LoadedModels
-from server.log.delivery import Delivery
 from server.log.experiment_log import ExperimentLog
 from server.log.lock import lock_folder
-from server.log.mongo.embedded.database import embedded_mongodb
-from server.log.mongo.store import MongoStore
-from server.log.spool.folder import SUFFIX
+from server.log.mongo.uri import describe
 from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
@@ -37,6 +35,7 @@ from server.service import PredictionService
 from server.settings import ServerSettings
 from server.start_checks import check_start
 from server.stop_budget import StopBudget
+from server.storage import storing
 
 # Soon enough for who edits the file and looks what happens.
 _EXPERIMENT_POLL_S = 1.0
@@ -44,19 +43,6 @@ _EXPERIMENT_POLL_S = 1.0
 _METRICS_POLL_S = 0.5
 
 _log = structlog.get_logger("server")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which one of several equal processes this is.
-
-    Attributes:
-        worker: Its number, from 0.
-        workers: How many there are.
-    """
-
-    worker: int = 0
-    workers: int = 1
 
 
 @asynccontextmanager
@@ -78,35 +64,25 @@ async def running(
         DataError: When the data set cannot be read.
     """
     check_start(settings)
-    async with AsyncExitStack() as stack:  # closed in reverse: calls, then the spool, then the database
-        external = settings.external_mongodb_uri
-        store = None
-        if external is not None:  # first: a bad URI is known at once
-            store = _store(settings, external)
-            stack.push_async_callback(store.close)
+    budget = budget or StopBudget(settings.drain_grace_s)
+    async with AsyncExitStack() as stack:  # closed in reverse: calls, the spool, delivery, then the database
         loader = await run_in_daemon_thread(_read_data, settings)
-        # Nothing is written before the data is known to be good. Then the database starts while the models,
-        # which `check_start` has seen, are loaded.
+        # Nothing is written before the data is known to be good. Then what stands behind the spool starts,
+        # while the models, which `check_start` has seen, are loaded.
         stack.callback((await asyncio.to_thread(lock_folder, settings.var_dir)).close)
         loading = run_in_daemon_thread(load_models, loader, settings)
         stack.callback(abandon, loading)
-        if store is None:
-            embedded = embedded_mongodb(settings.embedded_directory, announce)
-            store = _store(settings, await stack.enter_async_context(embedded))
-            stack.push_async_callback(store.close)
-        yield await _start(settings, Place(), store, loader, await loading, stack, budget)
+        settings = await stack.enter_async_context(storing(settings, announce, budget))
+        yield await _start(Order(settings, 0, 1), loader, await loading, stack, budget)
 
 
 @asynccontextmanager
-async def working(
-    settings: ServerSettings, place: Place, budget: StopBudget | None = None
-) -> AsyncIterator[str]:
-    """Runs one of several workers for the duration of a block; its parent keeps the folder and the database.
+async def working(order: Order, budget: StopBudget) -> AsyncIterator[str]:
+    """Runs one of several workers for the duration of a block; its parent keeps all that there is one of.
 
     Args:
-        settings: What to serve, and where; names a MongoDB.
-        place: Which worker this is.
-        budget: The time for the end in order; by default the grace period of the settings.
+        order: What to serve, where, and which worker this is.
+        budget: The time for the end in order.
 
     Yields:
         The address that it listens on, as HOST:PORT.
@@ -115,13 +91,10 @@ async def working(
         StartError: When it cannot start.
         DataError: When the data set cannot be read.
     """
-    assert settings.external_mongodb_uri is not None
     async with AsyncExitStack() as stack:
-        store = _store(settings, settings.external_mongodb_uri)
-        stack.push_async_callback(store.close)
-        loader = await run_in_daemon_thread(_read_data, settings)
-        loaded = await run_in_daemon_thread(load_models, loader, settings)
-        yield await _start(settings, place, store, loader, loaded, stack, budget)
+        loader = await run_in_daemon_thread(_read_data, order.settings)
+        loaded = await run_in_daemon_thread(load_models, loader, order.settings)
+        yield await _start(order, loader, loaded, stack, budget)
 
 
 def keep_for_good() -> None:
@@ -137,37 +110,32 @@ def keep_for_good() -> None:
 
 
 async def _start(
-    settings: ServerSettings,
-    place: Place,
-    store: MongoStore,
+    order: Order,
     loader: ModelLoader,
     loaded: tuple[LoadedModels, Experiment],
     stack: AsyncExitStack,
-    budget: StopBudget | None,
+    budget: StopBudget,
 ) -> str:
     """Starts everything that answers calls; returns the address."""
-    budget = budget or StopBudget(settings.drain_grace_s)
+    settings = order.settings
     stack.enter_context(loader.yielding())  # from now on there are calls to answer
     spool = Spool(
-        settings.spool_directory / f"{place.worker}{SUFFIX}",
+        settings.spool_directory,
         max_records=settings.spool_max_records,
         min_free_bytes=settings.spool_min_free_bytes,
     )
     stack.push_async_callback(spool.close)
-    delivery = Delivery(spool, store)
-    delivery.start()
-    stack.push_async_callback(budget.spend, delivery.stop)
     counts = CallCounts()
-    service = PredictionService(*loaded, ExperimentLog(spool, store), CatalogueTracks(loader.catalogue))
-    await _start_metrics(settings, place, counts, spool, service, stack)
-    rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=place.workers > 1)
+    service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
+    await _start_metrics(order, counts, service, stack)
+    rpc = RpcServer(service, counts, max_in_flight=settings.max_in_flight, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
     # A daemon: nobody waits for it at the end. One worker warns for all.
-    check = partial(check_data, service.library, loader.served, warn=place.worker == 0)
+    check = partial(check_data, service.library, loader.served, warn=order.number == 0)
     threading.Thread(target=check, daemon=True).start()
-    _log_start(address, service.library, store.address)
+    _log_start(address, service.library, describe(settings.external_mongodb_uri or ""))
     return address
 
 
@@ -182,29 +150,27 @@ async def _start_polling(settings: ServerSettings, swap: HotSwap, stack: AsyncEx
 
 
 async def _start_metrics(
-    settings: ServerSettings,
-    place: Place,
-    counts: CallCounts,
-    spool: Spool,
-    service: PredictionService,
-    stack: AsyncExitStack,
+    order: Order, counts: CallCounts, service: PredictionService, stack: AsyncExitStack
 ) -> None:
     """Publishes metrics where they are wanted; a worker's are shown by its parent."""
+    settings = order.settings
     if settings.metrics_port is None:
         return
     from server.metrics import MetricsPublisher, serve_metrics
+    from server.spool_metrics import SpoolCollector
 
     def models() -> tuple[int, int]:
         return sum(map(len, service.library.loaded.values())), len(service.library.failed)
 
-    publisher = MetricsPublisher(counts, spool_depth=lambda: spool.depth, models=models)
+    publisher = MetricsPublisher(counts, models=models)
 
     async def publish() -> None:
         publisher.publish()
 
     stack.callback(publisher.publish)  # a last time, after the last call
     await stack.enter_async_context(polling("metrics", publish, _METRICS_POLL_S))
-    if place.workers == 1:
+    if order.of == 1:
+        publisher.registry.register(SpoolCollector(settings.spool_directory))
         stop, address = serve_metrics(publisher.registry, settings.metrics_host, settings.metrics_port)
         stack.push_async_callback(asyncio.to_thread, stop)
         _log.info("metrics", address=address)
@@ -213,10 +179,6 @@ async def _start_metrics(
 def _log_start(address: str, library: LoadedModels, mongodb: str) -> None:
     default = f"{library.default_model} ({library.default_reason})"
     _log.info("serving", address=address, models=list(library.serving), default=default, mongodb=mongodb)
-
-
-def _store(settings: ServerSettings, uri: str) -> MongoStore:
-    return MongoStore(uri, ttl_days=settings.experiment_ttl_days)
 
 
 def _read_data(settings: ServerSettings) -> ModelLoader:

@@ -7,7 +7,7 @@ import structlog
 from structlog.typing import EventDict
 
 
-def configure_logs(level: str, **everywhere: int) -> None:
+def configure_logs(level: str, **everywhere: object) -> None:
     """Sends structlog's and every library's records to stderr in one form.
 
     Args:

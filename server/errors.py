@@ -5,8 +5,7 @@ ServiceError
 ├── InvalidRequestError         a request breaks the contract; names every bad field
 ├── UnknownModelError           no loaded model has that name, or that version
 ├── UnknownTrackError           the model's catalogue lacks that track
-├── UnknownPredictionError      no logged prediction has that id
-├── OutcomeConflictError        another outcome was recorded first
+├── UnknownPredictionError      no server can have issued that prediction id
 ├── SpoolFullError              nothing can be logged until MongoDB, or the disk, takes records again
 ├── OverloadedError             as many calls are under way as the server takes
 ├── TooLateError                the caller's time was up before its work was begun
@@ -53,17 +52,10 @@ class UnknownTrackError(ServiceError):
 
 
 class UnknownPredictionError(ServiceError):
-    """No logged prediction has the id."""
+    """No server can have issued the id."""
 
     def __init__(self, prediction_id: str) -> None:
         super().__init__(f"unknown prediction {prediction_id!r}")
-
-
-class OutcomeConflictError(ServiceError):
-    """Another outcome was recorded first, and is kept."""
-
-    def __init__(self, prediction_id: str) -> None:
-        super().__init__(f"prediction {prediction_id!r} already has another outcome")
 
 
 class SpoolFullError(ServiceError):

@@ -37,19 +37,17 @@ class MetricsPublisher:
         self,
         counts: CallCounts,
         *,
-        spool_depth: Callable[[], int],
         models: Callable[[], tuple[int, int]],
     ) -> None:
         """Names the metrics.
 
         Args:
             counts: The calls.
-            spool_depth: Returns how many predictions wait for MongoDB.
             models: Returns how many versions are loaded, and how many failed.
         """
         self.registry = CollectorRegistry()
         self._counts = counts
-        self._spool_depth, self._models = spool_depth, models
+        self._models = models
         self._published: dict[Ending, tuple[list[int], float]] = {}
         self._make_metrics()
 
@@ -73,12 +71,6 @@ class MetricsPublisher:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self._spool = Gauge(
-            "playthrough_spool_predictions",
-            "Logged predictions that wait for MongoDB.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
         self._versions = Gauge(
             "playthrough_model_versions",
             "Model versions by state.",
@@ -96,7 +88,6 @@ class MetricsPublisher:
             self._latency.labels(ending[0]).add(added, max(0.0, latencies.total_s - total_s))
             self._published[ending] = (list(latencies.counts), latencies.total_s)
         self._in_flight.set(self._counts.in_flight)
-        self._spool.set(self._spool_depth())
         for state, versions in zip(("loaded", "failed"), self._models(), strict=True):
             self._versions.labels(state).set(versions)
 

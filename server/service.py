@@ -10,7 +10,7 @@ from cache_client.prefetch.play import Play
 from cache_client.prefetch.score import ScoreWeights
 from models import ListenerContext, Predictor
 from server.catalogue_tracks import CatalogueTracks
-from server.errors import UnknownTrackError
+from server.errors import InvalidRequestError, UnknownTrackError
 from server.experiment.assignment import Experiment
 from server.loaded_models import LoadedModels
 from server.log.record import Outcome, PredictionRecord
@@ -39,12 +39,12 @@ class Prediction(NamedTuple):
 class PredictionLog(Protocol):
     """Where logged predictions and their outcomes go; `server.log.experiment_log.ExperimentLog` is one."""
 
-    def new_prediction_id(self) -> str:
-        """Returns an id that nobody else has."""
+    def new_prediction_id(self, request_id: str = "") -> str:
+        """Returns an id that nobody else has: the same one for the same request id, unless that is empty."""
         ...
 
-    async def add(self, record: PredictionRecord) -> None:
-        """Returns once the record is durable."""
+    async def add(self, record: PredictionRecord, *, retried: bool = False) -> PredictionRecord:
+        """Returns what is logged under the record's id once that is durable: the first one, if retried."""
         ...
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
@@ -100,6 +100,7 @@ class PredictionService:
         favourite_genres: tuple[str, ...],
         listener_id: str | None = None,
         context: ListenerContext | None = None,
+        request_id: str = "",
     ) -> Prediction:
         """Predicts one play with a model that the experiment draws, and returns once that is logged.
 
@@ -108,18 +109,20 @@ class PredictionService:
             favourite_genres: The listener's.
             listener_id: The listener, who then always gets the same arm; None draws anew.
             context: What else is known about the listener.
+            request_id: Names the request, so that a retry gets the same answer; empty for none.
 
         Raises:
             UnknownTrackError: The catalogue lacks the track.
+            InvalidRequestError: The request id was another request's.
             SpoolFullError: The prediction cannot be logged now.
         """
         requested_at, started = datetime.now(UTC), time.perf_counter_ns()
         experiment = self.experiment  # it may be replaced while the record is written
-        arm = experiment.choose(listener_id)
+        arm = experiment.choose(listener_id, request_id)
         predictor = self.library.find(arm.model, arm.version).predictor
         probability = _probability(predictor, track_id, favourite_genres, context)
         record = PredictionRecord(
-            prediction_id=self._log.new_prediction_id(),
+            prediction_id=self._log.new_prediction_id(request_id),
             experiment=experiment.name,
             phase=experiment.phase,
             arm=arm.name,
@@ -135,8 +138,18 @@ class PredictionService:
             latency_us=(time.perf_counter_ns() - started) // 1000,
             digest=predictor.digest,
         )
-        await self._log.add(record)
-        return Prediction(record.skipped, probability, record.model, record.version, record.prediction_id)
+        logged = await self._log.add(record, retried=bool(request_id))
+        if (logged.track_id, logged.listener_id) != (track_id, listener_id):
+            raise InvalidRequestError(
+                [("request_id", "names an earlier request of another track or listener")]
+            )
+        return Prediction(
+            logged.skipped,
+            logged.play_through_probability,
+            logged.model,
+            logged.version,
+            logged.prediction_id,
+        )
 
     def rank_tracks(
         self,
@@ -185,7 +198,9 @@ class PredictionService:
         return plan_play(predictor, complete, favourite_genres, context, weights or ScoreWeights())
 
     async def record_outcome(self, prediction_id: str, skipped: bool, listened_ms: int) -> None:
-        """Joins what really happened to a logged prediction; an equal outcome may come again.
+        """Keeps what really happened to a logged prediction, to be joined to it; it may come again.
+
+        Of two different outcomes the first one counts; the second is kept as a conflict.
 
         Args:
             prediction_id: The prediction.
@@ -193,8 +208,7 @@ class PredictionService:
             listened_ms: How long the listener heard it, in milliseconds.
 
         Raises:
-            UnknownPredictionError: No such prediction was logged. While MongoDB is away, nobody can tell.
-            OutcomeConflictError: Another outcome was recorded first.
+            UnknownPredictionError: No server can have issued the id.
             SpoolFullError: The outcome cannot be kept now.
         """
         await self._log.add_outcome(prediction_id, Outcome(skipped, listened_ms, datetime.now(UTC)))

@@ -29,8 +29,10 @@ class ServerSettings(DataSettings):
         mongodb_uri: Where the experiment log goes (`MONGODB_URI`); unset or "embedded" starts a database.
         var_dir: Folder for what the server writes.
         experiment_ttl_days: How many days MongoDB keeps a prediction; by default for ever.
-        spool_max_records: How many predictions may wait for MongoDB before PredictRandom refuses.
-        spool_min_free_bytes: How much has to stay free on the spool's disk; below, PredictRandom refuses.
+        spool_max_records: How many predictions may wait for MongoDB before PredictRandom refuses, and how
+            many outcomes before RecordOutcome does.
+        spool_min_free_bytes: How much has to stay free on the spool's disk; below, PredictRandom refuses, and
+            below a quarter of it RecordOutcome.
         drain_grace_s: How long the end may take once the server stops, in seconds: for calls in flight to
             finish, and for the spool to reach MongoDB.
         workers: How many processes serve on the port.
@@ -71,7 +73,7 @@ class ServerSettings(DataSettings):
 
     @property
     def spool_directory(self) -> Path:
-        """Returns the folder of what MongoDB does not have yet; each worker has a file in it."""
+        """Returns the folder of what MongoDB does not have yet."""
         return self.var_dir / "spool"
 
     @property
@@ -121,8 +123,8 @@ def load_settings(**flags: Any) -> ServerSettings:
     return settings
 
 
-def worker_environment(metrics_directory: Path | None) -> dict[str, str]:
-    """Returns this process's environment for a worker.
+def child_environment(metrics_directory: Path | None) -> dict[str, str]:
+    """Returns this process's environment for one that it starts.
 
     Args:
         metrics_directory: Where prometheus_client puts what the parent shows; None when it shows nothing.

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import structlog
 
@@ -13,19 +14,21 @@ from server.stop_budget import StopBudget
 # `timeout`, and some that start programs, send a signal to a process and to its group: it arrives twice.
 _SAME_SIGNAL_S = 0.2
 
+T = TypeVar("T")
+
 _log = structlog.get_logger("server")
 
 
 async def run_until_stopped(
-    server: AbstractAsyncContextManager[str], ready: Callable[[str], None], budget: StopBudget
+    server: AbstractAsyncContextManager[T], ready: Callable[[T], None], budget: StopBudget
 ) -> int:
     """Runs a server until SIGTERM or SIGINT, then ends it in order; one that still starts is given up.
 
     A second signal cuts the end short.
 
     Args:
-        server: Runs for the duration of a block, and yields its address.
-        ready: Called with the address once it is there.
+        server: Runs for the duration of a block, and yields its address, or what else there is to know.
+        ready: Called with that once it is there.
         budget: The time that the server's end takes.
 
     Returns:

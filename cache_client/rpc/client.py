@@ -1,6 +1,7 @@
 """An async client of the prediction server: deadlines, retries, typed answers, typed errors."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
 from types import TracebackType
@@ -153,6 +154,7 @@ class PredictionClient:
         *,
         listener_id: str = "",
         context: ListenerContext | None = None,
+        request_id: str = "",
     ) -> LoggedPrediction:
         """Returns the prediction of the model that the experiment draws; the server logs it.
 
@@ -161,6 +163,8 @@ class PredictionClient:
             favourite_genres: The listener's, at most 100.
             listener_id: When given, the same listener always gets the same arm.
             context: What else is known about the listener.
+            request_id: Names this request for good, so that asking again yields the same prediction and logs
+                no second one. By default a new one, which the repeats of this call share.
 
         Raises:
             NotFoundError: Unknown track.
@@ -173,6 +177,7 @@ class PredictionClient:
             favourite_genres=string_list("favourite_genres", favourite_genres),
             listener_id=listener_id,
             context=context_to_proto(context),
+            request_id=request_id or uuid.uuid4().hex,
         )
         answer = await self._answer(lambda stub: stub.PredictRandom(request, timeout=self._deadline_s))
         return logged_prediction_from_proto(track_id, answer)
@@ -252,14 +257,15 @@ class PredictionClient:
     async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
         """Reports what happened to a logged prediction. Saying the same again does no harm.
 
+        Of two different outcomes the server counts the first.
+
         Args:
             prediction_id: As `predict_random` named it.
             skipped: Whether the listener skipped the track.
             listened_ms: How long the listener heard it, in milliseconds.
 
         Raises:
-            NotFoundError: Unknown prediction.
-            OutcomeConflict: Another outcome was recorded first, and kept.
+            NotFoundError: No server can have issued this id.
             ServerError: The call failed otherwise.
         """
         request = pb.RecordOutcomeRequest(

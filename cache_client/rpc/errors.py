@@ -9,7 +9,6 @@ CacheClientError                a one-line message for a person
     ├── NotFoundError           unknown model, track or prediction
     ├── InvalidRequest          the server refused the input; `violations` says which fields
     ├── Overloaded              over capacity; `retry_after_s` when the server said so
-    ├── OutcomeConflict         another outcome was recorded first, and kept
     └── UnexpectedStatus        any other status; `code` names it
 ```
 
@@ -87,10 +86,6 @@ class Overloaded(ServerError):
         """Keeps the server's advice beside the message."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
-
-
-class OutcomeConflict(ServerError):
-    """Another outcome was recorded for the prediction first."""
 
 
 class UnexpectedStatus(ServerError):

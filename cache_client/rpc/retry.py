@@ -13,8 +13,8 @@ _LEAST = 0.001  # gRPC counts in whole milliseconds
 class RetryPolicy:
     """How gRPC repeats a call that ended with UNAVAILABLE (gRFC A6).
 
-    Repeating is safe for every method: a `PredictRandom` whose answer was lost leaves one logged prediction
-    without an outcome, and `RecordOutcome` is idempotent.
+    Repeating is safe for every method: the server knows a repeated `PredictRandom` by its request id, and
+    `RecordOutcome` is idempotent.
 
     Attributes:
         max_attempts: Attempts in all, the first included, 1 to 5 (gRPC makes no more); 1 repeats nothing.

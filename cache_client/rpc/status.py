@@ -12,7 +12,6 @@ from cache_client.rpc.errors import (
     FieldViolation,
     InvalidRequest,
     NotFoundError,
-    OutcomeConflict,
     Overloaded,
     ServerError,
     ServerUnavailable,
@@ -23,7 +22,6 @@ Detail = TypeVar("Detail", bound=Message)
 
 _SIMPLE: dict[grpc.StatusCode, type[ServerError]] = {
     grpc.StatusCode.NOT_FOUND: NotFoundError,
-    grpc.StatusCode.ALREADY_EXISTS: OutcomeConflict,
 }
 
 

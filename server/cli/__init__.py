@@ -1,4 +1,4 @@
-"""The room's commands: `python -m server [serve]`, `… report` and `… health`."""
+"""The room's commands: `python -m server [serve]`, `… report`, `… log` and `… health`."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from server.cli.health import health
+from server.cli.log import log
 from server.cli.report import report
 from server.cli.serve import serve
 
@@ -37,3 +38,4 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(report)
 app.command()(health)
+app.add_typer(log, name="log")

@@ -62,9 +62,14 @@ class Experiment:
         arms = [replace(arm, digest=digests[arm.model, arm.version]) for arm in self.arms]
         return Experiment(self.name, self._salt, arms, self._draw)
 
-    def choose(self, listener_id: str | None) -> Arm:
-        """Draws an arm: always the same one for a listener, anew for a request without one."""
-        point = self._draw() if listener_id is None else position(self._salt, listener_id)
+    def choose(self, listener_id: str | None, request_id: str = "") -> Arm:
+        """Draws an arm: always the same one for a listener, else for a request id, else anew."""
+        if listener_id is not None:
+            point = position(self._salt, listener_id)
+        elif request_id:
+            point = position(f"{self._salt}:request", request_id)
+        else:
+            point = self._draw()
         for arm in self.arms:
             if point < arm.probability:
                 return arm

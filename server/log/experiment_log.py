@@ -1,58 +1,37 @@
-"""The experiment log as the service sees it: durable at once, in MongoDB soon."""
+"""The experiment log as the service sees it: durable when it returns, in MongoDB soon."""
 
-from typing import Protocol
-
-from bson import ObjectId
-
-from server.errors import StorageUnavailableError
+from server.errors import UnknownPredictionError
+from server.log.prediction_id import is_possible, new_prediction_id
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool.spool import Spool
 
 
-class _Store(Protocol):
-    @property
-    def away(self) -> bool: ...
-    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None: ...
-
-
 class ExperimentLog:
-    """Logs predictions and joins them with what really happened."""
+    """Logs predictions and what really happened. It knows the spool alone: delivery is another process's."""
 
-    def __init__(self, spool: Spool, store: _Store) -> None:
-        """Sets the durable spool, and the store behind it."""
+    def __init__(self, spool: Spool) -> None:
+        """Sets the durable spool."""
         self._spool = spool
-        self._store = store
 
-    def new_prediction_id(self) -> str:
-        """Returns an id that no other process makes, and that sorts by time: an ObjectId's 24 digits."""
-        return str(ObjectId())
+    def new_prediction_id(self, request_id: str = "") -> str:
+        """Returns an id that nobody else has: the same one for the same request id, unless that is empty."""
+        return new_prediction_id(request_id)
 
-    async def add(self, record: PredictionRecord) -> None:
-        """Returns once the record is on disk.
+    async def add(self, record: PredictionRecord, *, retried: bool = False) -> PredictionRecord:
+        """Returns what is logged under the record's id, once it is on disk; see `Spool.append`.
 
         Raises:
             SpoolFullError: When it cannot be logged now.
         """
-        await self._spool.append(record)
+        return await self._spool.append(record, retried=retried)
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
-        """Returns once the outcome is durable.
-
-        A prediction leaves the spool only after MongoDB has it: an id that no worker's spool has is in
-        MongoDB, or unknown, and to look in this order finds every prediction that was ever answered on this
-        machine. While MongoDB is away such an outcome is taken on trust, and delivery finds its
-        prediction later.
+        """Returns once the outcome is on disk; delivery joins it to its prediction, on whichever machine.
 
         Raises:
-            UnknownPredictionError: When no such prediction was logged.
-            OutcomeConflictError: When another outcome was recorded first.
-            SpoolFullError: When the disk is full.
+            UnknownPredictionError: When no server can have issued the id.
+            SpoolFullError: When it cannot be kept now.
         """
-        if await self._spool.add_outcome(prediction_id, outcome):
-            return
-        if not self._store.away:
-            try:
-                return await self._store.add_outcome(prediction_id, outcome)
-            except StorageUnavailableError:
-                pass
-        await self._spool.hold_outcome(prediction_id, outcome)
+        if not is_possible(prediction_id):
+            raise UnknownPredictionError(prediction_id)
+        await self._spool.append_outcome(prediction_id, outcome)

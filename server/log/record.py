@@ -5,8 +5,10 @@ one has spooled are delivered without what it added, as this one would have logg
 """
 
 from datetime import datetime
+from typing import Self
 
 import msgspec
+from msgspec.structs import replace
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -31,7 +33,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answered prediction.
 
     Attributes:
-        prediction_id: 24 hexadecimal digits that sort by time.
+        prediction_id: 24 hexadecimal digits; see `server.log.prediction_id`.
         experiment: Name of the experiment.
         phase: Names the arms and their shares at that moment; see `Experiment.phase`.
         arm: Name of the arm that was drawn.
@@ -66,3 +68,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     latency_us: int
     digest: str = ""
     outcome: Outcome | None = None
+
+    def with_outcome(self, outcome: Outcome) -> Self:
+        """Returns the same prediction with what happened."""
+        return replace(self, outcome=outcome)

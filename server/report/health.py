@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from server.log.spool.rows import SpoolCounts
+from server.log.spool.status import SpoolCounts
 from server.report.comparisons import arm_difference
 from server.report.sample_ratio import sample_ratio_p_values
 

@@ -11,7 +11,7 @@ from server.errors import StartError, StorageUnavailableError
 from server.log.mongo.embedded.database import embedded_mongodb, running_uri
 from server.log.mongo.store import MongoStore
 from server.log.record import PredictionRecord
-from server.log.spool.folder import count_spooled
+from server.log.spool.status import count_spooled
 from server.report.frame import read_frame
 from server.report.phases import Phase, choose_phase
 from server.report.report import ExperimentReport, make_report

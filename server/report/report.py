@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from server.log.spool.rows import SpoolCounts
+from server.log.spool.status import SpoolCounts
 from server.report.arms import ArmReport, judge_arm, with_scores
 from server.report.comparisons import Comparison, compare
 from server.report.health import Health, check

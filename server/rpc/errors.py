@@ -18,7 +18,6 @@ _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.UnknownModelError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownTrackError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownPredictionError: grpc.StatusCode.NOT_FOUND,
-    errors.OutcomeConflictError: grpc.StatusCode.ALREADY_EXISTS,
     errors.SpoolFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.TooLateError: grpc.StatusCode.DEADLINE_EXCEEDED,

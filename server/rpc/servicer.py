@@ -68,6 +68,7 @@ class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
             tuple(request.favourite_genres[:]),
             request.listener_id or None,
             convert.context_of(request),
+            request.request_id,
         )
         return convert.predict_random_response(prediction)
 

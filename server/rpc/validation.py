@@ -34,6 +34,7 @@ def check_predict_random(request: pb.PredictRandomRequest) -> None:
     """Raises InvalidRequestError when a PredictRandom request breaks the contract."""
     violations: Violations = []
     check_text(violations, "listener_id", request.listener_id)
+    check_text(violations, "request_id", request.request_id)
     _check_play(violations, request)
     refuse_if_any(violations)
 

@@ -472,10 +472,18 @@ class PredictRandomRequest(_message.Message):
     FAVOURITE_GENRES_FIELD_NUMBER: _builtins.int
     LISTENER_ID_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     track_id: _builtins.str
     """The track about to be played. Required."""
     listener_id: _builtins.str
     """The listener; when given, the same listener always gets the same arm. Empty draws anew on each request."""
+    request_id: _builtins.str
+    """Names this request for good, for example by a random UUID; at most 200 characters, empty for none. A retry with the
+    same one is the same prediction: it is logged once, and for ten minutes, unless 200,000 later ones have come
+    meanwhile, the answer, the model, its version and prediction_id are those of the first, also from another worker
+    and after a restart. Later, and from another machine, prediction_id is the same, and the answer is the present
+    model's; the first one stays logged.
+    """
     @_builtins.property
     def favourite_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The listener's favourite genres, at most 100; order, case and repeats do not matter. A set that the model was
@@ -494,10 +502,11 @@ class PredictRandomRequest(_message.Message):
         favourite_genres: _abc.Iterable[_builtins.str] | None = ...,
         listener_id: _builtins.str = ...,
         context: Global___ListenerContext | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "listener_id", b"listener_id", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "favourite_genres", b"favourite_genres", "listener_id", b"listener_id", "request_id", b"request_id", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -88,10 +88,12 @@ class PredictionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PredictRandom(self, request, context):
-        """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
+        """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers. A call
+        that is cancelled or runs out of time may have been logged by then, and stays logged: give a request_id to ask
+        again without a second prediction.
 
-        Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the
-        prediction cannot be logged.
+        Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input, and for the request_id of an earlier
+        request about another track or listener; RESOURCE_EXHAUSTED when the prediction cannot be logged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,10 +126,12 @@ class PredictionServiceServicer:
     def RecordOutcome(self, request, context):
         """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
-        Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-        kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
-        MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
-        unknown prediction nor another outcome can be told then.
+        The outcome is on disk when the call is answered, whether MongoDB is there or not, and is joined to its prediction
+        later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
+        second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
+        of looks there is kept apart, too.
+        Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
+        input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,10 +49,12 @@ class PredictionServiceStub:
     Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
     """
     PredictRandom: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRandomRequest, _prediction_service_pb2.PredictRandomResponse]
-    """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
+    """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers. A call
+    that is cancelled or runs out of time may have been logged by then, and stays logged: give a request_id to ask
+    again without a second prediction.
 
-    Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the
-    prediction cannot be logged.
+    Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input, and for the request_id of an earlier
+    request about another track or listener; RESOURCE_EXHAUSTED when the prediction cannot be logged.
     """
     RankTracks: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.RankTracksRequest, _prediction_service_pb2.RankTracksResponse]
     """Ranks tracks by falling play-through probability, in one call for a whole queue.
@@ -73,10 +75,12 @@ class PredictionServiceStub:
     RecordOutcome: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.RecordOutcomeRequest, _prediction_service_pb2.RecordOutcomeResponse]
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
-    Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
-    MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
-    unknown prediction nor another outcome can be told then.
+    The outcome is on disk when the call is answered, whether MongoDB is there or not, and is joined to its prediction
+    later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
+    second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
+    of looks there is kept apart, too.
+    Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
+    input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
     """
 
 @_typing.type_check_only
@@ -92,10 +96,12 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     Errors: NOT_FOUND for an unknown model, version or track; INVALID_ARGUMENT for malformed input.
     """
     PredictRandom: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRandomRequest, _prediction_service_pb2.PredictRandomResponse]  # type: ignore[assignment]
-    """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
+    """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers. A call
+    that is cancelled or runs out of time may have been logged by then, and stays logged: give a request_id to ask
+    again without a second prediction.
 
-    Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the
-    prediction cannot be logged.
+    Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input, and for the request_id of an earlier
+    request about another track or listener; RESOURCE_EXHAUSTED when the prediction cannot be logged.
     """
     RankTracks: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.RankTracksRequest, _prediction_service_pb2.RankTracksResponse]  # type: ignore[assignment]
     """Ranks tracks by falling play-through probability, in one call for a whole queue.
@@ -116,10 +122,12 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     RecordOutcome: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.RecordOutcomeRequest, _prediction_service_pb2.RecordOutcomeResponse]  # type: ignore[assignment]
     """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
-    Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-    kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
-    MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
-    unknown prediction nor another outcome can be told then.
+    The outcome is on disk when the call is answered, whether MongoDB is there or not, and is joined to its prediction
+    later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
+    second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
+    of looks there is kept apart, too.
+    Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
+    input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -150,10 +158,12 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.PredictRandomRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.PredictRandomResponse, _abc.Awaitable[_prediction_service_pb2.PredictRandomResponse]]:
-        """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers.
+        """Predicts one play with a model that the experiment draws, and logs the prediction durably before it answers. A call
+        that is cancelled or runs out of time may have been logged by then, and stays logged: give a request_id to ask
+        again without a second prediction.
 
-        Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the
-        prediction cannot be logged.
+        Errors: NOT_FOUND for an unknown track; INVALID_ARGUMENT for malformed input, and for the request_id of an earlier
+        request about another track or listener; RESOURCE_EXHAUSTED when the prediction cannot be logged.
         """
 
     @_abc_1.abstractmethod
@@ -192,10 +202,12 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_prediction_service_pb2.RecordOutcomeResponse, _abc.Awaitable[_prediction_service_pb2.RecordOutcomeResponse]]:
         """Records what really happened to a prediction of PredictRandom. Idempotent: an equal outcome may be sent again.
 
-        Errors: NOT_FOUND for an unknown prediction; ALREADY_EXISTS when another outcome was recorded first (which is
-        kept); INVALID_ARGUMENT for malformed input; RESOURCE_EXHAUSTED when the outcome cannot be stored. While
-        MongoDB does not answer, an outcome whose prediction has gone there is kept and joined later: neither an
-        unknown prediction nor another outcome can be told then.
+        The outcome is on disk when the call is answered, whether MongoDB is there or not, and is joined to its prediction
+        later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
+        second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
+        of looks there is kept apart, too.
+        Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
+        input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
         """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

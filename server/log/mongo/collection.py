@@ -1,63 +1,22 @@
-"""The collection around the documents: its schema and its expiry; `documents` declares the other indexes."""
+"""The collection around the documents: made, and brought up to date with what `documents` declares."""
 
 import contextlib
 from typing import Any
 
 import structlog
 from beanie import init_beanie
-from pymongo import ASCENDING, AsyncMongoClient
+from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from server.log.mongo.documents import PredictionDocument
+from server.log.mongo.validation import bson_schema
 
-Client = AsyncMongoClient[dict[str, Any]]
 EXPIRY_INDEX = "expires"
+# What earlier releases made, and no documented query needs.
+_FORMER_INDEXES = frozenset({"by_model_and_time", "by_time", "without_outcome"})
 _UNAUTHORIZED = 13
 _DAY_S = 86_400
-_PROBABILITY = {"bsonType": ["double", "int"], "minimum": 0, "maximum": 1}
-_ARM_PROBABILITY = {"bsonType": ["double", "int"], "minimum": 0, "exclusiveMinimum": True, "maximum": 1}
-_TEXT = {"bsonType": "string"}
-_NAME = {"bsonType": "string", "minLength": 1}
-_COUNT = {"bsonType": ["int", "long"], "minimum": 0}
-
-SCHEMA: dict[str, Any] = {
-    "bsonType": "object",
-    "required": [
-        "experiment", "phase", "arm", "model", "version", "arm_probability", "listener_id", "track_id",
-        "favourite_genres", "play_through_probability", "skipped", "requested_at", "latency_us", "outcome",
-    ],
-    # `digest` came later: older servers, and what they spooled, lack it. Other fields are let pass:
-    # while servers are upgraded one by one, an older one that starts last would otherwise make all that the
-    # newer ones write invalid.
-    "properties": {
-        "_id": {"bsonType": "string", "pattern": "^[0-9a-f]{24}$"},
-        "experiment": _NAME,
-        "phase": _TEXT,
-        "arm": _NAME,
-        "model": _NAME,
-        "version": _NAME,
-        "digest": _TEXT,
-        "arm_probability": _ARM_PROBABILITY,
-        "listener_id": {"bsonType": ["string", "null"]},
-        "track_id": _NAME,
-        "favourite_genres": {"bsonType": "array", "items": _TEXT},
-        "play_through_probability": _PROBABILITY,
-        "skipped": {"bsonType": "bool"},
-        "requested_at": {"bsonType": "date"},
-        "latency_us": _COUNT,
-        "outcome": {
-            "bsonType": ["object", "null"],
-            "required": ["skipped", "listened_ms", "recorded_at"],
-            "properties": {
-                "skipped": {"bsonType": "bool"},
-                "listened_ms": _COUNT,
-                "recorded_at": {"bsonType": "date"},
-            },
-        },
-    },
-}  # fmt: skip
-"""What MongoDB itself checks on every write, whoever writes."""
 
 _log = structlog.get_logger("server.log.mongo.collection")
 
@@ -75,7 +34,10 @@ async def prepare(database: AsyncDatabase[dict[str, Any]], ttl_days: int | None)
     name = PredictionDocument.Settings.name
     with contextlib.suppress(CollectionInvalid):  # it is there already
         await database.create_collection(name)
-    validation = {"validator": {"$jsonSchema": SCHEMA}, "validationLevel": "moderate"}
+    validation = {
+        "validator": {"$jsonSchema": bson_schema(PredictionDocument)},
+        "validationLevel": "moderate",
+    }
     try:
         await database.command({"collMod": name, **validation})
     except OperationFailure as error:
@@ -87,9 +49,12 @@ async def prepare(database: AsyncDatabase[dict[str, Any]], ttl_days: int | None)
 
 
 async def _keep_for(database: AsyncDatabase[dict[str, Any]], ttl_days: int | None) -> None:
-    """Makes, changes or drops the index by which MongoDB deletes old predictions."""
+    """Drops former indexes, and makes, changes or drops the one by which MongoDB deletes old predictions."""
     collection = database[PredictionDocument.Settings.name]
-    current = (await collection.index_information()).get(EXPIRY_INDEX)
+    found = await collection.index_information()
+    for index in _FORMER_INDEXES & found.keys():
+        await collection.drop_index(index)
+    current = found.get(EXPIRY_INDEX)
     wanted_s = None if ttl_days is None else ttl_days * _DAY_S
     if current is not None and current.get("expireAfterSeconds") != wanted_s:
         await collection.drop_index(EXPIRY_INDEX)

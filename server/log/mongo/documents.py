@@ -1,86 +1,95 @@
-"""What the experiment's collection holds."""
+"""What the experiment's collection holds: fields, their validation, and indexes."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from beanie import Document
 from msgspec import convert, structs
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from server.log.record import PredictionRecord
+from server.log.record import Outcome, PredictionRecord
+
+Name = Annotated[str, Field(min_length=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class OutcomeDocument(BaseModel):
     """What really happened after a prediction; see `Outcome` for the fields."""
 
     skipped: bool
-    listened_ms: int
+    listened_ms: int = Field(ge=0, lt=2**63)
     recorded_at: datetime
+
+    def agrees_with(self, outcome: Outcome) -> bool:
+        """Returns whether an outcome reports the same, whenever it was recorded."""
+        return self.skipped == outcome.skipped and self.listened_ms == outcome.listened_ms
 
 
 class PredictionDocument(Document):
-    """One answered prediction; see `PredictionRecord` for the fields. `_id` is the prediction_id."""
+    """One answered prediction; see `PredictionRecord` for the fields. `_id` is the prediction_id.
+
+    A field that a release adds needs a default: older releases, and what they have spooled, lack it.
+    """
 
     model_config = ConfigDict(protected_namespaces=())
 
-    id: str = Field(alias="_id")  # type: ignore[assignment]  # Beanie's default is an ObjectId
-    experiment: str
+    id: Name = Field(alias="_id")  # type: ignore[assignment]  # Beanie's default is an ObjectId
+    experiment: Name
     phase: str
-    arm: str
-    model: str
-    version: str
+    arm: Name
+    model: Name
+    version: Name
     digest: str = ""
-    arm_probability: float
+    arm_probability: float = Field(gt=0, le=1)
     listener_id: str | None
-    track_id: str
+    track_id: Name
     favourite_genres: list[str]
-    play_through_probability: float
+    play_through_probability: Probability
     skipped: bool
     requested_at: datetime
-    latency_us: int
+    latency_us: int = Field(ge=0, lt=2**63)
     outcome: OutcomeDocument | None = None
 
     class Settings:
-        """How Beanie stores the documents."""
+        """How Beanie stores the documents. Every index costs every write; each serves a documented query."""
 
         name = "predictions"
         keep_nulls = True
         indexes: ClassVar = [
-            IndexModel(
-                [("model", ASCENDING), ("version", ASCENDING), ("requested_at", DESCENDING)],
-                name="by_model_and_time",
-            ),
-            IndexModel([("listener_id", ASCENDING), ("requested_at", DESCENDING)], name="by_listener"),
-            IndexModel([("requested_at", DESCENDING)], name="by_time"),
+            # The report, and all that asks about one experiment or phase in order of time.
             IndexModel(
                 [("experiment", ASCENDING), ("phase", ASCENDING), ("requested_at", ASCENDING)],
                 name="by_experiment",
             ),
-            # Small, since it holds only what still lacks an outcome.
-            IndexModel(
-                [("outcome", ASCENDING), ("requested_at", ASCENDING)],
-                name="without_outcome",
-                partialFilterExpression={"outcome": None},
-            ),
+            # A listener's latest predictions: what support and the law ask for.
+            IndexModel([("listener_id", ASCENDING), ("requested_at", DESCENDING)], name="by_listener"),
         ]
 
 
-def to_record(stored: dict[str, Any]) -> PredictionRecord:
-    """Returns the record of a stored `PredictionDocument`, without what later releases have added.
+class OutcomeView(BaseModel):
+    """The part of a document that joining looks at."""
 
-    Not by way of one: a report reads many, and to build them takes longer than all the rest.
-    """
-    fields = {name: stored[name] for name in PredictionRecord.__struct_fields__ if name in stored}
-    return convert(fields | {"prediction_id": stored["_id"]}, PredictionRecord)
+    id: str = Field(alias="_id")
+    outcome: OutcomeDocument | None = None
 
 
-def to_stored(record: PredictionRecord) -> dict[str, Any]:
-    """Returns a record as MongoDB stores a `PredictionDocument`.
+def to_document(prediction_id: str, record: PredictionRecord) -> PredictionDocument:
+    """Returns a record as Beanie stores it.
 
-    Not by way of one: to build it takes 20 times as long, on the loop that answers calls. What is read from
-    the spool has the right types already, and MongoDB checks the values.
+    Raises:
+        ValueError: When it is no document: a value is out of its range.
     """
     fields = structs.asdict(record)
+    del fields["prediction_id"]
     outcome = None if record.outcome is None else structs.asdict(record.outcome)
-    return {"_id": fields.pop("prediction_id"), **fields, "outcome": outcome}
+    document: PredictionDocument = PredictionDocument.model_validate(
+        {**fields, "_id": prediction_id, "outcome": outcome}
+    )
+    return document
+
+
+def to_record(stored: dict[str, Any]) -> PredictionRecord:
+    """Returns the record of a stored `PredictionDocument`, without what later releases have added."""
+    fields = {name: stored[name] for name in PredictionRecord.__struct_fields__ if name in stored}
+    return convert(fields | {"prediction_id": stored["_id"]}, PredictionRecord)

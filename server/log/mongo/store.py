@@ -1,52 +1,69 @@
-"""The experiment log in MongoDB."""
+"""The experiment log in MongoDB, by way of Beanie."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import bson
-from beanie import init_beanie
+from beanie import BulkWriter, init_beanie
+from beanie.operators import In, Set
 from bson.errors import BSONError
-from msgspec import convert, structs
-from pymongo import AsyncMongoClient, UpdateOne
-from pymongo.errors import BulkWriteError, PyMongoError
+from msgspec import structs
+from pydantic import ValidationError
+from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
 
-from server.errors import OutcomeConflictError, StartError, StorageUnavailableError, UnknownPredictionError
+from server.errors import StorageUnavailableError
+from server.log.mongo.client import close_client, database_of, make_client
 from server.log.mongo.collection import prepare
-from server.log.mongo.documents import PredictionDocument, to_record, to_stored
-from server.log.mongo.uri import DEFAULT_DATABASE, describe, without_secrets
+from server.log.mongo.documents import (
+    OutcomeDocument,
+    OutcomeView,
+    PredictionDocument,
+    to_document,
+    to_record,
+)
+from server.log.mongo.uri import describe
 from server.log.record import Outcome, PredictionRecord
 
 _DUPLICATE_KEY = 11000
-# A record that MongoDB will never take: BadValue, TypeMismatch, InvalidBSON, a field name with a dollar or a
-# dot, DocumentValidationFailure, BSONObjectTooLarge, a key too large for an index.
+# A document that MongoDB will never take: BadValue, TypeMismatch, InvalidBSON, a field name with a dollar or
+# a dot, DocumentValidationFailure, BSONObjectTooLarge, a key too large for an index.
 _POISON_CODES = frozenset({2, 14, 22, 52, 57, 121, 10334, 17280, 17419})
 _MAX_BYTES = 16 << 20
 # What the driver raises for a document that BSON cannot express.
 _INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
 # A server that takes connections and never answers is logged after this, not after a socket's timeout.
 _PING_TIMEOUT_S = 2.5
-# Callers wait for this one, and the spool can hold an outcome for a server that hangs.
-_OUTCOME_TIMEOUT_S = 1.0
-_MAX_IDLE_MS = 60_000
-# The driver reports the end of its sessions, to a server that hangs for as long as a socket's timeout.
-_CLOSE_TIMEOUT_S = 0.5
 
 
-class Refusal(NamedTuple):
-    """What can never be stored, and why: a prediction, or only the outcome that came with it.
+class Stored(NamedTuple):
+    """What became of predictions that were to be stored.
 
     Attributes:
-        prediction_id: The prediction.
-        reason: Why, in a line.
-        late_outcome: The outcome, when the prediction is stored with another one that came first.
+        inserted: Ids of those that were stored now, with their outcomes; all others were there before, with
+            the outcomes that they had.
+        refused: Those that can never be stored, by id, and why, in words that quote nothing of them.
     """
 
-    prediction_id: str
-    reason: str
-    late_outcome: Outcome | None = None
+    inserted: set[str]
+    refused: dict[str, str]
+
+
+class Joined(NamedTuple):
+    """What became of outcomes, by the ids of their predictions; those in no set are to be tried again.
+
+    Attributes:
+        joined: The prediction has this outcome.
+        conflicting: The prediction had another one first.
+        unknown: There is no such prediction.
+        refused: It can never be stored.
+    """
+
+    joined: set[str]
+    conflicting: set[str]
+    unknown: set[str]
+    refused: set[str]
 
 
 class MongoStore:
@@ -54,7 +71,6 @@ class MongoStore:
 
     Attributes:
         address: The URI as it may be logged: without user, password and options.
-        away: Whether the last call found nobody there.
     """
 
     def __init__(self, uri: str, *, ttl_days: int | None = None, read_only: bool = False) -> None:
@@ -66,34 +82,13 @@ class MongoStore:
             read_only: Whether to leave the collection and its indexes as they are.
 
         Raises:
-            StartError: When the URI is malformed. The message does not show it: it may hold a password.
+            StartError: When the URI is not usable; see `make_client`.
         """
-        if not uri.startswith(("mongodb://", "mongodb+srv://")):
-            raise StartError(
-                "the MongoDB URI is not usable: it has to begin with mongodb:// or mongodb+srv://"
-            )
-        try:
-            self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-                uri,
-                tz_aware=True,
-                serverSelectionTimeoutMS=2_000,
-                connectTimeoutMS=2_000,
-                socketTimeoutMS=20_000,
-                # The embedded database closes connections that were idle for 300 s, firewalls sooner: a write
-                # that meets a closed one fails.
-                maxIdleTimeMS=_MAX_IDLE_MS,
-                # A row leaves the spool on MongoDB's word: that has to mean "on disk, on most members".
-                w="majority",
-                journal=True,
-            )
-        except (PyMongoError, ValueError) as error:
-            raise StartError(f"the MongoDB URI is not usable: {without_secrets(uri, str(error))}") from None
+        self._client = make_client(uri)
+        self._database = database_of(self._client, uri)
         self.address = describe(uri)
-        self.away = False
         self._ttl_days, self._read_only = ttl_days, read_only
-        self._database = self._client.get_default_database(default=DEFAULT_DATABASE)
         self._initialised = False
-        self._initialising = asyncio.Lock()
 
     async def connect(self) -> None:
         """Makes the collection and its indexes, once.
@@ -101,79 +96,70 @@ class MongoStore:
         Raises:
             StorageUnavailableError: When MongoDB does not answer, or refuses.
         """
-        async with self._initialising:
-            if self._initialised:
-                return
-            with self._noticing():
-                await self._ping()
-                if self._read_only:
-                    await init_beanie(self._database, document_models=[PredictionDocument], skip_indexes=True)
-                else:
-                    await prepare(self._database, self._ttl_days)
-            self._initialised = True
+        if self._initialised:
+            return
+        with _translated_errors():
+            await self._ping()
+            if self._read_only:
+                await init_beanie(self._database, document_models=[PredictionDocument], skip_indexes=True)
+            else:
+                await prepare(self._database, self._ttl_days)
+        self._initialised = True
 
-    async def add(self, records: Sequence[PredictionRecord]) -> list[Refusal]:
-        """Stores records, in any order and as often as one likes: one that is there counts as stored.
-
-        Returns:
-            What can never be stored; all else is.
+    async def add(self, records: Mapping[str, PredictionRecord]) -> Stored:
+        """Stores predictions by id, in any order and as often as one likes: what is there counts as stored.
 
         Raises:
             StorageUnavailableError: When some are not stored for now.
         """
         await self.connect()
-        if not records:
-            return []
-        documents = [to_stored(record) for record in records]
-        refusals: list[Refusal] = []
-        repeated: dict[str, str] = {}  # what MongoDB answered, by id
-        with self._noticing():
+        documents, refused = _to_documents(records)
+        if not documents:
+            return Stored(set(), refused)
+        repeated: set[str] = set()
+        with _translated_errors():
             try:
-                collection = PredictionDocument.get_pymongo_collection()
-                await collection.insert_many(documents, ordered=False)
+                await PredictionDocument.insert_many(documents, ordered=False)
             except BulkWriteError as error:
                 for failure in _final_failures(error):
-                    prediction_id, reason = documents[failure["index"]]["_id"], str(failure.get("errmsg"))
+                    prediction_id = documents[failure["index"]].id
                     if failure["code"] == _DUPLICATE_KEY:
-                        repeated[prediction_id] = reason
+                        repeated.add(prediction_id)
                     else:
-                        refusals.append(Refusal(prediction_id, reason))
+                        refused[prediction_id] = f"MongoDB refused it with code {failure['code']}"
             except _INEXPRESSIBLE:  # the driver refuses the whole batch for one that BSON cannot express
-                refusals = [refusal for document in documents if (refusal := _inexpressible(document))]
-                if not refusals:
+                bad = {document.id: why for document in documents if (why := _inexpressible(document))}
+                if not bad:
                     raise
-                refused = {refusal.prediction_id for refusal in refusals}
-                return refusals + await self.add([r for r in records if r.prediction_id not in refused])
-            refusals += await self._reconcile([r for r in records if r.prediction_id in repeated], repeated)
-        return refusals
+                stored = await self.add({key: it for key, it in records.items() if key not in bad})
+                return Stored(stored.inserted, {**stored.refused, **bad})
+            for prediction_id in repeated - (await _outcomes_of(repeated)).keys():
+                refused[prediction_id] = "a unique index of this MongoDB refused it"
+        return Stored({document.id for document in documents} - repeated - refused.keys(), refused)
 
-    async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
-        """Joins an outcome to a stored prediction, atomically: the first one wins.
+    async def join(self, outcomes: Mapping[str, Outcome]) -> Joined:
+        """Gives predictions their outcomes by id, atomically: the first one wins.
 
         Raises:
-            UnknownPredictionError: When MongoDB has no such prediction.
-            OutcomeConflictError: When it has another outcome.
-            StorageUnavailableError: When MongoDB does not answer, or not soon.
+            StorageUnavailableError: When MongoDB does not answer.
         """
-        try:
-            async with asyncio.timeout(_OUTCOME_TIMEOUT_S):
-                await self._join_outcome(prediction_id, outcome)
-        except TimeoutError:
-            self.away = True
-            raise StorageUnavailableError(f"no answer within {_OUTCOME_TIMEOUT_S:g} s") from None
-
-    async def _join_outcome(self, prediction_id: str, outcome: Outcome) -> None:
         await self.connect()
-        collection = PredictionDocument.get_pymongo_collection()
-        with self._noticing():
-            joined = await collection.update_one(*_join(prediction_id, outcome))
-            if joined.matched_count:
-                return
-            stored = await collection.find_one({"_id": prediction_id}, {"outcome": 1})
-        if stored is None:
-            raise UnknownPredictionError(prediction_id)
-        if not _agrees(stored["outcome"], outcome):
-            raise OutcomeConflictError(prediction_id)
+        documents, refused = _to_outcomes(outcomes)
+        if documents:
+            with _translated_errors():
+                refused |= await _give(documents)
+                stored = await _outcomes_of(documents.keys() - refused)
+        else:
+            stored = {}
+        joined: set[str] = set()
+        conflicting: set[str] = set()
+        for prediction_id, known in stored.items():
+            # None: it was stored between the two calls, and is joined at the next try.
+            if known is not None:
+                agrees = known.agrees_with(outcomes[prediction_id])
+                (joined if agrees else conflicting).add(prediction_id)
+        unknown = set(documents.keys() - stored.keys() - refused)
+        return Joined(joined, conflicting, unknown, refused)
 
     async def find(self, query: dict[str, Any]) -> AsyncIterator[PredictionRecord]:
         """Yields the predictions that a MongoDB filter finds, in no particular order.
@@ -182,7 +168,7 @@ class MongoStore:
             StorageUnavailableError: When MongoDB does not answer.
         """
         await self.connect()
-        with self._noticing():
+        with _translated_errors():
             async for found in PredictionDocument.get_pymongo_collection().find(query):
                 yield to_record(found)
 
@@ -193,16 +179,13 @@ class MongoStore:
             StorageUnavailableError: When MongoDB does not answer.
         """
         await self.connect()
-        with self._noticing():
-            async for found in await PredictionDocument.get_pymongo_collection().aggregate(pipeline):
+        with _translated_errors():
+            async for found in PredictionDocument.aggregate(pipeline):
                 yield found
 
     async def close(self) -> None:
         """Closes the connections."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                return await self._client.close()
-        await self._client.close()  # it has forgotten by now the sessions whose end it wanted to report
+        await close_client(self._client)
 
     async def _ping(self) -> None:
         try:
@@ -211,48 +194,75 @@ class MongoStore:
         except TimeoutError:
             raise StorageUnavailableError(f"no answer within {_PING_TIMEOUT_S:g} s") from None
 
-    async def _reconcile(
-        self, records: Sequence[PredictionRecord], reasons: Mapping[str, str]
-    ) -> list[Refusal]:
-        """Gives outcomes to predictions that were stored before theirs came.
 
-        Args:
-            records: Those that MongoDB called duplicates.
-            reasons: What it answered, by id.
+async def _give(outcomes: Mapping[str, OutcomeDocument]) -> set[str]:
+    """Gives predictions that have none their outcomes; returns the ids of what MongoDB will never take."""
+    writer = BulkWriter(ordered=False)
+    for prediction_id, outcome in outcomes.items():
+        without = PredictionDocument.find_one(
+            PredictionDocument.id == prediction_id,
+            PredictionDocument.outcome == None,  # noqa: E711  # Beanie makes a filter of it
+        )
+        change = Set({PredictionDocument.outcome: outcome})  # type: ignore[no-untyped-call]
+        await without.update(change, bulk_writer=writer)
+    try:
+        await writer.commit()
+    except BulkWriteError as error:
+        ids = list(outcomes)
+        return {ids[failure["index"]] for failure in _final_failures(error)}
+    return set()
 
-        Returns:
-            Those that are not there, since another unique index than that of `_id` has refused them, and the
-            outcomes that came after another one.
-        """
-        if not records:
-            return []
-        collection = PredictionDocument.get_pymongo_collection()
-        joins = [UpdateOne(*_join(r.prediction_id, r.outcome)) for r in records if r.outcome]
-        if joins:
-            await collection.bulk_write(joins, ordered=False)
-        query = {"_id": {"$in": [record.prediction_id for record in records]}}
-        stored = {found["_id"]: found["outcome"] async for found in collection.find(query, {"outcome": 1})}
-        refusals = []
-        for record in records:
-            known = record.prediction_id
-            if known not in stored:
-                refusals.append(Refusal(known, reasons[known]))
-            elif record.outcome and not _agrees(stored[known], record.outcome):
-                refusals.append(Refusal(known, "another outcome was recorded first", record.outcome))
-        return refusals
 
-    @contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """Turns the driver's errors into ours, and remembers whether MongoDB is there."""
+async def _outcomes_of(prediction_ids: Collection[str]) -> dict[str, OutcomeDocument | None]:
+    """Returns the outcomes of those predictions that are stored, by id."""
+    if not prediction_ids:
+        return {}
+    found = PredictionDocument.find(
+        In(PredictionDocument.id, list(prediction_ids)), projection_model=OutcomeView
+    )
+    return {view.id: view.outcome async for view in found}
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turns the driver's errors into ours."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise StorageUnavailableError(_describe(error)) from error
+
+
+def _describe(error: PyMongoError) -> str:
+    """Returns what went wrong in words that quote no document: those of a refusal can."""
+    if isinstance(error, ConnectionFailure):
+        return str(error)
+    code = getattr(error, "code", None)
+    return type(error).__name__ if code is None else f"{type(error).__name__}, code {code}"
+
+
+def _to_documents(
+    records: Mapping[str, PredictionRecord],
+) -> tuple[list[PredictionDocument], dict[str, str]]:
+    """Returns the documents, and why some records are none, by id."""
+    documents, refused = [], {}
+    for prediction_id, record in records.items():
         try:
-            yield
-        except PyMongoError as error:
-            self.away = True
-            raise StorageUnavailableError(str(error)) from error
-        except StorageUnavailableError:
-            self.away = True
-            raise
-        self.away = False
+            documents.append(to_document(prediction_id, record))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            refused[prediction_id] = f"{'.'.join(map(str, first['loc']))}: {first['type']}"
+    return documents, refused
+
+
+def _to_outcomes(outcomes: Mapping[str, Outcome]) -> tuple[dict[str, OutcomeDocument], set[str]]:
+    """Returns the outcomes as they are stored, and the ids of those that have a value out of its range."""
+    documents, refused = {}, set()
+    for prediction_id, outcome in outcomes.items():
+        try:
+            documents[prediction_id] = OutcomeDocument.model_validate(structs.asdict(outcome))
+        except ValidationError:
+            refused.add(prediction_id)
+    return documents, refused
 
 
 def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
@@ -266,25 +276,16 @@ def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
     final = _POISON_CODES | {_DUPLICATE_KEY}
     passing = [failure for failure in failures if failure["code"] not in final]
     if passing or details.get("writeConcernErrors"):
-        raise StorageUnavailableError(str((passing or details["writeConcernErrors"])[0].get("errmsg")))
+        first = (passing or details["writeConcernErrors"])[0]
+        raise StorageUnavailableError(f"a write failed for now, code {first.get('code')}")
     return failures
 
 
-def _inexpressible(document: Mapping[str, Any]) -> Refusal | None:
+def _inexpressible(document: PredictionDocument) -> str | None:
     """Returns why a document can never be sent to MongoDB, or None when it can."""
     try:
-        if len(bson.encode(document)) <= _MAX_BYTES:
+        if len(bson.encode(document.get_dict())) <= _MAX_BYTES:
             return None
-        return Refusal(document["_id"], "larger than MongoDB takes")
+        return "larger than MongoDB takes"
     except _INEXPRESSIBLE as error:
-        return Refusal(document["_id"], f"{type(error).__name__}: {error}")
-
-
-def _agrees(stored: dict[str, Any] | None, outcome: Outcome) -> bool:
-    """Returns whether what MongoDB has reports the same as an outcome."""
-    return stored is not None and convert(stored, Outcome).agrees_with(outcome)
-
-
-def _join(prediction_id: str, outcome: Outcome) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the filter and the change that give a prediction its outcome unless it has one."""
-    return {"_id": prediction_id, "outcome": None}, {"$set": {"outcome": structs.asdict(outcome)}}
+        return type(error).__name__

@@ -1,94 +1,111 @@
-"""Shares one transaction, and one wait for the disk, among all who wait at the same time."""
+"""Shares one transaction, and one wait for the disk, among all callers of a process who wait at a time."""
 
 import asyncio
 import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import structlog
 
-from server.errors import OutcomeConflictError, SpoolFullError, StartError, StorageUnavailableError
-from server.log.record import PredictionRecord
+from server.errors import SpoolFullError, StartError, StorageUnavailableError
+from server.log.record import Outcome, PredictionRecord
 from server.log.spool.file import SpoolFile
-from server.log.spool.folder import free_bytes
-
-T = TypeVar("T")
+from server.log.spool.rows import Row
 
 # Where a disk answers faster than calls come in, groups stay small, and each costs the event loop the
 # interpreter and a wake-up. So much later the next one is larger; a caller alone never waits for company.
 _PAUSE_S = 0.004
 _COMPACT_INTERVAL_S = 1.0
+_COUNT_INTERVAL_S = 1.0
+_LOOK_INTERVAL_S = 0.1
+# Of what predictions leave free on the disk, outcomes leave this much: delivery needs room, too.
+_OUTCOMES_LEAVE = 1 / 4
 _NEARLY_FULL = "the disk is nearly full"
 _CANNOT_BE_WRITTEN = "cannot be written: see the server's log"
 
 _log = structlog.get_logger("server.log.spool.committer")
 
 
-class SpoolReplacedError(Exception):
-    """Another worker's file was replaced while it was written: what was committed may be gone with it."""
+class _Prediction(NamedTuple):
+    """A prediction to append, and who waits for it."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    """What a caller asked for; see `Committer.submit`."""
-
-    run: Callable[[SpoolFile], Any]
-    grows: bool
+    record: PredictionRecord
+    retried: bool
     future: "asyncio.Future[Any]"
 
 
-class Committer:
-    """A thread that writes one spool file. Its methods belong to one event loop.
+class _Outcome(NamedTuple):
+    """An outcome to append, and who waits for it."""
 
-    Records and operations that are submitted while a transaction is being committed make up the next one, and
-    each caller is answered after the commit that it was part of.
+    prediction_id: str
+    outcome: Outcome
+    future: "asyncio.Future[Any]"
+
+
+_Answer = tuple["asyncio.Future[Any]", object]
+"""Who waits, and the result or error that they get."""
+
+
+class Committer:
+    """A thread that appends to the spool file. Its methods belong to one event loop.
+
+    What is submitted while a transaction is being committed makes up the next one, and each caller is
+    answered after the commit that it was part of.
 
     Attributes:
-        file: What it writes; closed at the end.
-        unanswered: How many records are on the way into the file.
+        waiting: How many predictions of all processes waited for MongoDB at the last commit.
+        waiting_outcomes: How many outcomes did, at some commit of the last second.
+        unanswered: How many predictions are on the way into the file.
     """
 
     def __init__(self, file: SpoolFile, *, min_free_bytes: int) -> None:
-        """Starts the thread; with fewer than `min_free_bytes` on the disk, it takes nothing that grows."""
-        self.file = file
-        self.unanswered = 0
+        """Starts the thread.
+
+        Args:
+            file: What it writes; closed at the end.
+            min_free_bytes: With less on the disk no prediction is taken, and with a quarter of it no outcome.
+        """
+        self._file = file
+        self.waiting, self.waiting_outcomes, self.unanswered = file.waiting(), file.waiting_outcomes(), 0
         self._min_free_bytes = min_free_bytes
         self._loop = asyncio.get_running_loop()
-        self._records: list[tuple[PredictionRecord, asyncio.Future[None]]] = []
-        self._operations: list[_Operation] = []
+        self._predictions: list[_Prediction] = []
+        self._outcomes: list[_Outcome] = []
         self._wake = threading.Condition()
         self._closing = False
         self._refusing: str | None = None
-        self._compact_next = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"spool-{file.path.stem}", daemon=True)
+        self._compact_next = self._counted_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
-    def insert(self, record: PredictionRecord) -> "asyncio.Future[None]":
-        """Queues a prediction for the next transaction; the future is done once it is on disk."""
-        future: asyncio.Future[None] = self._loop.create_future()
+    def insert(self, record: PredictionRecord, *, retried: bool) -> "asyncio.Future[PredictionRecord]":
+        """Queues a prediction; the result is what is on disk under its id: this one, or an earlier one."""
+        entry = _Prediction(record, retried, self._loop.create_future())
         with self._wake:
             self._check_open()
-            self._records.append((record, future))
+            self._predictions.append(entry)
             self.unanswered += 1
             self._wake.notify()
-        return future
+        return entry.future
 
-    def submit(self, operation: Callable[[SpoolFile], T], *, grows: bool = False) -> "asyncio.Future[T]":
-        """Queues an operation for the next transaction, after its records.
-
-        One that `grows` the file is refused when the disk is nearly full. On another worker's file, the
-        future may raise `SpoolReplacedError`: the operation is then to be repeated on what is there now.
-        """
-        future: asyncio.Future[T] = self._loop.create_future()
+    def insert_outcome(self, prediction_id: str, outcome: Outcome) -> "asyncio.Future[None]":
+        """Queues an outcome; the future is done once it is on disk."""
+        entry = _Outcome(prediction_id, outcome, self._loop.create_future())
         with self._wake:
             self._check_open()
-            self._operations.append(_Operation(operation, grows, future))
+            self._outcomes.append(entry)
             self._wake.notify()
-        return future
+        return entry.future
+
+    def look(self) -> None:
+        """Has the counts brought up to date soon, without a commit."""
+        if time.monotonic() - self._counted_at > _LOOK_INTERVAL_S:
+            with self._wake:
+                self._counted_at = 0.0
+                self._wake.notify()
 
     async def close(self) -> None:
         """Finishes what waits and closes the file."""
@@ -96,7 +113,7 @@ class Committer:
             self._closing = True
             self._wake.notify()
         await asyncio.to_thread(self._thread.join)
-        self.file.close()
+        self._file.close()
 
     def _check_open(self) -> None:
         if self._closing:
@@ -106,69 +123,104 @@ class Committer:
         """Commits what waits, group by group, until closed (the thread's body)."""
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._records or self._operations or self._closing)
-                records, self._records = self._records, []
-                operations, self._operations = self._operations, []
-            if not records and not operations:
+                self._wake.wait_for(
+                    lambda: self._predictions or self._outcomes or self._closing or not self._counted_at
+                )
+                predictions, self._predictions = self._predictions, []
+                outcomes, self._outcomes = self._outcomes, []
+            if predictions or outcomes:
+                self._answer_group(predictions, outcomes)
+            elif self._closing:
                 return
-            refusal = self._refusal()
-            self._log_refusal(refusal)
-            results = self._commit([record for record, _ in records], operations, growing=refusal is None)
-            with self._wake:  # after the commit, so that a record is never in neither count
-                self.unanswered -= len(records)
-            futures = [*(future for _, future in records), *(each.future for each in operations)]
-            self._loop.call_soon_threadsafe(_answer, futures, results)
-            if len(records) > 1 and not self._closing:
+            self._count()
+            if len(predictions) > 1 and not self._closing:
                 time.sleep(_PAUSE_S)
 
-    def _commit(
-        self, records: Sequence[PredictionRecord], operations: Sequence[_Operation], *, growing: bool
-    ) -> list[Any]:
-        """Writes a group in one transaction; returns each one's result, or the error it is to raise."""
-        refused = SpoolFullError("is full" if self._refusing == _NEARLY_FULL else _CANNOT_BE_WRITTEN)
+    def _answer_group(self, predictions: list[_Prediction], outcomes: list[_Outcome]) -> None:
+        """Commits a group and answers those who wait; those that the disk has no room for are refused."""
+        of_prediction, of_outcome = self._refusals()
+        self._log_refusal(of_prediction)
+        answers: list[_Answer] = []
+        submitted = len(predictions)
+        if of_prediction is not None:
+            answers += [(entry.future, _error_of(of_prediction)) for entry in predictions]
+            predictions = []
+        if of_outcome is not None:
+            answers += [(entry.future, _error_of(of_outcome)) for entry in outcomes]
+            outcomes = []
+        if predictions or outcomes:
+            answers += self._commit(predictions, outcomes)
+        with self._wake:  # after the commit, so that a record is never in neither count
+            self.unanswered -= submitted
+        self._loop.call_soon_threadsafe(_answer, answers)
+
+    def _commit(self, predictions: Sequence[_Prediction], outcomes: Sequence[_Outcome]) -> list[_Answer]:
+        """Writes a group in one transaction; returns who waits, and each one's result or error."""
+        everyone = [*(entry.future for entry in predictions), *(entry.future for entry in outcomes)]
+        records = [entry.record for entry in predictions]
+        retried = {entry.record.prediction_id for entry in predictions if entry.retried}
         try:
-            with self.file.transaction():
-                if growing:
-                    self.file.insert(records)
-                results = [
-                    _attempt(each.run, self.file) if growing or not each.grows else refused
-                    for each in operations
-                ]
-            # Its owner, which copies what it can see before it puts the copy here, may have copied before.
-            if growing and not self.file.is_own and not self.file.is_in_place():
-                raise SpoolReplacedError
+            while True:
+                with self._file.transaction():
+                    self._file.insert(records, retried)
+                    self._file.insert_outcomes(entry[:2] for entry in outcomes)
+                    known = self._file.find(retried) if retried else {}
+                    self.waiting = self._file.waiting()
+                if self._file.is_in_place():
+                    break
+                # What was written to a deleted file may be gone: again, into what is in its place.
+                self._reopen()
+            results = [*_stored(records, known), *(None for _ in outcomes)]
         except Exception as error:
-            # Nothing of the group is on disk: nobody in it may be told otherwise.
-            if isinstance(error, sqlite3.OperationalError):  # the disk is full, or fails
+            # Nothing of the group is on disk for sure: nobody in it may be told otherwise.
+            if isinstance(error, sqlite3.Error | OSError):  # the disk is full, or fails
                 _log.error("spool_not_written", reason=str(error))
                 error = SpoolFullError(_CANNOT_BE_WRITTEN)
-            return [error for _ in (*records, *operations)]
-        return [None if growing else refused for _ in records] + results
+            return [(future, error) for future in everyone]
+        return list(zip(everyone, results, strict=True))
 
-    def _refusal(self) -> str | None:
-        """Returns why nothing may be added now, or None. Whatever happens here, the thread goes on."""
+    def _refusals(self) -> tuple[str | None, str | None]:
+        """Returns why no prediction, and why no outcome, may be added now; None where one may.
+
+        Whatever happens here, the thread goes on.
+        """
         try:
-            if not self.file.is_in_place():
-                self.file.restore()
-                _log.error("spool_restored", spool=str(self.file.path), reason="its file was deleted")
-            return _NEARLY_FULL if self._is_full() else None
+            if not self._file.is_in_place():
+                self._reopen()
+            room = self._room()
         except (OSError, sqlite3.Error, StartError) as error:
-            return str(error)
+            return str(error), str(error)
+        least = self._min_free_bytes
+        return (
+            _NEARLY_FULL if room < least else None,
+            _NEARLY_FULL if room < least * _OUTCOMES_LEAVE else None,
+        )
 
-    def _is_full(self) -> bool:
-        """Returns whether the disk has too little room left, what the file can use again included."""
-        if self._room() >= self._min_free_bytes:
-            return False
+    def _reopen(self) -> None:
+        self._file.reopen()
+        _log.error(
+            "spool_deleted", spool=str(self._file.path), reason="its file was deleted: a new one is used"
+        )
+
+    def _room(self) -> int:
+        """Returns how much more the disk takes, where it is little; what the file can use again counts."""
+        room = self._file.room_bytes()
+        if room >= self._min_free_bytes:
+            return room
         now = time.monotonic()
         if now >= self._compact_next:
             self._compact_next = now + _COMPACT_INTERVAL_S
             with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: it counts as full
-                self.file.compact()
-        return self._room() + self.file.spare_bytes() < self._min_free_bytes
+                self._file.compact()
+        return self._file.room_bytes() + self._file.spare_bytes()
 
-    def _room(self) -> int:
-        """Returns how much is free on the disk once the write-ahead log has been copied into the file."""
-        return free_bytes(self.file.path) - self.file.log_bytes()
+    def _count(self) -> None:
+        """Counts what waits; the outcomes only every so often, since that takes a look at each."""
+        if time.monotonic() - self._counted_at < _COUNT_INTERVAL_S:
+            return
+        self._counted_at = time.monotonic()
+        with contextlib.suppress(sqlite3.Error):
+            self.waiting, self.waiting_outcomes = self._file.waiting(), self._file.waiting_outcomes()
 
     def _log_refusal(self, refusal: str | None) -> None:
         """Logs when the spool begins to refuse, and when it takes records again."""
@@ -176,25 +228,29 @@ class Committer:
             return
         self._refusing = refusal
         if refusal is None:
-            _log.info("spool_accepts", spool=str(self.file.path))
+            _log.info("spool_accepts", spool=str(self._file.path))
         else:
-            _log.error("spool_refuses", spool=str(self.file.path), reason=refusal)
+            _log.error("spool_refuses", spool=str(self._file.path), reason=refusal)
 
 
-def _attempt(operation: Callable[[SpoolFile], Any], file: SpoolFile) -> Any:
-    """Runs an operation; a refusal belongs to its caller alone, any other error to the whole group."""
-    try:
-        return operation(file)
-    except OutcomeConflictError as refusal:
-        return refusal
+def _stored(records: Sequence[PredictionRecord], known: Mapping[str, Row]) -> list[PredictionRecord]:
+    """Returns what is in the file under each record's id, where callers may have asked before."""
+    return [
+        known[record.prediction_id].record() if record.prediction_id in known else record
+        for record in records
+    ]
 
 
-def _answer(futures: Sequence["asyncio.Future[Any]"], results: Sequence[Any]) -> None:
+def _error_of(refusal: str) -> SpoolFullError:
+    return SpoolFullError("is full" if refusal == _NEARLY_FULL else _CANNOT_BE_WRITTEN)
+
+
+def _answer(answers: Sequence[_Answer]) -> None:
     """Answers the callers of one group (on the event loop)."""
-    for future, result in zip(futures, results, strict=True):
+    for future, answer in answers:
         if future.done():  # its caller has gone
             continue
-        if isinstance(result, BaseException):
-            future.set_exception(result)
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
         else:
-            future.set_result(result)
+            future.set_result(answer)

@@ -1,0 +1,1 @@
+"""The one process of a machine that moves its spool into MongoDB."""

@@ -1,0 +1,65 @@
+"""The delivery process: started by the server, never by hand; see `server.child`."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from server.child import run_child
+from server.log.delivery.delivery import STALLED_AFTER_S, Delivery
+from server.log.lock import lock_file
+from server.log.mongo.store import MongoStore
+from server.log.spool.file import FILE_NAME, SpoolFile
+from server.log.spool.status import LOCK_NAME
+from server.log.spool.takeover import take_over_former
+from server.settings import ServerSettings
+from server.stop_budget import StopBudget
+
+# A predecessor that is still delivering its last batch is waited for.
+_PREDECESSOR_ENDS_WITHIN_S = 30.0
+# Calls come first where cores are short: of two busy processes this one gets a tenth.
+_NICENESS = 10
+
+
+@asynccontextmanager
+async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncIterator[None]:
+    """Delivers the spool for the duration of a block, and at the end what is left of it.
+
+    Args:
+        settings: Where the spool is; names a MongoDB.
+        budget: The time for the last deliveries.
+
+    Raises:
+        StartError: When the URI is not usable, or the spool cannot be opened.
+    """
+    assert settings.external_mongodb_uri is not None
+    store = MongoStore(settings.external_mongodb_uri, ttl_days=settings.experiment_ttl_days)
+    directory = settings.spool_directory
+    with await asyncio.to_thread(lock_file, directory / LOCK_NAME, _PREDECESSOR_ENDS_WITHIN_S):
+        file = SpoolFile(directory / FILE_NAME)
+        delivery = Delivery(file, store)
+        task = asyncio.create_task(_deliver(file, delivery), name="delivery")
+
+        async def end(within_s: float) -> None:
+            delivery.stop()
+            if (await asyncio.wait([task], timeout=min(within_s, STALLED_AFTER_S)))[0]:
+                await delivery.flush(within_s)
+
+        try:
+            yield
+        finally:
+            await budget.spend(end)
+            task.cancel()  # PyMongo can swallow that: the process ends all the same
+            await asyncio.wait([task], timeout=STALLED_AFTER_S)
+            delivery.close()
+            await store.close()
+
+
+async def _deliver(file: SpoolFile, delivery: Delivery) -> None:
+    await asyncio.to_thread(take_over_former, file)
+    await delivery.run()
+
+
+if __name__ == "__main__":
+    os.nice(_NICENESS)
+    run_child(lambda order, budget: delivering(order.settings, budget))

@@ -1,0 +1,92 @@
+"""The connection to MongoDB: what a URI says, and what delivery needs whatever it says."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
+
+from server.errors import StartError
+from server.log.mongo.uri import DEFAULT_DATABASE, without_secrets
+
+Client = AsyncMongoClient[dict[str, Any]]
+Database = AsyncDatabase[dict[str, Any]]
+
+# Where the URI does not say otherwise, in milliseconds.
+_DEADLINES_MS = {
+    "serverSelectionTimeoutMS": 2_000,
+    "connectTimeoutMS": 2_000,
+    "socketTimeoutMS": 20_000,
+    # The embedded database closes connections that were idle for 300 s, firewalls sooner: a write that meets
+    # a closed one fails.
+    "maxIdleTimeMS": 60_000,
+}
+# Zero means to wait for ever: delivery could hang for good.
+_NEVER_ENDLESS = ("timeoutMS", "socketTimeoutMS", "connectTimeoutMS", "serverSelectionTimeoutMS")
+# The driver reports the end of its sessions, to a server that hangs for as long as a socket's timeout.
+_CLOSE_TIMEOUT_S = 0.5
+
+
+def make_client(uri: str) -> Client:
+    """Returns a client that is not connected yet; the URI's timeouts hold, and ours where it has none.
+
+    Args:
+        uri: A MongoDB URI.
+
+    Raises:
+        StartError: When the URI is malformed, or has a timeout that delivery cannot work with. The message
+            does not show it: it may hold a password.
+    """
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise StartError("the MongoDB URI is not usable: it has to begin with mongodb:// or mongodb+srv://")
+    try:
+        said = _options(uri)
+        defaults: dict[str, Any] = {
+            name: ms for name, ms in _DEADLINES_MS.items() if name.lower() not in said
+        }
+        if "timeoutms" in said:  # one deadline for a whole operation: the driver's own rule for the others
+            defaults.pop("socketTimeoutMS", None)
+        client: Client = AsyncMongoClient(uri, tz_aware=True, **defaults)
+    except (PyMongoError, ValueError) as error:
+        raise StartError(f"the MongoDB URI is not usable: {without_secrets(uri, str(error))}") from None
+    for name in _NEVER_ENDLESS:
+        if name.lower() in said and not float(said[name.lower()]):
+            raise StartError(
+                f"the MongoDB URI is not usable: {name}=0 would let a hung MongoDB stop delivery"
+            )
+    return client
+
+
+def database_of(client: Client, uri: str) -> Database:
+    """Returns the database that a URI names, as delivery uses it.
+
+    A row leaves the spool on MongoDB's word, so that has to mean "on disk, on most members"; and a secondary
+    that lags would make stored predictions look unknown.
+    """
+    wtimeout = _options(uri).get("wtimeoutms")
+    return client.get_default_database(
+        default=DEFAULT_DATABASE,
+        read_preference=ReadPreference.PRIMARY,
+        read_concern=ReadConcern("majority"),
+        write_concern=WriteConcern(w="majority", j=True, wtimeout=wtimeout and int(wtimeout)),
+    )
+
+
+async def close_client(client: Client) -> None:
+    """Closes the connections."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            return await client.close()
+    await client.close()  # it has forgotten by now the sessions whose end it wanted to report
+
+
+def _options(uri: str) -> dict[str, Any]:
+    """Returns the options of a URI by their names in lower case."""
+    if uri.startswith("mongodb+srv://"):  # to parse one asks a name server
+        pairs = uri.partition("?")[2].split("&")
+        return {name.lower(): value for name, _, value in (pair.partition("=") for pair in pairs) if name}
+    return {name.lower(): value for name, value in parse_uri(uri, validate=False)["options"].items()}

@@ -1,0 +1,198 @@
+"""How much the spool holds, how old it is, and how delivery goes; whoever writes it does not notice."""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from server.errors import StartError
+from server.log.spool.file import FILE_NAME, SpoolFile
+from server.log.spool.rows import Kind
+
+LOCK_NAME = "delivery.lock"
+"""Held in the spool's folder by the process that delivers it."""
+
+_DEAD = """
+SELECT count(*) FILTER (WHERE kind = 'prediction' AND CASE
+        WHEN :phase IS NULL OR NOT json_valid(body) THEN TRUE
+        ELSE coalesce(json_extract(body, '$.experiment') = :experiment
+            AND json_extract(body, '$.phase') = :phase, TRUE) END),
+    count(*) FILTER (WHERE kind = 'outcome')
+FROM dead_letters
+"""
+_OLDEST = """
+SELECT json_extract(body, '$.requested_at') FROM (
+    SELECT body FROM predictions WHERE number > (SELECT position FROM delivery) ORDER BY number LIMIT 1)
+WHERE json_valid(body)
+UNION ALL
+SELECT json_extract(body, '$.recorded_at') FROM (SELECT body FROM outcomes ORDER BY number LIMIT 1)
+WHERE json_valid(body)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolCounts:
+    """How much lies in the spool, as the report counts it.
+
+    Attributes:
+        waiting: Predictions that MongoDB does not have yet.
+        held_outcomes: Outcomes that are not joined to their predictions yet.
+        dead_letters: Predictions that MongoDB refused for good.
+        dead_outcomes: Outcomes of no logged prediction, or of one that had another outcome first.
+    """
+
+    waiting: int = 0
+    held_outcomes: int = 0
+    dead_letters: int = 0
+    dead_outcomes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """The state of the spool and of its delivery.
+
+    Attributes:
+        waiting: Predictions that MongoDB does not have yet.
+        waiting_outcomes: Outcomes that are not joined to their predictions yet.
+        oldest: When the oldest of them was logged (UTC); None when nothing waits.
+        dead: Dead letters by kind and reason.
+        delivering: Whether a delivery process runs.
+        away_since: Since when it finds no MongoDB (UTC); None when it does.
+    """
+
+    waiting: int = 0
+    waiting_outcomes: int = 0
+    oldest: datetime | None = None
+    dead: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    delivering: bool = False
+    away_since: datetime | None = None
+
+
+def count_spooled(directory: Path, phase: tuple[str, str] | None = None) -> SpoolCounts:
+    """Returns how much a folder's spool holds.
+
+    Args:
+        directory: The folder.
+        phase: Counts only dead predictions of this experiment and phase, and those that cannot be read; None
+            counts all.
+
+    Raises:
+        StartError: When the spool cannot be read.
+    """
+    experiment, phase_id = phase or (None, None)
+    with _opened(directory) as file:
+        if file is None:
+            return SpoolCounts()
+        dead = file.connection.execute(_DEAD, {"experiment": experiment, "phase": phase_id}).fetchone()
+        return SpoolCounts(len_of_queue(file), file.waiting_outcomes(), *dead)
+
+
+def read_status(directory: Path) -> SpoolStatus:
+    """Returns the state of a folder's spool and of its delivery.
+
+    Raises:
+        StartError: When the spool cannot be read.
+    """
+    with _opened(directory) as file:
+        if file is None:
+            return SpoolStatus()
+        query = "SELECT kind, reason, count(*) FROM dead_letters GROUP BY kind, reason ORDER BY kind, reason"
+        dead = {(kind, reason): n for kind, reason, n in file.connection.execute(query)}
+        times = [_instant(text) for (text,) in file.connection.execute(_OLDEST)]
+        away_since = file.connection.execute("SELECT away_since FROM delivery").fetchone()[0]
+        return SpoolStatus(
+            waiting=len_of_queue(file),
+            waiting_outcomes=file.waiting_outcomes(),
+            oldest=min((time for time in times if time is not None), default=None),
+            dead=dead,
+            delivering=_is_locked(directory / LOCK_NAME),
+            away_since=None if away_since is None else datetime.fromtimestamp(away_since, UTC),
+        )
+
+
+def len_of_queue(file: SpoolFile) -> int:
+    """Returns exactly how many predictions wait; counts them."""
+    query = "SELECT count(*) FROM predictions WHERE number > (SELECT position FROM delivery)"
+    return int(file.connection.execute(query).fetchone()[0])
+
+
+def retry_dead_letters(directory: Path, reason: str | None = None) -> int:
+    """Puts dead letters back into the queue; returns how many.
+
+    Args:
+        directory: The spool's folder.
+        reason: Only those that died of it; None for all.
+
+    Raises:
+        StartError: When the spool cannot be changed.
+    """
+    of = f"FROM dead_letters WHERE kind = '{Kind.PREDICTION}' AND reason = coalesce(?, reason)"
+    outcomes = f"FROM dead_letters WHERE kind = '{Kind.OUTCOME}' AND reason = coalesce(?, reason)"
+    with _opened(directory) as file:
+        if file is None:
+            return 0
+        with file.transaction():
+            execute = file.connection.execute
+            # What callers may ask for again is kept where delivery has been already.
+            execute(
+                "DELETE FROM predictions WHERE number <= (SELECT position FROM delivery)"
+                f" AND prediction_id IN (SELECT prediction_id {of})",
+                (reason,),
+            )
+            execute(
+                f"INSERT OR IGNORE INTO predictions (prediction_id, body) SELECT prediction_id, body {of}",
+                (reason,),
+            )
+            execute(
+                f"INSERT INTO outcomes (prediction_id, body) SELECT prediction_id, body {outcomes}", (reason,)
+            )
+            return _delete(file, reason)
+
+
+def purge_dead_letters(directory: Path, reason: str | None = None) -> int:
+    """Drops dead letters for good; returns how many; see `retry_dead_letters`."""
+    with _opened(directory) as file:
+        if file is None:
+            return 0
+        with file.transaction():
+            return _delete(file, reason)
+
+
+def _delete(file: SpoolFile, reason: str | None) -> int:
+    change = "DELETE FROM dead_letters WHERE reason = coalesce(?, reason)"
+    return file.connection.execute(change, (reason,)).rowcount
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[SpoolFile | None]:
+    """Opens a folder's spool for the duration of a block; yields None where there is none."""
+    path = directory / FILE_NAME
+    if not path.exists():
+        yield None
+        return
+    with closing(SpoolFile(path, create=False)) as file:
+        try:
+            yield file
+        except sqlite3.Error as error:
+            raise StartError(f"cannot use the spool {path}: {error}") from error
+
+
+def _instant(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
