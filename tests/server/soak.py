@@ -1,9 +1,12 @@
-"""Kills a server under load again and again, takes its MongoDB away and gives it back, and counts.
+"""Kills, stops and starves a server under load at random, and counts what is left.
 
-`python -m tests.server.soak --rounds 200` does it at length; the test suite does a few rounds. What must
-hold: every prediction that was answered is exactly one document, with the outcome that was acknowledged
-first. The last line that it prints is the summary; it exits with 1 when anything was lost, and with an error
-when any wait takes too long.
+`python -m tests.server.soak --rounds 200` does it at length; the test suite does a few rounds. In each round
+a server of one or two workers is loaded while some of these happen: a worker, delivery or the database is
+killed, the database hangs for a while, the disk is full for a while. Then the whole server is killed, or
+ended in order. What must hold: every prediction that was answered is exactly one document, with the outcome
+that was acknowledged; and no call fails for any other reason than a kill, an end or a full disk. The last
+line that it prints is the summary; it exits with 1 when anything was lost, and with an error when any wait
+takes too long.
 """
 
 import argparse
@@ -11,9 +14,11 @@ import asyncio
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,11 +29,13 @@ import grpc
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.log.mongo.embedded.database import EmbeddedMongo
-from server.log.spool.folder import count_spooled
+from server.log.spool.status import count_spooled
+from tests.server.small_disk import SmallDisk
 from tests.server.soak_tally import Tally
 
 _CALLERS = 16
-_LONGEST_LIFE_S = 1.5
+_LONGEST_LIFE_S = 3.0
+_MOST_MISHAPS = 3
 _CALL_TIMEOUT_S = 20.0
 _STEP_TIMEOUT_S = 120.0  # a server that starts or ends, a MongoDB too, on a machine that is busy
 _Process = asyncio.subprocess.Process
@@ -44,12 +51,14 @@ class Soak:
         self._arguments = ["--data", str(data), "--models", str(models), "--port", "0"]
         self._var, self._track_id = var, track_id
         self._random = random.Random(seed)
-        self._mongodb: EmbeddedMongo | None = None
-        self._mongodb_port = 0
-        self._killed = False
+        self._mongodb = EmbeddedMongo(var / "mongodb-outside")
+        self._disk = SmallDisk(var / "spool")
+        self._ending = False
+        # Requests whose answer was lost, and which a later server is asked again.
+        self._unanswered: list[str] = []
 
     async def run(self, rounds: int, advance: Callable[[str], None] = lambda told: None) -> Tally:
-        """Kills `rounds` servers, lets a last one deliver what is left, and counts.
+        """Ends `rounds` servers, lets a last one deliver what is left, and counts.
 
         Args:
             rounds: How many.
@@ -58,62 +67,107 @@ class Soak:
         Raises:
             TimeoutError: When a step takes far too long.
         """
-        try:
-            await self.start_mongodb()
-            for number in range(1, rounds + 1):
-                began = time.monotonic()
-                told = await self._round()
-                waiting = (await asyncio.to_thread(count_spooled, self._var / "spool")).waiting
-                failed = dict(self.tally.errors) or "none"
-                advance(
-                    f"round {number}/{rounds}: {told}; {len(self.tally.answered):,} answered so far, "
-                    f"{waiting:,} in the spool, errors: {failed} ({time.monotonic() - began:.1f} s)"
-                )
-            if self._mongodb is None:
-                await self.start_mongodb()
-            async with self.server() as (process, _):
-                await self.flushed(advance)
-                process.terminate()
-                await asyncio.wait_for(process.wait(), _STEP_TIMEOUT_S)
-            await asyncio.to_thread(self.tally.compare, self.uri, self._var / "spool")
-        finally:
-            await self.stop_mongodb()
+        self.uri = await self._mongodb.start()
+        with self._disk:
+            try:
+                for number in range(1, rounds + 1):
+                    began = time.monotonic()
+                    told = await self._round()
+                    waiting = (await asyncio.to_thread(count_spooled, self._var / "spool")).waiting
+                    failed = dict(self.tally.errors) or "none"
+                    advance(
+                        f"round {number}/{rounds}: {told}; {len(self.tally.answered):,} answered so far, "
+                        f"{waiting:,} in the spool, errors: {failed} ({time.monotonic() - began:.1f} s)"
+                    )
+                async with self._server(workers=1) as (process, _):
+                    await self._flushed(advance)
+                    process.terminate()
+                    await asyncio.wait_for(process.wait(), _STEP_TIMEOUT_S)
+                await asyncio.to_thread(self.tally.compare, self.uri, self._var / "spool")
+            finally:
+                await self._mongodb.stop()
         return self.tally
 
     async def _round(self) -> str:
-        life_s = self._random.uniform(0.05, _LONGEST_LIFE_S)
-        toggling, before = None, len(self.tally.answered)
-        self._killed = False
-        async with self.server() as (process, address), grpc.aio.insecure_channel(address) as channel:
-            if self._random.random() < 0.4:
-                toggling = asyncio.create_task(self._toggle_mongodb(self._random.uniform(0, life_s)))
+        life_s, before = self._random.uniform(0.05, _LONGEST_LIFE_S), len(self.tally.answered)
+        workers, self._ending = self._random.choice((1, 2)), False
+        async with self._server(workers) as (process, address), grpc.aio.insecure_channel(address) as channel:
             stub = pb_grpc.PredictionServiceStub(channel)
             callers = [asyncio.create_task(self._call(stub)) for _ in range(_CALLERS)]
+            mishaps = [
+                asyncio.create_task(self._mishap(process, self._random.uniform(0, life_s)))
+                for _ in range(self._random.randint(0, _MOST_MISHAPS))
+            ]
             await asyncio.sleep(life_s)
-            self._killed = True
-            process.kill()
-            self.tally.kills += 1
+            told = await asyncio.wait_for(asyncio.gather(*mishaps), _STEP_TIMEOUT_S)
+            self._ending = True
+            kill = self._random.random() < 0.7
+            process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+            self.tally.happened["server killed" if kill else "server ended"] += 1
+            self.tally.rounds += 1
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 await process.wait()
                 await asyncio.gather(*callers)
-                if toggling is not None:
-                    await toggling
-        mongodb = "away" if self._mongodb is None else "there"
         answered = len(self.tally.answered) - before
-        return f"killed after {life_s:.2f} s and {answered:,} answers, MongoDB {mongodb}"
+        end = "killed" if kill else "ended"
+        return f"{workers} workers, {', '.join(told) or 'no mishap'}, {end} after {answered:,} answers"
+
+    async def _mishap(self, server: _Process, after_s: float) -> str:
+        """Lets something go wrong after a while; returns what."""
+        await asyncio.sleep(after_s)
+        name = self._random.choice(("worker", "delivery", "database", "hung database", "full disk"))
+        if name == "worker":
+            name = self._kill_child(server.pid, "server.worker") and "worker killed"
+        elif name == "delivery":
+            name = self._kill_child(server.pid, "server.log.delivery.process") and "delivery killed"
+        elif name == "full disk":
+            name = name if await self._disk.fill(self._random.uniform(0.1, 1.0)) else ""
+        else:
+            name = await self._trouble_database(hang=name == "hung database")
+        self.tally.happened[name or "nothing"] += 1
+        return name or "nothing"
+
+    def _kill_child(self, pid: int, module: str) -> str:
+        """Kills one of a process's children that runs a module; returns its name, or "" without any."""
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            of_module = [child for child in children if module in Path(f"/proc/{child}/cmdline").read_text()]
+        except OSError:
+            return ""
+        if not of_module:
+            return ""
+        os.kill(int(self._random.choice(of_module)), signal.SIGKILL)
+        return module
+
+    async def _trouble_database(self, *, hang: bool) -> str:
+        """Kills the database, which starts again by itself, or stops it for a while; returns what it did."""
+        try:
+            pid = int((self._var / "mongodb-outside" / "pid").read_text())
+            os.kill(pid, signal.SIGSTOP if hang else signal.SIGKILL)
+            if hang:
+                await asyncio.sleep(self._random.uniform(0.1, 2.0))
+                os.kill(pid, signal.SIGCONT)
+        except (OSError, ValueError):  # it is just being started
+            return ""
+        return "database hung" if hang else "database killed"
 
     async def _call(self, stub: Any) -> None:
         """Calls until the server is gone: a prediction, and for some of them an outcome, now or later."""
         mine = random.Random(self._random.random())
         later: list[str] = []
-        while not self._killed:
-            request = pb.PredictRandomRequest(track_id=self._track_id)
+        while not self._ending:
+            again = bool(self._unanswered)
+            request_id = self._unanswered.pop() if again else mine.choice(("", uuid.uuid4().hex))
+            request = pb.PredictRandomRequest(track_id=self._track_id, request_id=request_id)
             try:
                 answer = await stub.PredictRandom(request, timeout=_CALL_TIMEOUT_S)
             except grpc.aio.AioRpcError as error:
+                if request_id:
+                    self._unanswered.append(request_id)
                 self.tally.cut_off += 1
-                self._note("PredictRandom", error)
+                await self._note("PredictRandom", error)
                 continue
+            self.tally.retried += again
             self.tally.answered.add(answer.prediction_id)
             later.append(answer.prediction_id)
             if mine.random() < 0.5:
@@ -127,44 +181,36 @@ class Soak:
         try:
             await stub.RecordOutcome(request, timeout=_CALL_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            self._note("RecordOutcome", error)
+            await self._note("RecordOutcome", error)
         else:
             self.tally.outcomes[prediction_id] = outcome
 
-    def _note(self, method: str, error: grpc.aio.AioRpcError) -> None:
-        """Counts a call that failed, unless the kill is why."""
-        if not self._killed or error.code() is not grpc.StatusCode.UNAVAILABLE:
-            self.tally.errors[f"{method} {error.code().name}"] += 1
+    async def _note(self, method: str, error: grpc.aio.AioRpcError) -> None:
+        """Counts a call that failed, unless a kill or the full disk is why."""
+        code = error.code()
+        expected = (
+            code is grpc.StatusCode.UNAVAILABLE
+            # gRPC cancels a call that reaches a server as it closes its connections.
+            or (code is grpc.StatusCode.CANCELLED and self._ending)
+            or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and self._disk.was_full)
+        )
+        if not expected:
+            self.tally.errors[f"{method} {code.name}"] += 1
             self.tally.details = [*self.tally.details, f"{method}: {error.details()}"][:10]
-
-    async def _toggle_mongodb(self, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        if self._mongodb is None:
-            await self.start_mongodb()
-        else:
-            await self.stop_mongodb()
-
-    async def start_mongodb(self) -> None:
-        """Starts the database, on the same port as ever."""
-        self._mongodb = EmbeddedMongo(self._var / "mongodb-outside")
-        self.uri = await self._mongodb.start(self._mongodb_port)
-        self._mongodb_port = int(self.uri.rpartition("/")[0].rpartition(":")[2])
-
-    async def stop_mongodb(self) -> None:
-        """Stops the database if it runs."""
-        mongodb, self._mongodb = self._mongodb, None
-        if mongodb is not None:
-            self.tally.mongodb_stops += 1
-            await mongodb.stop()
+        await asyncio.sleep(0.01)  # a server that is gone answers at once
 
     @asynccontextmanager
-    async def server(self) -> AsyncIterator[tuple[_Process, str]]:
+    async def _server(self, workers: int) -> AsyncIterator[tuple[_Process, str]]:
         """Runs a server for the duration of a block; yields its process and its address."""
-        environment = os.environ | {"PLAYTHROUGH_VAR_DIR": str(self._var), "MONGODB_URI": self.uri}
+        environment = os.environ | {
+            "PLAYTHROUGH_VAR_DIR": str(self._var),
+            "PLAYTHROUGH_SPOOL_MIN_FREE_BYTES": str(self._disk.reserve_bytes),
+            "MONGODB_URI": self.uri,
+        }
         log = self._var / "server.log"
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "server", *self._arguments),
+                *(sys.executable, "-m", "server", *self._arguments, "--workers", str(workers)),
                 env=environment,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -176,7 +222,7 @@ class Soak:
                 process.kill()
                 await process.wait()
 
-    async def flushed(self, advance: Callable[[str], None] = lambda told: None) -> None:
+    async def _flushed(self, advance: Callable[[str], None]) -> None:
         """Waits until all is in MongoDB, for as long as it goes forward."""
         least, progressed = None, time.monotonic()
         while True:

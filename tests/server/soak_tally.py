@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from server.log.spool.folder import count_spooled
+from server.log.spool.status import count_spooled
 
 
 @dataclass
@@ -18,18 +18,18 @@ class Tally:
     Attributes:
         answered: Ids of predictions that were answered OK.
         outcomes: By id, the outcome that was acknowledged: skipped, and listened_ms.
-        cut_off: Predictions that a kill left without an answer: they may be documents, or not.
-        errors: Calls that failed although nobody had killed the server, or with another code than a kill's,
-            by method and code.
+        cut_off: Predictions that were left without an answer: they may be documents, or not.
+        retried: Predictions that were answered when they were asked for again by their request id.
+        errors: Calls that failed for another reason than a kill or a full disk, by method and code.
         details: What the first few of them said.
-        kills: How often a server was killed.
-        mongodb_stops: How often MongoDB was stopped.
+        rounds: How many servers were ended.
+        happened: How often each mishap happened.
         documents: Found in MongoDB.
         missing: Answered, and not found.
         lost_outcomes: Acknowledged, and not found as acknowledged.
         duplicates: Documents beyond one an id.
         strangers: Documents of no answered prediction; at most as many as calls were cut off.
-        left_over: What the spool still holds, or has buried.
+        left_over: What the spool still holds, or has given up.
     """
 
     answered: set[str] = field(default_factory=set)
@@ -37,8 +37,9 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     details: list[str] = field(default_factory=list)
     cut_off: int = 0
-    kills: int = 0
-    mongodb_stops: int = 0
+    retried: int = 0
+    rounds: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
     documents: int = 0
     missing: int = 0
     lost_outcomes: int = 0
@@ -55,7 +56,8 @@ class Tally:
     def summary(self) -> dict[str, Any]:
         """Returns the counts, in the order in which one asks for them."""
         return {
-            "rounds": self.kills,
+            "rounds": self.rounds,
+            "happened": dict(sorted(self.happened.items())),
             "answered": len(self.answered),
             "documents": self.documents,
             "missing": self.missing,
@@ -64,9 +66,9 @@ class Tally:
             "lost_outcomes": self.lost_outcomes,
             "errors": dict(self.errors),
             "cut_off": self.cut_off,
+            "retried": self.retried,
             "strangers": self.strangers,
             "left_over": self.left_over,
-            "mongodb_stops": self.mongodb_stops,
             "nothing_lost": self.nothing_lost,
         }
 

@@ -1,7 +1,6 @@
 """The delivery process: started by the server, never by hand; see `server.child`."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,8 +16,6 @@ from server.stop_budget import StopBudget
 
 # A predecessor that is still delivering its last batch is waited for.
 _PREDECESSOR_ENDS_WITHIN_S = 30.0
-# Calls come first where cores are short: of two busy processes this one gets a tenth.
-_NICENESS = 10
 
 
 @asynccontextmanager
@@ -61,5 +58,4 @@ async def _deliver(file: SpoolFile, delivery: Delivery) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(_NICENESS)
     run_child(lambda order, budget: delivering(order.settings, budget))

@@ -199,10 +199,8 @@ async def _give(outcomes: Mapping[str, OutcomeDocument]) -> set[str]:
     """Gives predictions that have none their outcomes; returns the ids of what MongoDB will never take."""
     writer = BulkWriter(ordered=False)
     for prediction_id, outcome in outcomes.items():
-        without = PredictionDocument.find_one(
-            PredictionDocument.id == prediction_id,
-            PredictionDocument.outcome == None,  # noqa: E711  # Beanie makes a filter of it
-        )
+        # One flat filter: Beanie joins expressions by $and, for which the embedded database reads everything.
+        without = PredictionDocument.find_one({"_id": prediction_id, "outcome": None})
         change = Set({PredictionDocument.outcome: outcome})  # type: ignore[no-untyped-call]
         await without.update(change, bulk_writer=writer)
     try:

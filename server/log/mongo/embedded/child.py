@@ -11,8 +11,6 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
-# Calls come first where cores are short: of two busy processes this one gets a tenth.
-_NICENESS = 10
 
 
 def main(parent_pid: int, pid_file: str, command: list[str]) -> None:
@@ -30,7 +28,6 @@ def main(parent_pid: int, pid_file: str, command: list[str]) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
-    os.nice(_NICENESS)
     os.execv(command[0], command)
 
 
