@@ -165,11 +165,11 @@ class Committer:
                     self._file.insert(records, retried)
                     self._file.insert_outcomes(entry[:2] for entry in outcomes)
                     known = self._file.find(retried) if retried else {}
-                    self.waiting = self._file.waiting()
                 if self._file.is_in_place():
                     break
                 # What was written to a deleted file may be gone: again, into what is in its place.
                 self._reopen()
+            self.waiting = self._file.waiting()
             results = [*_stored(records, known), *(None for _ in outcomes)]
         except Exception as error:
             # Nothing of the group is on disk for sure: nobody in it may be told otherwise.

@@ -1,0 +1,1 @@
+"""What `benchmarks.experiment` runs."""
