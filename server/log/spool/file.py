@@ -108,13 +108,24 @@ class SpoolFile(SpoolRows):
         return int(pages * size)
 
     def _open(self, *, create: bool) -> None:
-        connection, inode = _connect_in_place(self.path, create=create)
+        queue = os.open(self.path.with_suffix(".queue"), os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            self._queue = os.open(self.path.with_suffix(".queue"), os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError:
-            connection.close()
+            if create:
+                fcntl.flock(queue, fcntl.LOCK_EX)
+                _remove_leftovers(self.path)
+            self.connection, self._inode = _connect_in_place(self.path, create=create)
+            fcntl.flock(queue, fcntl.LOCK_UN)
+        except BaseException:
+            os.close(queue)
             raise
-        self.connection, self._inode = connection, inode
+        self._queue = queue
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes what SQLite keeps beside a file that was deleted: it would take it for the new file's."""
+    if not path.exists():
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _connect_in_place(path: Path, *, create: bool) -> tuple[sqlite3.Connection, int]:

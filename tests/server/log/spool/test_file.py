@@ -166,3 +166,37 @@ def test_processes_that_make_and_write_one_file_at_once_lose_and_double_nothing(
         found = [name for (name,) in file.connection.execute("SELECT prediction_id FROM outcomes")]
     assert len(found) == len(expected)
     assert set(found) == expected
+
+
+_OTHER_PROCESS = """
+import sys
+from pathlib import Path
+from server.log.spool.file import SpoolFile
+from tests.server.log.spool.contents import HEARD
+
+file = SpoolFile(Path(sys.argv[1]))
+with file.transaction():
+    file.insert_outcomes([("b" * 24, HEARD)])
+"""
+
+
+def test_another_process_makes_the_file_anew_while_this_one_has_the_deleted_one_open(
+    folder: Path, file: SpoolFile
+) -> None:
+    """SQLite keeps two more files beside it, and takes the deleted file's for the new one's."""
+    with file.transaction():
+        file.insert_outcomes([("a" * 24, HEARD)])
+    (folder / FILE_NAME).unlink()
+    subprocess.run([sys.executable, "-c", _OTHER_PROCESS, str(folder / FILE_NAME)], check=True, timeout=60)
+    assert [row.prediction_id for row in file.due_outcomes(10)] == ["a" * 24]
+    file.reopen()
+    assert [row.prediction_id for row in file.due_outcomes(10)] == ["b" * 24]
+
+
+def test_a_file_whose_maker_was_killed_is_completed(folder: Path, make_record: MakeRecord) -> None:
+    folder.mkdir()
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    with opened(folder) as file, file.transaction():
+        file.insert([make_record(1)])
+    assert predictions_in(folder) == [make_record(1)]
