@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.errors import StartError
-from server.log.spool.rows import SCHEMA, SpoolRows
+from server.log.spool.rows import SCHEMA, SCHEMA_VERSION, SpoolRows
 
 FILE_NAME = "log.sqlite3"
 """The spool file's name in its folder."""
@@ -154,7 +154,8 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
         if sys.platform == "darwin":  # where fsync returns before the disk has it
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
-        connection.executescript(SCHEMA)
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+            connection.executescript(SCHEMA)
     except sqlite3.Error:
         connection.close()
         raise

@@ -20,7 +20,11 @@ RETRIED_WITHIN_S = 600.0
 MOST_KEPT = 200_000
 """How many later predictions may come before such an answer is given up."""
 
-SCHEMA = """
+SCHEMA_VERSION = 1
+
+# Only a file of an earlier version needs it: it waits for whoever writes.
+SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS predictions (
     number INTEGER PRIMARY KEY AUTOINCREMENT, prediction_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL,
     keep_until REAL
@@ -39,6 +43,8 @@ CREATE TABLE IF NOT EXISTS delivery (
     only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, away_since REAL
 );
 INSERT INTO delivery SELECT 1, 0, NULL WHERE NOT EXISTS (SELECT * FROM delivery);
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
 """
 _MOST_ROWS = 1000  # of one INSERT; SQLite takes 32,766 parameters
 # An outcome waits for those before it of the same prediction, and for its prediction where that waits here:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from server.errors import StartError
 from server.log.record import PredictionRecord
-from server.log.spool.file import FILE_NAME, SpoolFile
+from server.log.spool.file import SpoolFile
 from server.log.spool.rows import DeadLetter, Kind, Reason
 from server.log.spool.status import (
     LOCK_NAME,
@@ -235,10 +235,12 @@ def test_dead_letters_are_dropped_by_reason_and_nothing_else(folder: Path, make_
         assert file.find([make_record(1).prediction_id])
 
 
-def test_who_looks_finds_what_writers_have_committed(
-    folder: Path, file: SpoolFile, make_record: MakeRecord
-) -> None:
+def test_who_looks_waits_for_no_writer(folder: Path, file: SpoolFile, make_record: MakeRecord) -> None:
+    """A report, or Prometheus, looks while calls are answered."""
     with file.transaction():
         file.insert([make_record(1)])
-    assert count_spooled(folder).waiting == 1
-    assert (folder / FILE_NAME).exists()
+    with file.transaction():
+        file.insert([make_record(2)])
+        assert count_spooled(folder).waiting == 1
+        assert read_status(folder).waiting == 1
+    assert count_spooled(folder).waiting == 2
