@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -157,27 +157,27 @@ class Committer:
     def _commit(self, predictions: Sequence[_Prediction], outcomes: Sequence[_Outcome]) -> list[_Answer]:
         """Writes a group in one transaction; returns who waits, and each one's result or error."""
         everyone = [*(entry.future for entry in predictions), *(entry.future for entry in outcomes)]
-        records = [entry.record for entry in predictions]
         retried = {entry.record.prediction_id for entry in predictions if entry.retried}
         try:
             while True:
                 with self._file.transaction():
-                    self._file.insert(records, retried)
-                    self._file.insert_outcomes(entry[:2] for entry in outcomes)
                     known = self._file.find(retried) if retried else {}
+                    fresh = _fresh(predictions, known)
+                    self._file.insert(list(fresh.values()), retried)
+                    self._file.insert_outcomes(entry[:2] for entry in outcomes)
                     self.waiting = self._file.waiting()
                 if self._file.is_in_place():
                     break
                 # What was written to a deleted file may be gone: again, into what is in its place.
                 self._reopen()
-            results = [*_stored(records, known), *(None for _ in outcomes)]
         except Exception as error:
             # Nothing of the group is on disk for sure: nobody in it may be told otherwise.
             if isinstance(error, sqlite3.Error | OSError):  # the disk is full, or fails
                 _log.error("spool_not_written", reason=str(error))
                 error = SpoolFullError(_CANNOT_BE_WRITTEN)
             return [(future, error) for future in everyone]
-        return list(zip(everyone, results, strict=True))
+        logged = (_logged(entry.record.prediction_id, fresh, known) for entry in predictions)
+        return list(zip(everyone, [*logged, *(None for _ in outcomes)], strict=True))
 
     def _refusals(self) -> tuple[str | None, str | None]:
         """Returns why no prediction, and why no outcome, may be added now; None where one may.
@@ -233,12 +233,25 @@ class Committer:
             _log.error("spool_refuses", spool=str(self._file.path), reason=refusal)
 
 
-def _stored(records: Sequence[PredictionRecord], known: Mapping[str, Row]) -> list[PredictionRecord]:
-    """Returns what is in the file under each record's id, where callers may have asked before."""
-    return [
-        known[record.prediction_id].record() if record.prediction_id in known else record
-        for record in records
-    ]
+def _fresh(predictions: Sequence[_Prediction], known: Collection[str]) -> dict[str, PredictionRecord]:
+    """Returns what is not in the file yet, by id: of a request that came twice in one group the first."""
+    fresh: dict[str, PredictionRecord] = {}
+    for entry in predictions:
+        if entry.record.prediction_id not in known:
+            fresh.setdefault(entry.record.prediction_id, entry.record)
+    return fresh
+
+
+def _logged(
+    prediction_id: str, fresh: Mapping[str, PredictionRecord], known: Mapping[str, Row]
+) -> PredictionRecord | ValueError:
+    """Returns what is in the file under an id; the error, for its caller alone, when it cannot be read."""
+    if prediction_id in fresh:
+        return fresh[prediction_id]
+    try:
+        return known[prediction_id].record()
+    except ValueError as error:
+        return error
 
 
 def _error_of(refusal: str) -> SpoolFullError:

@@ -216,3 +216,44 @@ async def test_a_retry_that_comes_too_late_is_another_prediction(
         assert file.prune() == 1
     assert await spool.append(retry_of(first), retried=True) == retry_of(first)
     await spool.close()
+
+
+async def test_what_is_kept_for_retries_alone_is_not_waiting(folder: Path, make_record: MakeRecord) -> None:
+    spool = Spool(folder, max_records=2)
+    for n in range(0, 10, 2):
+        await spool.append(make_record(n), retried=True)
+        await spool.append(make_record(n + 1), retried=True)
+        assert deliver(folder) == 2
+        await taken_again(lambda n=n: asyncio.ensure_future(spool.append(make_record(n), retried=True)))
+    await spool.close()
+    assert predictions_in(folder) == []
+
+
+async def test_a_request_that_comes_again_and_again_fills_no_spool(
+    folder: Path, make_record: MakeRecord
+) -> None:
+    """While MongoDB is away: each once counted as one more prediction that waits."""
+    spool = Spool(folder, max_records=3)
+    for _ in range(10):
+        assert await spool.append(make_record(1), retried=True) == make_record(1)
+    assert await spool.append(make_record(2)) == make_record(2)
+    assert await spool.append(make_record(3)) == make_record(3)
+    await spool.close()
+
+
+async def test_a_retry_whose_answer_cannot_be_read_fails_alone(folder: Path, make_record: MakeRecord) -> None:
+    spool = Spool(folder, max_records=10)
+    await spool.append(make_record(1), retried=True)
+    with opened(folder) as file:
+        file.connection.execute("""UPDATE predictions SET body = '{"model": 1}'""")
+    failed, answered, outcome = await asyncio.gather(  # one group
+        spool.append(make_record(1), retried=True),
+        spool.append(make_record(2), retried=True),
+        spool.append_outcome(A, HEARD),
+        return_exceptions=True,
+    )
+    assert isinstance(failed, ValueError)
+    assert (answered, outcome) == (make_record(2), None)
+    await spool.close()
+    with opened(folder) as file:
+        assert file.find([make_record(2).prediction_id])
