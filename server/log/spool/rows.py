@@ -195,14 +195,16 @@ class SpoolRows:
         )
 
     def prune(self) -> int:
-        """Forgets some delivered predictions that callers can no longer ask for; returns how many."""
+        """Forgets the first delivered predictions that callers can no longer ask for; returns how many."""
+        # Only so many are looked at, since the first go first: callers wait until this is done.
         change = """
             DELETE FROM predictions WHERE number IN (
-                SELECT number FROM predictions, delivery
-                WHERE number <= position AND (keep_until < :now OR number <= position - :most)
-                ORDER BY number LIMIT :rows)
+                SELECT number FROM (
+                    SELECT number, keep_until FROM predictions WHERE number <= :position
+                    ORDER BY number LIMIT :rows)
+                WHERE keep_until < :now OR number <= :position - :most)
         """
-        names = {"now": time.time(), "most": MOST_KEPT, "rows": _MOST_ROWS}
+        names = {"position": self.position(), "now": time.time(), "most": MOST_KEPT, "rows": _MOST_ROWS}
         return self.connection.execute(change, names).rowcount
 
     def remove_outcomes(self, rows: Iterable[Row]) -> None:

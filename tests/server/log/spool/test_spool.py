@@ -2,7 +2,8 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ MakeRecord = Callable[[int], PredictionRecord]
 A, B = "a" * 24, "b" * 24
 
 
-async def taken_again(call: Callable[[], "asyncio.Future[object]"]) -> None:
+async def taken_again(call: Callable[[], Awaitable[object]]) -> None:
     """Calls until the spool is no longer full: it looks at its counts every so often."""
     async with asyncio.timeout(30):
         while True:
@@ -69,7 +70,7 @@ async def test_a_full_spool_refuses_and_recovers_once_rows_leave(
     assert [type(result) for result in results] == [PredictionRecord, PredictionRecord, SpoolFullError]
     await spool.append_outcome(A, HEARD)  # has a limit of its own
     assert deliver(folder, 1) == 1
-    await taken_again(lambda: asyncio.ensure_future(spool.append(make_record(3))))
+    await taken_again(lambda: spool.append(make_record(3)))
     with pytest.raises(SpoolFullError):
         await spool.append(make_record(4))
     await spool.close()
@@ -85,7 +86,7 @@ async def test_too_many_outcomes_are_refused_until_some_leave(folder: Path, make
     await spool.append(make_record(1))
     with opened(folder) as file, file.transaction():
         file.remove_outcomes(file.due_outcomes(1))
-    await taken_again(lambda: asyncio.ensure_future(spool.append_outcome(A, SKIPPED)))
+    await taken_again(lambda: spool.append_outcome(A, SKIPPED))
     await spool.close()
     assert outcomes_in(folder) == [(B, HEARD), (A, SKIPPED)]
 
@@ -224,7 +225,7 @@ async def test_what_is_kept_for_retries_alone_is_not_waiting(folder: Path, make_
         await spool.append(make_record(n), retried=True)
         await spool.append(make_record(n + 1), retried=True)
         assert deliver(folder) == 2
-        await taken_again(lambda n=n: asyncio.ensure_future(spool.append(make_record(n), retried=True)))
+        await taken_again(partial(spool.append, make_record(n), retried=True))
     await spool.close()
     assert predictions_in(folder) == []
 
