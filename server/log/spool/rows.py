@@ -139,8 +139,13 @@ class SpoolRows:
 
     def insert_outcomes(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
         """Adds outcomes, each with its prediction's id."""
+        # Due with those that wait already: many of one prediction must not keep all others from being due.
+        change = """
+            INSERT INTO outcomes (prediction_id, body, next_look) VALUES (?1, ?2, coalesce(
+                (SELECT next_look FROM outcomes WHERE prediction_id = ?1 ORDER BY number LIMIT 1), 0))
+        """
         rows = [(prediction_id, _to_json(outcome)) for prediction_id, outcome in outcomes]
-        self.connection.executemany("INSERT INTO outcomes (prediction_id, body) VALUES (?, ?)", rows)
+        self.connection.executemany(change, rows)
 
     def find(self, prediction_ids: Iterable[str]) -> dict[str, Row]:
         """Returns the predictions that are here, by id."""
@@ -213,10 +218,10 @@ class SpoolRows:
         self.connection.executemany("DELETE FROM outcomes WHERE number = ?", numbers)
 
     def postpone_outcomes(self, rows: Iterable[Row], delay_s: float) -> None:
-        """Counts a look in vain for each outcome's prediction; the next one is so much later."""
+        """Counts a look in vain for predictions in all their outcomes; the next one is so much later."""
         due = time.monotonic() + delay_s
-        change = "UPDATE outcomes SET looks = looks + 1, next_look = ? WHERE number = ?"
-        self.connection.executemany(change, [(due, row.number) for row in rows])
+        change = "UPDATE outcomes SET looks = looks + 1, next_look = ? WHERE prediction_id = ?"
+        self.connection.executemany(change, [(due, row.prediction_id) for row in rows])
 
     def look_now(self) -> None:
         """Makes all outcomes due: a clock that was started anew with the machine would postpone them."""

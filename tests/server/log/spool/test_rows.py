@@ -190,6 +190,26 @@ def test_a_postponed_outcome_is_due_later_and_its_looks_are_counted(
     assert due(file) == [(B, HEARD), (A, HEARD)]
 
 
+def test_the_outcomes_of_one_prediction_keep_no_others_from_being_due(file: SpoolFile) -> None:
+    """Nobody has it, and a caller reports it again and again."""
+    insert_outcomes(file, *[(A, HEARD)] * 5)
+    with file.transaction():
+        file.postpone_outcomes(file.due_outcomes(1), 60)
+    insert_outcomes(file, *[(A, HEARD)] * 5, (B, SKIPPED))
+    assert due(file, 1) == [(B, SKIPPED)]
+
+
+def test_a_look_for_a_prediction_counts_for_all_its_outcomes(file: SpoolFile) -> None:
+    """Else each of them would be looked for as long as the first."""
+    insert_outcomes(file, (A, HEARD), (A, SKIPPED), (B, HEARD))
+    first, other = file.due_outcomes(10)
+    with file.transaction():
+        file.postpone_outcomes([first], 0)
+        file.remove_outcomes([first])
+    second = file.first_outcomes([A])[A]
+    assert file.looks([second, other]) == {second.number: 1, other.number: 0}
+
+
 def test_a_machine_that_was_started_anew_postpones_nothing(
     file: SpoolFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
