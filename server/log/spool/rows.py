@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, prediction_id TEXT NOT NULL,
     body TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, died_at REAL NOT NULL
 );
+CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (prediction_id);
 CREATE TABLE IF NOT EXISTS delivery (
     only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, away_since REAL
 );

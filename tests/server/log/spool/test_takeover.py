@@ -14,6 +14,7 @@ from server.log.spool import takeover
 from server.log.spool.file import FILE_NAME, SpoolFile
 from server.log.spool.rows import DeadLetter, Kind, Reason
 from server.log.spool.spool import Spool
+from server.log.spool.status import retry_dead_letters
 from server.log.spool.takeover import take_over, take_over_former
 from tests.server.log.spool.contents import (
     HEARD,
@@ -142,6 +143,39 @@ def test_a_former_file_that_cannot_be_read_stays_and_keeps_nobody_from_the_other
     assert_all_taken_over(folder, make_record)
 
 
+@pytest.mark.parametrize("delivered", [False, True])
+def test_a_take_over_that_was_cut_off_doubles_nothing(
+    folder: Path, former: list[Path], file: SpoolFile, make_record: MakeRecord, delivered: bool
+) -> None:
+    """As by a crash between the copy and the end of the former file."""
+    copies = [(path, path.with_name(f"{path.name}-wal")) for path in former]
+    kept = {path: path.read_bytes() for pair in copies for path in pair}
+    take_over_former(file)
+    if delivered:
+        with file.transaction():
+            file.advance(file.next_predictions(10))
+    for path, content in kept.items():
+        path.write_bytes(content)
+    take_over_former(file)
+    assert_all_taken_over(folder, make_record)  # MongoDB takes what it has once more
+
+
+def test_an_outcome_of_a_former_dead_letter_is_taken_over_with_it(
+    folder: Path, file: SpoolFile, make_record: MakeRecord
+) -> None:
+    record = make_record(1)
+    row = (record.prediction_id, body_of(record), body_of(HEARD), "too odd")
+    write_former(folder, 0, {DEAD: [row]})
+    take_over_former(file)
+    assert dead_letters_in(folder) == [
+        ("prediction", record.prediction_id, "refused", "too odd"),
+        ("outcome", record.prediction_id, "refused", "too odd"),
+    ]
+    assert retry_dead_letters(folder) == 2
+    assert predictions_in(folder) == [record]
+    assert outcomes_in(folder) == [(record.prediction_id, HEARD)]
+
+
 def test_a_new_spool_has_nothing_to_take_over(file: SpoolFile) -> None:
     with capture_logs() as logs:
         take_over_former(file)
@@ -171,6 +205,7 @@ async def test_a_file_that_is_deleted_while_workers_append_loses_nothing(
     await spool.append_outcome(B, HEARD)
     with opened(folder) as fresh:
         take_over(file, fresh)
+        take_over(file, fresh)  # again, as after a disk that was full for a moment
         first, again = fresh.first_outcomes([A])[A], make_record(2)
         assert fresh.looks([first]) == {first.number: 1}
     assert predictions_in(folder) == [make_record(n) for n in (5, 2, 4)]
