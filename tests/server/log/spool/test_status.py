@@ -207,6 +207,9 @@ def test_a_dead_letter_that_is_kept_for_retries_is_delivered_again(
     assert retry_dead_letters(folder) == 1
     assert predictions_in(folder) == [make_record(1)]
     assert (count_spooled(folder).waiting, deliver(folder)) == (1, 1)
+    with opened(folder) as file:  # and is still there for them
+        (row,) = file.find([make_record(1).prediction_id]).values()
+        assert row.record() == make_record(1)
 
 
 def test_a_dead_letter_that_waits_again_already_is_not_doubled(folder: Path, make_record: MakeRecord) -> None:
