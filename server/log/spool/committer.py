@@ -67,9 +67,17 @@ class Committer:
         Args:
             file: What it writes; closed at the end.
             min_free_bytes: With less on the disk no prediction is taken, and with a quarter of it no outcome.
+
+        Raises:
+            StartError: When the file cannot be read.
         """
         self._file = file
-        self.waiting, self.waiting_outcomes, self.unanswered = file.waiting(), file.waiting_outcomes(), 0
+        self.unanswered = 0
+        try:
+            self.waiting, self.waiting_outcomes = file.waiting(), file.waiting_outcomes()
+        except sqlite3.Error as error:
+            file.close()
+            raise StartError(f"cannot read the spool {file.path}: {error}") from error
         self._min_free_bytes = min_free_bytes
         self._loop = asyncio.get_running_loop()
         self._predictions: list[_Prediction] = []
@@ -188,7 +196,7 @@ class Committer:
             if not self._file.is_in_place():
                 self._reopen()
             room = self._room()
-        except (OSError, sqlite3.Error, StartError) as error:
+        except (OSError, sqlite3.Error) as error:
             return str(error), str(error)
         least = self._min_free_bytes
         return (
@@ -219,7 +227,9 @@ class Committer:
         if time.monotonic() - self._counted_at < _COUNT_INTERVAL_S:
             return
         self._counted_at = time.monotonic()
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if not self._file.is_in_place():  # a full one is not written to, and would be full for good
+                self._reopen()
             self.waiting, self.waiting_outcomes = self._file.waiting(), self._file.waiting_outcomes()
 
     def _log_refusal(self, refusal: str | None) -> None:

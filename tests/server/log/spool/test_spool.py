@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from server.errors import SpoolFullError, StartError
 from server.log.record import PredictionRecord
+from server.log.spool.file import FILE_NAME
 from server.log.spool.rows import RETRIED_WITHIN_S
 from server.log.spool.spool import Spool
 from tests.server.log.spool.contents import (
@@ -62,6 +64,18 @@ async def test_a_file_that_is_no_spool_is_one_clear_error(folder: Path) -> None:
         Spool(folder, max_records=10)
 
 
+async def test_a_damaged_file_is_one_clear_error(folder: Path, make_record: MakeRecord) -> None:
+    with opened(folder) as file:
+        with file.transaction():
+            file.insert([make_record(n) for n in range(1000)])
+        file.compact()
+    content = bytearray((folder / FILE_NAME).read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)  # all but the page that names the tables
+    (folder / FILE_NAME).write_bytes(content)
+    with pytest.raises(StartError, match="cannot read the spool"):
+        Spool(folder, max_records=10)
+
+
 async def test_a_full_spool_refuses_and_recovers_once_rows_leave(
     folder: Path, make_record: MakeRecord
 ) -> None:
@@ -75,6 +89,18 @@ async def test_a_full_spool_refuses_and_recovers_once_rows_leave(
         await spool.append(make_record(4))
     await spool.close()
     assert predictions_in(folder) == [make_record(1), make_record(3)]
+
+
+async def test_a_spool_that_was_full_when_it_was_deleted_takes_records_again(
+    folder: Path, make_record: MakeRecord
+) -> None:
+    """Only what it writes would have shown it that its file has gone."""
+    spool = Spool(folder, max_records=1)
+    await spool.append(make_record(1))
+    shutil.rmtree(folder)
+    await taken_again(lambda: spool.append(make_record(2)))
+    await spool.close()
+    assert predictions_in(folder) == [make_record(2)]
 
 
 async def test_too_many_outcomes_are_refused_until_some_leave(folder: Path, make_record: MakeRecord) -> None:
