@@ -200,3 +200,28 @@ def test_a_file_whose_maker_was_killed_is_completed(folder: Path, make_record: M
     with opened(folder) as file, file.transaction():
         file.insert([make_record(1)])
     assert predictions_in(folder) == [make_record(1)]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from server.log.spool.file import SpoolFile
+from tests.server.log.spool.contents import HEARD
+
+file = SpoolFile(Path(sys.argv[1]))
+with file.transaction():
+    file.insert_outcomes([("a" * 24, HEARD)])
+with file.transaction():
+    file.insert_outcomes([("b" * 24, HEARD)])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_what_it_committed_and_keeps_nobody_waiting(
+    folder: Path, file: SpoolFile
+) -> None:
+    command = [sys.executable, "-c", _KILLED, str(folder / FILE_NAME)]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -9
+    with file.transaction():
+        file.insert_outcomes([("c" * 24, HEARD)])
+    assert [row.prediction_id for row in file.due_outcomes(10)] == ["a" * 24, "c" * 24]
