@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -67,9 +67,17 @@ class Committer:
         Args:
             file: What it writes; closed at the end.
             min_free_bytes: With less on the disk no prediction is taken, and with a quarter of it no outcome.
+
+        Raises:
+            StartError: When the file cannot be read.
         """
         self._file = file
-        self.waiting, self.waiting_outcomes, self.unanswered = file.waiting(), file.waiting_outcomes(), 0
+        self.unanswered = 0
+        try:
+            self.waiting, self.waiting_outcomes = file.waiting(), file.waiting_outcomes()
+        except sqlite3.Error as error:
+            file.close()
+            raise StartError(f"cannot read the spool {file.path}: {error}") from error
         self._min_free_bytes = min_free_bytes
         self._loop = asyncio.get_running_loop()
         self._predictions: list[_Prediction] = []
@@ -157,27 +165,28 @@ class Committer:
     def _commit(self, predictions: Sequence[_Prediction], outcomes: Sequence[_Outcome]) -> list[_Answer]:
         """Writes a group in one transaction; returns who waits, and each one's result or error."""
         everyone = [*(entry.future for entry in predictions), *(entry.future for entry in outcomes)]
-        records = [entry.record for entry in predictions]
         retried = {entry.record.prediction_id for entry in predictions if entry.retried}
         try:
             while True:
                 with self._file.transaction():
-                    self._file.insert(records, retried)
-                    self._file.insert_outcomes(entry[:2] for entry in outcomes)
                     known = self._file.find(retried) if retried else {}
+                    fresh = _fresh(predictions, known)
+                    self._file.insert(list(fresh.values()), retried)
+                    self._file.insert_outcomes(entry[:2] for entry in outcomes)
                 if self._file.is_in_place():
                     break
                 # What was written to a deleted file may be gone: again, into what is in its place.
                 self._reopen()
-            self.waiting = self._file.waiting()
-            results = [*_stored(records, known), *(None for _ in outcomes)]
         except Exception as error:
             # Nothing of the group is on disk for sure: nobody in it may be told otherwise.
             if isinstance(error, sqlite3.Error | OSError):  # the disk is full, or fails
                 _log.error("spool_not_written", reason=str(error))
                 error = SpoolFullError(_CANNOT_BE_WRITTEN)
             return [(future, error) for future in everyone]
-        return list(zip(everyone, results, strict=True))
+        with contextlib.suppress(sqlite3.Error):
+            self.waiting = self._file.waiting()  # after the commit: nobody else waits for it
+        logged = (_logged(entry.record.prediction_id, fresh, known) for entry in predictions)
+        return list(zip(everyone, [*logged, *(None for _ in outcomes)], strict=True))
 
     def _refusals(self) -> tuple[str | None, str | None]:
         """Returns why no prediction, and why no outcome, may be added now; None where one may.
@@ -188,7 +197,7 @@ class Committer:
             if not self._file.is_in_place():
                 self._reopen()
             room = self._room()
-        except (OSError, sqlite3.Error, StartError) as error:
+        except (OSError, sqlite3.Error) as error:
             return str(error), str(error)
         least = self._min_free_bytes
         return (
@@ -219,7 +228,9 @@ class Committer:
         if time.monotonic() - self._counted_at < _COUNT_INTERVAL_S:
             return
         self._counted_at = time.monotonic()
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if not self._file.is_in_place():  # a full one is not written to, and would be full for good
+                self._reopen()
             self.waiting, self.waiting_outcomes = self._file.waiting(), self._file.waiting_outcomes()
 
     def _log_refusal(self, refusal: str | None) -> None:
@@ -233,12 +244,25 @@ class Committer:
             _log.error("spool_refuses", spool=str(self._file.path), reason=refusal)
 
 
-def _stored(records: Sequence[PredictionRecord], known: Mapping[str, Row]) -> list[PredictionRecord]:
-    """Returns what is in the file under each record's id, where callers may have asked before."""
-    return [
-        known[record.prediction_id].record() if record.prediction_id in known else record
-        for record in records
-    ]
+def _fresh(predictions: Sequence[_Prediction], known: Collection[str]) -> dict[str, PredictionRecord]:
+    """Returns what is not in the file yet, by id: of a request that came twice in one group the first."""
+    fresh: dict[str, PredictionRecord] = {}
+    for entry in predictions:
+        if entry.record.prediction_id not in known:
+            fresh.setdefault(entry.record.prediction_id, entry.record)
+    return fresh
+
+
+def _logged(
+    prediction_id: str, fresh: Mapping[str, PredictionRecord], known: Mapping[str, Row]
+) -> PredictionRecord | ValueError:
+    """Returns what is in the file under an id; the error, for its caller alone, when it cannot be read."""
+    if prediction_id in fresh:
+        return fresh[prediction_id]
+    try:
+        return known[prediction_id].record()
+    except ValueError as error:
+        return error
 
 
 def _error_of(refusal: str) -> SpoolFullError:

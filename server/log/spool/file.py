@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.errors import StartError
-from server.log.spool.rows import SCHEMA, SpoolRows
+from server.log.spool.rows import SCHEMA, SCHEMA_VERSION, SpoolRows
 
 FILE_NAME = "log.sqlite3"
 """The spool file's name in its folder."""
@@ -108,13 +108,24 @@ class SpoolFile(SpoolRows):
         return int(pages * size)
 
     def _open(self, *, create: bool) -> None:
-        connection, inode = _connect_in_place(self.path, create=create)
+        queue = os.open(self.path.with_suffix(".queue"), os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            self._queue = os.open(self.path.with_suffix(".queue"), os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError:
-            connection.close()
+            if create:
+                fcntl.flock(queue, fcntl.LOCK_EX)
+                _remove_leftovers(self.path)
+            self.connection, self._inode = _connect_in_place(self.path, create=create)
+            fcntl.flock(queue, fcntl.LOCK_UN)
+        except BaseException:
+            os.close(queue)
             raise
-        self.connection, self._inode = connection, inode
+        self._queue = queue
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes what SQLite keeps beside a file that was deleted: it would take it for the new file's."""
+    if not path.exists():
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _connect_in_place(path: Path, *, create: bool) -> tuple[sqlite3.Connection, int]:
@@ -143,7 +154,8 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
         if sys.platform == "darwin":  # where fsync returns before the disk has it
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
-        connection.executescript(SCHEMA)
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+            connection.executescript(SCHEMA)
     except sqlite3.Error:
         connection.close()
         raise

@@ -20,7 +20,11 @@ RETRIED_WITHIN_S = 600.0
 MOST_KEPT = 200_000
 """How many later predictions may come before such an answer is given up."""
 
-SCHEMA = """
+SCHEMA_VERSION = 1
+
+# Only a file of an earlier version needs it: it waits for whoever writes.
+SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS predictions (
     number INTEGER PRIMARY KEY AUTOINCREMENT, prediction_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL,
     keep_until REAL
@@ -35,10 +39,13 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, prediction_id TEXT NOT NULL,
     body TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, died_at REAL NOT NULL
 );
+CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (prediction_id);
 CREATE TABLE IF NOT EXISTS delivery (
     only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, away_since REAL
 );
 INSERT INTO delivery SELECT 1, 0, NULL WHERE NOT EXISTS (SELECT * FROM delivery);
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
 """
 _MOST_ROWS = 1000  # of one INSERT; SQLite takes 32,766 parameters
 # An outcome waits for those before it of the same prediction, and for its prediction where that waits here:
@@ -133,8 +140,13 @@ class SpoolRows:
 
     def insert_outcomes(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
         """Adds outcomes, each with its prediction's id."""
+        # Due with those that wait already: many of one prediction must not keep all others from being due.
+        change = """
+            INSERT INTO outcomes (prediction_id, body, next_look) VALUES (?1, ?2, coalesce(
+                (SELECT next_look FROM outcomes WHERE prediction_id = ?1 ORDER BY number LIMIT 1), 0))
+        """
         rows = [(prediction_id, _to_json(outcome)) for prediction_id, outcome in outcomes]
-        self.connection.executemany("INSERT INTO outcomes (prediction_id, body) VALUES (?, ?)", rows)
+        self.connection.executemany(change, rows)
 
     def find(self, prediction_ids: Iterable[str]) -> dict[str, Row]:
         """Returns the predictions that are here, by id."""
@@ -189,14 +201,16 @@ class SpoolRows:
         )
 
     def prune(self) -> int:
-        """Forgets some delivered predictions that callers can no longer ask for; returns how many."""
+        """Forgets the first delivered predictions that callers can no longer ask for; returns how many."""
+        # Only so many are looked at, since the first go first: callers wait until this is done.
         change = """
             DELETE FROM predictions WHERE number IN (
-                SELECT number FROM predictions, delivery
-                WHERE number <= position AND (keep_until < :now OR number <= position - :most)
-                ORDER BY number LIMIT :rows)
+                SELECT number FROM (
+                    SELECT number, keep_until FROM predictions WHERE number <= :position
+                    ORDER BY number LIMIT :rows)
+                WHERE keep_until < :now OR number <= :position - :most)
         """
-        names = {"now": time.time(), "most": MOST_KEPT, "rows": _MOST_ROWS}
+        names = {"position": self.position(), "now": time.time(), "most": MOST_KEPT, "rows": _MOST_ROWS}
         return self.connection.execute(change, names).rowcount
 
     def remove_outcomes(self, rows: Iterable[Row]) -> None:
@@ -205,10 +219,10 @@ class SpoolRows:
         self.connection.executemany("DELETE FROM outcomes WHERE number = ?", numbers)
 
     def postpone_outcomes(self, rows: Iterable[Row], delay_s: float) -> None:
-        """Counts a look in vain for each outcome's prediction; the next one is so much later."""
+        """Counts a look in vain for predictions in all their outcomes; the next one is so much later."""
         due = time.monotonic() + delay_s
-        change = "UPDATE outcomes SET looks = looks + 1, next_look = ? WHERE number = ?"
-        self.connection.executemany(change, [(due, row.number) for row in rows])
+        change = "UPDATE outcomes SET looks = looks + 1, next_look = ? WHERE prediction_id = ?"
+        self.connection.executemany(change, [(due, row.prediction_id) for row in rows])
 
     def look_now(self) -> None:
         """Makes all outcomes due: a clock that was started anew with the machine would postpone them."""

@@ -31,6 +31,19 @@ UNION ALL
 SELECT json_extract(body, '$.recorded_at') FROM (SELECT body FROM outcomes ORDER BY number LIMIT 1)
 WHERE json_valid(body)
 """
+# What callers may ask for again is kept where delivery has been already: it goes to the end of the queue.
+_PREDICTIONS_AGAIN = f"""
+INSERT OR REPLACE INTO predictions (prediction_id, body, keep_until)
+SELECT dead.prediction_id, dead.body, kept.keep_until
+FROM dead_letters AS dead LEFT JOIN predictions AS kept USING (prediction_id)
+WHERE dead.kind = '{Kind.PREDICTION}' AND dead.reason = coalesce(?, dead.reason)
+    AND (kept.number IS NULL OR kept.number <= (SELECT position FROM delivery))
+ORDER BY dead.number
+"""
+_OUTCOMES_AGAIN = f"""
+INSERT INTO outcomes (prediction_id, body) SELECT prediction_id, body FROM dead_letters
+WHERE kind = '{Kind.OUTCOME}' AND reason = coalesce(?, reason) ORDER BY number
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,26 +142,12 @@ def retry_dead_letters(directory: Path, reason: str | None = None) -> int:
     Raises:
         StartError: When the spool cannot be changed.
     """
-    of = f"FROM dead_letters WHERE kind = '{Kind.PREDICTION}' AND reason = coalesce(?, reason)"
-    outcomes = f"FROM dead_letters WHERE kind = '{Kind.OUTCOME}' AND reason = coalesce(?, reason)"
     with _opened(directory) as file:
         if file is None:
             return 0
         with file.transaction():
-            execute = file.connection.execute
-            # What callers may ask for again is kept where delivery has been already.
-            execute(
-                "DELETE FROM predictions WHERE number <= (SELECT position FROM delivery)"
-                f" AND prediction_id IN (SELECT prediction_id {of})",
-                (reason,),
-            )
-            execute(
-                f"INSERT OR IGNORE INTO predictions (prediction_id, body) SELECT prediction_id, body {of}",
-                (reason,),
-            )
-            execute(
-                f"INSERT INTO outcomes (prediction_id, body) SELECT prediction_id, body {outcomes}", (reason,)
-            )
+            for change in (_PREDICTIONS_AGAIN, _OUTCOMES_AGAIN):
+                file.connection.execute(change, (reason,))
             return _delete(file, reason)
 
 

@@ -19,7 +19,10 @@ _FORMER = {
     "outcomes": "SELECT prediction_id, outcome FROM predictions WHERE outcome IS NOT NULL"
     " UNION ALL SELECT prediction_id, outcome FROM outcomes",
     "dead_letters": "SELECT CASE WHEN body IS NULL THEN 'outcome' ELSE 'prediction' END, prediction_id,"
-    " coalesce(body, outcome), 'refused', reason, CAST(strftime('%s', 'now') AS REAL) FROM dead_letters",
+    " coalesce(body, outcome), 'refused', reason, CAST(strftime('%s', 'now') AS REAL) FROM dead_letters"
+    " UNION ALL SELECT 'outcome', prediction_id, outcome, 'refused', reason,"
+    " CAST(strftime('%s', 'now') AS REAL) FROM dead_letters"
+    " WHERE body IS NOT NULL AND outcome IS NOT NULL",
 }
 _FORMER_COLUMNS = {
     "predictions": "prediction_id, body",
@@ -34,9 +37,8 @@ def take_over(source: SpoolFile, target: SpoolFile) -> None:
     """Copies what waits from one file to another, and what callers may ask for again; repeats do no harm."""
     position = source.position()
     for table, columns in _TABLES.items():
-        query = f"SELECT {columns} FROM {table}"
-        if table == "predictions":
-            query += f" WHERE number > {position} OR keep_until IS NOT NULL ORDER BY number"
+        left = f"number > {position} OR keep_until IS NOT NULL" if table == "predictions" else "TRUE"
+        query = f"SELECT {columns} FROM {table} WHERE {left} ORDER BY number"
         _copy(source.connection, query, target, table, columns)
 
 
@@ -59,8 +61,12 @@ def take_over_former(target: SpoolFile) -> None:
 
 
 def _copy(source: sqlite3.Connection, query: str, target: SpoolFile, table: str, columns: str) -> None:
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    change = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"
+    """Copies rows, part by part; those that are there already, as after a crash, are not doubled."""
+    marks = {column: f"?{n}" for n, column in enumerate(columns.split(", "), start=1)}
+    change = (
+        f"INSERT OR IGNORE INTO {table} ({columns}) SELECT {', '.join(marks.values())} WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {table} WHERE prediction_id = {marks['prediction_id']} AND body = {marks['body']})"
+    )
     rows = source.execute(query)
     while some := rows.fetchmany(_ROWS):
         with target.transaction():
