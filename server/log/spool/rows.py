@@ -140,13 +140,17 @@ class SpoolRows:
 
     def insert_outcomes(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
         """Adds outcomes, each with its prediction's id."""
-        # Due with those that wait already: many of one prediction must not keep all others from being due.
+        # One statement, as above. Due with those that wait already: many of one prediction must not keep all
+        # others from being due.
         change = """
-            INSERT INTO outcomes (prediction_id, body, next_look) VALUES (?1, ?2, coalesce(
-                (SELECT next_look FROM outcomes WHERE prediction_id = ?1 ORDER BY number LIMIT 1), 0))
+            INSERT INTO outcomes (prediction_id, body, next_look)
+            SELECT value ->> 0, value ->> 1, coalesce((SELECT next_look FROM outcomes
+                WHERE prediction_id = value ->> 0 ORDER BY number LIMIT 1), 0)
+            FROM json_each(?)
         """
         rows = [(prediction_id, _to_json(outcome)) for prediction_id, outcome in outcomes]
-        self.connection.executemany(change, rows)
+        if rows:
+            self.connection.execute(change, (_to_json(rows),))
 
     def find(self, prediction_ids: Iterable[str]) -> dict[str, Row]:
         """Returns the predictions that are here, by id."""
