@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+import structlog
 
 from server.child import run_child
 from server.log.delivery.delivery import STALLED_AFTER_S, Delivery
@@ -19,6 +22,8 @@ from server.stop_budget import StopBudget
 _PREDECESSOR_ENDS_WITHIN_S = 30.0
 # Calls come first where cores are short: of two busy processes this one gets a tenth.
 _NICENESS = 10
+
+_log = structlog.get_logger("server.log.delivery")
 
 
 @asynccontextmanager
@@ -41,9 +46,10 @@ async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncItera
         task = asyncio.create_task(_deliver(file, delivery), name="delivery")
 
         async def end(within_s: float) -> None:
+            deadline = time.monotonic() + within_s
             delivery.stop()
             if (await asyncio.wait([task], timeout=min(within_s, STALLED_AFTER_S)))[0]:
-                await delivery.flush(within_s)
+                await delivery.flush(deadline - time.monotonic())
 
         try:
             yield
@@ -56,7 +62,10 @@ async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncItera
 
 
 async def _deliver(file: SpoolFile, delivery: Delivery) -> None:
-    await asyncio.to_thread(take_over_former, file)
+    try:
+        await asyncio.to_thread(take_over_former, file)
+    except OSError as error:  # a file that may not be removed, …: what comes now is delivered all the same
+        _log.error("spool_not_taken_over", spool=str(file.path.parent), reason=str(error))
     await delivery.run()
 
 
