@@ -48,8 +48,8 @@ async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncItera
         async def end(within_s: float) -> None:
             deadline = time.monotonic() + within_s
             delivery.stop()
-            if (await asyncio.wait([task], timeout=min(within_s, STALLED_AFTER_S)))[0]:
-                await delivery.flush(deadline - time.monotonic())
+            _, hanging = await asyncio.wait([task], timeout=min(within_s, STALLED_AFTER_S))
+            await delivery.flush(0.0 if hanging else deadline - time.monotonic())
 
         try:
             yield

@@ -236,7 +236,7 @@ async def test_the_end_waits_for_no_database_that_hangs(
                 lines = await asyncio.to_thread(end, process)
             finally:
                 os.kill(pid, signal.SIGCONT)
-    assert "Traceback" not in str(lines)
+    assert [line["event"] for line in lines] == ["stopping", "spool_not_flushed", "stopped"]
     assert read_status(delivered.spool_directory).waiting == 1
 
 
