@@ -104,7 +104,8 @@ async def good(mongodb_uri: str, make_record: MakeRecord) -> dict[str, Any]:
     """A document as MongoDB takes it, and its collection made."""
     await connect(mongodb_uri)
     document = to_document(make_record(1).prediction_id, make_record(1).with_outcome(HEARD))
-    return document.model_dump(by_alias=True)
+    fields: dict[str, Any] = document.model_dump(by_alias=True)
+    return fields
 
 
 async def test_mongodb_itself_refuses_what_is_no_document(raw: Collection, good: dict[str, Any]) -> None:
