@@ -83,7 +83,11 @@ class Child:
         failures = 0
         while not self._stopping:
             began = loop.time()
-            code = await self._run_one()
+            try:
+                code: int | str | None = await self._run_one()
+            except OSError as error:  # no memory for it, too many open files, …
+                code = error.strerror
+                self._give_up(f"cannot start a {self._name} process: {code}")
             if self._stopping or not self.ready.done() or self.ready.exception() is not None:
                 return
             failures = 0 if loop.time() - began > _HEALTHY_AFTER_S else failures + 1
@@ -93,7 +97,11 @@ class Child:
             await asyncio.sleep(delay_s)
 
     async def _run_one(self) -> int:
-        """Runs one process to its end; returns its exit code."""
+        """Runs one process to its end; returns its exit code.
+
+        Raises:
+            OSError: When the system starts none.
+        """
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -114,10 +122,13 @@ class Child:
             self._handle(json.loads(answer))
         code = await process.wait()
         self._ended(process.pid)
-        if not self.ready.done():
-            problem = f"a {self._name} process ended with exit code {code} before it was ready"
-            self.ready.set_exception(StartError(problem))
+        self._give_up(f"a {self._name} process ended with exit code {code} before it was ready")
         return code
+
+    def _give_up(self, problem: str) -> None:
+        """Has the start fail, if this is still the start."""
+        if not self.ready.done():
+            self.ready.set_exception(StartError(problem))
 
     def _handle(self, message: dict[str, object]) -> None:
         """Handles a child's message about itself."""

@@ -20,11 +20,15 @@ from server import app
 from server.log.mongo.embedded.database import EmbeddedMongo, find_program
 from server.log.record import PredictionRecord
 from server.settings import ServerSettings
+from server.stop_budget import StopBudget
+from server.storage import storing
 from tests.server.tiny_models import save_tiny_model
 
 Stub = Any  # the generated stub is typed for blocking channels only
 SaveModel = Callable[[Path, str, str], None]
 ServerFactory = Callable[..., AbstractAsyncContextManager[Stub]]
+
+NOWHERE = "mongodb://127.0.0.1:9/nowhere"
 
 # PyMongo 4.20 forgets to close a socket when its monitor is cancelled while it connects
 # (`_async_create_connection` handles errors, not cancellation): a client closes whose MongoDB is away.
@@ -93,9 +97,26 @@ def settings(data_directory: Path, registry_directory: Path, tmp_path: Path) -> 
         models=registry_directory,
         port=0,
         var_dir=tmp_path / "var",
-        mongodb_uri=SecretStr("mongodb://127.0.0.1:9/nowhere"),
+        mongodb_uri=SecretStr(NOWHERE),
         drain_grace_s=1.0,
     )
+
+
+@pytest.fixture(autouse=True)
+def _delivery_only_to_a_mongodb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves delivery, a process that takes a second to start, to the tests that name a MongoDB."""
+
+    @asynccontextmanager
+    async def storing_somewhere(
+        settings: ServerSettings, announce: Callable[[str], None], budget: StopBudget
+    ) -> AsyncIterator[ServerSettings]:
+        if settings.external_mongodb_uri == NOWHERE:
+            yield settings
+            return
+        async with storing(settings, announce, budget) as stored:
+            yield stored
+
+    monkeypatch.setattr(app, "storing", storing_somewhere)
 
 
 @pytest.fixture

@@ -25,10 +25,9 @@ EXPECTED = dict(zip((text for text, _ in QUERIES), (20, 1, 1, 2, 2, 2, 5, 8, 0, 
 @pytest.fixture
 async def database(mongodb_uri: str) -> Any:
     store = MongoStore(mongodb_uri)
-    told = simulate(n=1000)
-    records = [replace(r, listener_id=str(100 + int(r.listener_id or 0))) for r in told]
-    stored = await store.add({record.prediction_id: record for record in records})
-    assert len(stored.inserted) == 1000
+    told = [replace(r, listener_id=str(100 + int(r.listener_id or 0))) for r in simulate(n=1000)]
+    stored = await store.add({record.prediction_id: record for record in told})
+    assert (len(stored.inserted), stored.refused) == (1000, {})
     await store.close()
     return mongodb_uri
 

@@ -33,7 +33,7 @@ def counts() -> CallCounts:
 
 @pytest.fixture
 def publisher(counts: CallCounts) -> MetricsPublisher:
-    return MetricsPublisher(counts, spool_depth=lambda: 7, models=lambda: (3, 1))
+    return MetricsPublisher(counts, models=lambda: (3, 1))
 
 
 def test_what_is_counted_is_published_once(publisher: MetricsPublisher, counts: CallCounts) -> None:
@@ -51,7 +51,6 @@ def test_what_is_counted_is_published_once(publisher: MetricsPublisher, counts: 
     assert seen["playthrough_call_seconds_bucket", "0.001", "Predict"] == 3
     assert seen["playthrough_call_seconds_bucket", "2.5", "Predict"] == 3
     assert seen["playthrough_calls_in_flight",] == 2
-    assert seen["playthrough_spool_predictions",] == 7
     assert seen["playthrough_model_versions", "loaded"] == 3
     assert seen["playthrough_model_versions", "failed"] == 1
 

@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from data import Catalogue
 from models import UnknownTrackError as UnknownTrack
 from models.context import ListenerContext
 from server.catalogue_tracks import CatalogueTracks
-from server.errors import UnknownModelError, UnknownTrackError
+from server.errors import InvalidRequestError, UnknownModelError, UnknownTrackError
 from server.experiment.assignment import Arm, Experiment
 from server.loaded_models import LoadedModel, LoadedModels
 from server.log.record import Outcome, PredictionRecord
-from server.service import PredictionService
+from server.service import Prediction, PredictionService
 
 
 class FakePredictor:
@@ -70,11 +71,15 @@ class FakeLog:
         self.records: list[PredictionRecord] = []
         self.outcomes: dict[str, Outcome] = {}
 
-    def new_prediction_id(self) -> str:
-        return f"{len(self.records):024x}"
+    def new_prediction_id(self, request_id: str = "") -> str:
+        return request_id or f"{len(self.records):024x}"
 
-    async def add(self, record: PredictionRecord) -> None:
+    async def add(self, record: PredictionRecord, *, retried: bool = False) -> PredictionRecord:
+        for known in self.records if retried else ():
+            if known.prediction_id == record.prediction_id:
+                return known
         self.records.append(record)
+        return record
 
     async def add_outcome(self, prediction_id: str, outcome: Outcome) -> None:
         self.outcomes[prediction_id] = outcome
@@ -148,6 +153,37 @@ async def test_predict_random_is_sticky_per_listener_and_draws_every_model(
     models = {(await service.predict_random("a", (), "101")).model for _ in range(20)}
     assert len(models) == 1
     assert {(await service.predict_random("a", ())).model for _ in range(100)} == {"simple", "advanced"}
+
+
+async def test_a_request_id_draws_one_model_and_is_logged_once(
+    service: PredictionService, log: FakeLog
+) -> None:
+    answers = {await service.predict_random("a", (), "101", request_id="r") for _ in range(5)}
+    assert len(answers) == len(log.records) == 1
+    drawn = {(await service.predict_random("a", (), request_id=str(n))).model for n in range(100)}
+    assert drawn == {"simple", "advanced"}
+
+
+async def test_a_retry_is_answered_with_what_was_logged_although_the_models_have_changed(
+    service: PredictionService, log: FakeLog
+) -> None:
+    first = await service.predict_random("a", (), "101", request_id="r")
+    (record,) = log.records
+    log.records[0] = replace(
+        record, model="former", version="1", play_through_probability=0.75, skipped=False
+    )
+    again = await service.predict_random("a", (), "101", request_id="r")
+    assert again == Prediction(False, 0.75, "former", "1", first.prediction_id)
+
+
+@pytest.mark.parametrize(("track_id", "listener_id"), [("b", "101"), ("a", "102"), ("a", None)])
+async def test_a_request_id_that_named_another_request_is_refused(
+    service: PredictionService, log: FakeLog, track_id: str, listener_id: str | None
+) -> None:
+    await service.predict_random("a", (), "101", request_id="r")
+    with pytest.raises(InvalidRequestError, match="request_id: names an earlier request"):
+        await service.predict_random(track_id, (), listener_id, request_id="r")
+    assert len(log.records) == 1
 
 
 async def test_predict_random_does_not_log_what_it_cannot_answer(

@@ -1,11 +1,11 @@
 """Several workers on one port, as processes of their own."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from data.terminal import INTERRUPTED
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.log.spool.folder import count_spooled
+from server.log.spool.status import count_spooled
 
 
 @pytest.fixture
@@ -58,16 +58,39 @@ def address_of(process: "subprocess.Popen[str]") -> str:
     return line.split()[-1]
 
 
+def children_of(process: "subprocess.Popen[str]", module: str) -> list[int]:
+    """Returns the process ids of the children that run a module."""
+    found = []
+    for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                found.append(int(pid))
+    return found
+
+
 def workers_of(process: "subprocess.Popen[str]") -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    return children_of(process, "server.worker")
+
+
+def delivery_of(process: "subprocess.Popen[str]") -> int:
+    (pid,) = children_of(process, "server.log.delivery.process")
+    return pid
+
+
+def sockets_of(pid: int) -> int:
+    return sum(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def open_channel(address: str) -> grpc.Channel:
+    """Returns a channel with a connection of its own, so that every worker gets some."""
+    return grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
 
 
 def predict_random(address: str, track_id: str, times: int) -> list[str]:
     """Logs predictions, each over a connection of its own, so that every worker gets some."""
     ids = []
     for _ in range(times):
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        with grpc.insecure_channel(address, options=options) as channel:
+        with open_channel(address) as channel:
             stub = pb_grpc.PredictionServiceStub(channel)
             ids.append(stub.PredictRandom(pb.PredictRandomRequest(track_id=track_id)).prediction_id)
     return ids
@@ -92,9 +115,15 @@ def test_workers_share_the_port_and_a_signal_ends_them_in_order(
     address = address_of(supervisor)
     workers = workers_of(supervisor)
     assert len(workers) == 2
-    answered = predict_random(address, track_ids[0], 40)
-    served = Counter(name.name for name in (tmp_path / "var" / "spool").glob("*.sqlite3"))
-    assert len(served) == 2
+    before = [sockets_of(worker) for worker in workers]
+    with contextlib.ExitStack() as open_ones:
+        channels = [open_ones.enter_context(open_channel(address)) for _ in range(40)]
+        stubs = [pb_grpc.PredictionServiceStub(channel) for channel in channels]
+        answered = [
+            stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0])).prediction_id for stub in stubs
+        ]
+        assert all(sockets_of(worker) > n for worker, n in zip(workers, before, strict=True))
+    delivery = delivery_of(supervisor)
 
     # The port is taken, although its owners would share it with each other.
     again = [*command, "--port", address.rpartition(":")[2], "--mongodb-uri", mongodb_uri]
@@ -107,22 +136,41 @@ def test_workers_share_the_port_and_a_signal_ends_them_in_order(
     output, _ = supervisor.communicate(timeout=120)
     assert (supervisor.returncode, output) == (0, "")
     assert sorted(stored(mongodb_uri)) == sorted(answered)
-    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    assert not any(Path(f"/proc/{child}").exists() for child in (*workers, delivery))
+
+
+def test_a_request_id_is_one_prediction_whichever_worker_is_asked(
+    supervisor: "subprocess.Popen[str]", track_ids: list[str], mongodb_uri: str
+) -> None:
+    address = address_of(supervisor)
+    request = pb.PredictRandomRequest(track_id=track_ids[0], request_id="r-1")
+    with contextlib.ExitStack() as open_ones:
+        channels = [open_ones.enter_context(open_channel(address)) for _ in range(20)]
+        stubs = [pb_grpc.PredictionServiceStub(channel) for channel in channels]
+        for _ in range(3):
+            calls = [stub.PredictRandom.future(request) for stub in stubs]  # at once, as hasty retries come
+            answers = [call.result() for call in calls]
+            assert answers == [answers[0]] * 20
+    supervisor.terminate()
+    supervisor.communicate(timeout=120)
+    assert stored(mongodb_uri) == [answers[0].prediction_id]
 
 
 def test_a_dead_worker_is_replaced_and_loses_nothing(
     supervisor: "subprocess.Popen[str]", track_ids: list[str], mongodb_uri: str
 ) -> None:
+    """With a delivery that dies beside it."""
     address = address_of(supervisor)
     before = workers_of(supervisor)
     answered = predict_random(address, track_ids[0], 10)
     os.kill(before[0], signal.SIGKILL)
+    os.kill(delivery_of(supervisor), signal.SIGKILL)
     deadline = time.monotonic() + 120
     while len(set(workers_of(supervisor)) - {before[0]}) < 2:
         assert time.monotonic() < deadline, "no worker was started in its place"
         time.sleep(0.05)
     answered += predict_random(address, track_ids[0], 10)
-    while not set(answered) <= set(stored(mongodb_uri)):  # the new worker delivers what the dead one left
+    while not set(answered) <= set(stored(mongodb_uri)):
         assert time.monotonic() < deadline, "a prediction was lost"
         time.sleep(0.1)
     supervisor.terminate()
@@ -130,19 +178,20 @@ def test_a_dead_worker_is_replaced_and_loses_nothing(
     assert supervisor.returncode == 0
 
 
-def test_workers_end_with_their_supervisor(supervisor: "subprocess.Popen[str]") -> None:
+def test_workers_and_delivery_end_with_their_supervisor(supervisor: "subprocess.Popen[str]") -> None:
     address_of(supervisor)
-    workers = workers_of(supervisor)
+    children = [*workers_of(supervisor), delivery_of(supervisor)]
     supervisor.kill()
     supervisor.communicate()
     deadline = time.monotonic() + 60
-    while any(_runs(worker) for worker in workers):
-        assert time.monotonic() < deadline, "a worker outlived its supervisor"
+    while any(_runs(child) for child in children):
+        assert time.monotonic() < deadline, "a child outlived its supervisor"
         time.sleep(0.05)
 
 
-def test_ctrl_c_while_workers_load_their_modules_prints_no_traceback(
-    command: list[str], environment: dict[str, str]
+@pytest.mark.parametrize("module", ["server.log.delivery.process", "server.worker"])
+def test_ctrl_c_while_children_load_their_modules_prints_no_traceback(
+    command: list[str], environment: dict[str, str], module: str
 ) -> None:
     uri = "mongodb://127.0.0.1:9/nowhere"
     with subprocess.Popen(
@@ -155,8 +204,8 @@ def test_ctrl_c_while_workers_load_their_modules_prints_no_traceback(
     ) as process:
         try:
             deadline = time.monotonic() + 60
-            while not (workers := workers_of(process)):
-                assert time.monotonic() < deadline, "no worker was started"
+            while not (children := children_of(process, module)):
+                assert time.monotonic() < deadline, "no child was started"
                 time.sleep(0.01)
             time.sleep(0.3)  # they import the server
             os.killpg(process.pid, signal.SIGINT)  # as the terminal does
@@ -165,7 +214,7 @@ def test_ctrl_c_while_workers_load_their_modules_prints_no_traceback(
             process.kill()
     assert (process.returncode, output) == (INTERRUPTED, "")
     assert "Traceback" not in errors
-    assert not any(_runs(worker) for worker in workers)
+    assert not any(_runs(child) for child in children)
 
 
 def test_a_second_ctrl_c_ends_workers_that_drain_and_loses_nothing(

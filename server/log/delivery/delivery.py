@@ -30,7 +30,8 @@ _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 2.0
 # How often an idle spool is looked at: looking costs some microseconds, and a document may be so much later.
 _POLL_S = 0.05
-STALLED_AFTER_S = 1.5
+_PRUNE_EVERY_S = 1.0
+STALLED_AFTER_S = 3.0
 """At the end, a step that takes so long is left to the next start: a hung MongoDB must not keep a server."""
 
 _log = structlog.get_logger("server.log.delivery")
@@ -38,6 +39,10 @@ _log = structlog.get_logger("server.log.delivery")
 
 class Store(Protocol):
     """Where delivery goes; `server.log.mongo.store.MongoStore` is one."""
+
+    async def connect(self) -> None:
+        """Sees whether MongoDB is there, and prepares it once."""
+        ...
 
     async def add(self, records: Mapping[str, PredictionRecord]) -> Stored:
         """Stores predictions by id, in any order and as often as one likes."""
@@ -56,14 +61,17 @@ class Delivery:
         self._file = file
         self._store = store
         self._stopping = asyncio.Event()
+        self._prune_at = 0.0
 
     async def run(self) -> None:
         """Delivers batch after batch until stopped; waits longer and longer while MongoDB is away."""
-        with self._file.transaction():
-            self._file.look_now()
         failures = 0
+        begun = False
         while not self._stopping.is_set():
             try:
+                if not begun:
+                    await self._begin()
+                begun = True
                 moved = await self.deliver()
             except StorageUnavailableError as error:
                 if failures == 0:
@@ -73,9 +81,7 @@ class Delivery:
                 failures += 1
             except Exception as error:
                 # A bug, or a full disk, must not end the delivery for good: the rows are safe, so try again.
-                # Not its text: the driver's and Pydantic's quote what was logged.
-                where = traceback.format_tb(error.__traceback__)[-1].split("\n")[0].strip()
-                _log.error("delivery_failed", reason=type(error).__name__, where=where)
+                _log_failure(error)
                 pause_s = _LONGEST_DELAY_S
             else:
                 if failures:
@@ -87,16 +93,27 @@ class Delivery:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause_s)
 
+    async def _begin(self) -> None:
+        """Says at once, and not with the first record, when MongoDB is away."""
+        self._change(self._file.look_now)
+        await self._store.connect()
+        self._note_away(None)  # as an earlier process may have left it
+
     async def flush(self, within_s: float) -> None:
         """Delivers what is left; what takes longer, or meets no MongoDB, waits for the next start."""
         deadline = time.monotonic() + within_s
-        with contextlib.suppress(StorageUnavailableError, TimeoutError):
+        try:
             more = True
             while more and (left_s := deadline - time.monotonic()) > 0:
                 async with asyncio.timeout(min(left_s, STALLED_AFTER_S)):
                     more = await self.deliver()
-        if waiting := self._file.waiting():
-            _log.warning("spool_not_flushed", waiting=waiting)
+        except (StorageUnavailableError, TimeoutError):
+            pass
+        except Exception as error:
+            _log_failure(error)
+        with contextlib.suppress(sqlite3.Error):
+            if waiting := self._file.waiting():
+                _log.warning("spool_not_flushed", waiting=waiting)
 
     def stop(self) -> None:
         """Makes `run` end after the batch under way."""
@@ -116,7 +133,8 @@ class Delivery:
         self._follow_file()
         predictions = await self._deliver_predictions()
         outcomes = await self._deliver_outcomes()
-        if not predictions:
+        if not predictions and time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + _PRUNE_EVERY_S
             self._change(self._file.prune)
         return predictions or outcomes
 
@@ -142,13 +160,14 @@ class Delivery:
             self._file.add_dead_letters(dead)
             self._file.remove_outcomes(joined)
             self._file.advance(rows)
+            self._file.prune()
 
         self._change(forget)
         _log_dead_letters(dead)
         return True
 
     async def _deliver_outcomes(self) -> bool:
-        """Looks for the predictions of a batch of outcomes."""
+        """Looks for the predictions of a batch of outcomes; returns whether any of them got on."""
         rows = self._file.due_outcomes(BATCH_ROWS)
         if not rows:
             return False
@@ -182,14 +201,14 @@ class Delivery:
 
         self._change(forget)
         _log_dead_letters(dead)
-        return True
+        return bool(joined or unknown or dead)
 
     def _change(self, change: Callable[[], object]) -> None:
         with self._file.transaction():
             change()
 
     def _note_away(self, since: float | None) -> None:
-        with contextlib.suppress(sqlite3.Error):  # a full disk: it is a sign, no more
+        with contextlib.suppress(sqlite3.Error, OSError):  # a full disk: it is a sign, no more
             self._change(lambda: self._file.set_away_since(since))
 
     def _follow_file(self) -> None:
@@ -224,6 +243,12 @@ def _read(
             record = record.with_outcome(outcomes[row.prediction_id].outcome())
         records[row.prediction_id] = record
     return records, dead
+
+
+def _log_failure(error: Exception) -> None:
+    # Not its text: the driver's and Pydantic's quote what was logged.
+    where = traceback.format_tb(error.__traceback__)[-1].split("\n")[0].strip()
+    _log.error("delivery_failed", reason=type(error).__name__, where=where)
 
 
 def _log_dead_letters(letters: Sequence[DeadLetter]) -> None:

@@ -1,8 +1,11 @@
 """The delivery process: started by the server, never by hand; see `server.child`."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+import structlog
 
 from server.child import run_child
 from server.log.delivery.delivery import STALLED_AFTER_S, Delivery
@@ -16,6 +19,8 @@ from server.stop_budget import StopBudget
 
 # A predecessor that is still delivering its last batch is waited for.
 _PREDECESSOR_ENDS_WITHIN_S = 30.0
+
+_log = structlog.get_logger("server.log.delivery")
 
 
 @asynccontextmanager
@@ -38,9 +43,10 @@ async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncItera
         task = asyncio.create_task(_deliver(file, delivery), name="delivery")
 
         async def end(within_s: float) -> None:
+            deadline = time.monotonic() + within_s
             delivery.stop()
-            if (await asyncio.wait([task], timeout=min(within_s, STALLED_AFTER_S)))[0]:
-                await delivery.flush(within_s)
+            _, hanging = await asyncio.wait([task], timeout=min(within_s, STALLED_AFTER_S))
+            await delivery.flush(0.0 if hanging else deadline - time.monotonic())
 
         try:
             yield
@@ -53,7 +59,10 @@ async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncItera
 
 
 async def _deliver(file: SpoolFile, delivery: Delivery) -> None:
-    await asyncio.to_thread(take_over_former, file)
+    try:
+        await asyncio.to_thread(take_over_former, file)
+    except OSError as error:  # a file that may not be removed, …: what comes now is delivered all the same
+        _log.error("spool_not_taken_over", spool=str(file.path.parent), reason=str(error))
     await delivery.run()
 
 

@@ -25,8 +25,15 @@ _DEADLINES_MS = {
     # a closed one fails.
     "maxIdleTimeMS": 60_000,
 }
-# Zero means to wait for ever: delivery could hang for good.
-_NEVER_ENDLESS = ("timeoutMS", "socketTimeoutMS", "connectTimeoutMS", "serverSelectionTimeoutMS")
+# What a URI may say at least: zero, and what the driver cannot read and ignores, would mean to wait for ever,
+# and a hung MongoDB would stop delivery for good.
+_LEAST_MS = {
+    "timeoutMS": 1,
+    "socketTimeoutMS": 1,
+    "connectTimeoutMS": 1,
+    "serverSelectionTimeoutMS": 1,
+    "wtimeoutMS": 0,  # the socket's timeout ends that
+}
 # The driver reports the end of its sessions, to a server that hangs for as long as a socket's timeout.
 _CLOSE_TIMEOUT_S = 0.5
 
@@ -45,6 +52,7 @@ def make_client(uri: str) -> Client:
         raise StartError("the MongoDB URI is not usable: it has to begin with mongodb:// or mongodb+srv://")
     try:
         said = _options(uri)
+        _check_times(said)
         defaults: dict[str, Any] = {
             name: ms for name, ms in _DEADLINES_MS.items() if name.lower() not in said
         }
@@ -53,11 +61,6 @@ def make_client(uri: str) -> Client:
         client: Client = AsyncMongoClient(uri, tz_aware=True, **defaults)
     except (PyMongoError, ValueError) as error:
         raise StartError(f"the MongoDB URI is not usable: {without_secrets(uri, str(error))}") from None
-    for name in _NEVER_ENDLESS:
-        if name.lower() in said and not float(said[name.lower()]):
-            raise StartError(
-                f"the MongoDB URI is not usable: {name}=0 would let a hung MongoDB stop delivery"
-            )
     return client
 
 
@@ -82,6 +85,14 @@ async def close_client(client: Client) -> None:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             return await client.close()
     await client.close()  # it has forgotten by now the sessions whose end it wanted to report
+
+
+def _check_times(said: dict[str, Any]) -> None:
+    """Raises ValueError when one of a URI's times is too short, or no number."""
+    for name, least in _LEAST_MS.items():
+        value = str(said.get(name.lower(), least))
+        if not value.isdecimal() or int(value) < least:
+            raise ValueError(f"{name} has to be a number of milliseconds, at least {least}")
 
 
 def _options(uri: str) -> dict[str, Any]:

@@ -21,10 +21,6 @@ class OutcomeDocument(BaseModel):
     listened_ms: int = Field(ge=0, lt=2**63)
     recorded_at: datetime
 
-    def agrees_with(self, outcome: Outcome) -> bool:
-        """Returns whether an outcome reports the same, whenever it was recorded."""
-        return self.skipped == outcome.skipped and self.listened_ms == outcome.listened_ms
-
 
 class PredictionDocument(Document):
     """One answered prediction; see `PredictionRecord` for the fields. `_id` is the prediction_id.
@@ -68,10 +64,15 @@ class PredictionDocument(Document):
 
 
 class OutcomeView(BaseModel):
-    """The part of a document that joining looks at."""
+    """The part of a document that joining looks at, whoever has written it."""
 
     id: str = Field(alias="_id")
-    outcome: OutcomeDocument | None = None
+    outcome: Any = None
+
+    def has(self, outcome: Outcome) -> bool:
+        """Returns whether it reports the same as an outcome, whenever that was recorded."""
+        told = self.outcome if isinstance(self.outcome, dict) else {}
+        return (told.get("skipped"), told.get("listened_ms")) == (outcome.skipped, outcome.listened_ms)
 
 
 def to_document(prediction_id: str, record: PredictionRecord) -> PredictionDocument:

@@ -133,7 +133,7 @@ class MongoStore:
                     raise
                 stored = await self.add({key: it for key, it in records.items() if key not in bad})
                 return Stored(stored.inserted, {**stored.refused, **bad})
-            for prediction_id in repeated - (await _outcomes_of(repeated)).keys():
+            for prediction_id in repeated - (await _find(repeated)).keys():
                 refused[prediction_id] = "a unique index of this MongoDB refused it"
         return Stored({document.id for document in documents} - repeated - refused.keys(), refused)
 
@@ -148,18 +148,14 @@ class MongoStore:
         if documents:
             with _translated_errors():
                 refused |= await _give(documents)
-                stored = await _outcomes_of(documents.keys() - refused)
+                stored = await _find(documents.keys() - refused)
         else:
             stored = {}
-        joined: set[str] = set()
-        conflicting: set[str] = set()
-        for prediction_id, known in stored.items():
-            # None: it was stored between the two calls, and is joined at the next try.
-            if known is not None:
-                agrees = known.agrees_with(outcomes[prediction_id])
-                (joined if agrees else conflicting).add(prediction_id)
+        # Without an outcome: it was stored between the two calls, and is joined at the next try.
+        settled = {key: view.has(outcomes[key]) for key, view in stored.items() if view.outcome is not None}
+        joined = {key for key, agrees in settled.items() if agrees}
         unknown = set(documents.keys() - stored.keys() - refused)
-        return Joined(joined, conflicting, unknown, refused)
+        return Joined(joined, settled.keys() - joined, unknown, refused)
 
     async def find(self, query: dict[str, Any]) -> AsyncIterator[PredictionRecord]:
         """Yields the predictions that a MongoDB filter finds, in no particular order.
@@ -211,14 +207,14 @@ async def _give(outcomes: Mapping[str, OutcomeDocument]) -> set[str]:
     return set()
 
 
-async def _outcomes_of(prediction_ids: Collection[str]) -> dict[str, OutcomeDocument | None]:
-    """Returns the outcomes of those predictions that are stored, by id."""
+async def _find(prediction_ids: Collection[str]) -> dict[str, OutcomeView]:
+    """Returns those predictions that are stored, by id."""
     if not prediction_ids:
         return {}
     found = PredictionDocument.find(
         In(PredictionDocument.id, list(prediction_ids)), projection_model=OutcomeView
     )
-    return {view.id: view.outcome async for view in found}
+    return {view.id: view async for view in found}
 
 
 @contextmanager
@@ -282,7 +278,7 @@ def _final_failures(error: BulkWriteError) -> list[dict[str, Any]]:
 def _inexpressible(document: PredictionDocument) -> str | None:
     """Returns why a document can never be sent to MongoDB, or None when it can."""
     try:
-        if len(bson.encode(document.get_dict())) <= _MAX_BYTES:
+        if len(bson.encode(document.model_dump(by_alias=True))) <= _MAX_BYTES:
             return None
         return "larger than MongoDB takes"
     except _INEXPRESSIBLE as error:

@@ -144,8 +144,9 @@ class SpoolRows:
         # others from being due.
         change = """
             INSERT INTO outcomes (prediction_id, body, next_look)
-            SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), coalesce((SELECT next_look FROM outcomes
-                WHERE prediction_id = json_extract(value, '$[0]') ORDER BY number LIMIT 1), 0)
+            SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), coalesce(
+                (SELECT next_look FROM outcomes
+                    WHERE prediction_id = json_extract(value, '$[0]') ORDER BY number LIMIT 1), 0)
             FROM json_each(?)
         """
         rows = [(prediction_id, _to_json(outcome)) for prediction_id, outcome in outcomes]

@@ -75,15 +75,32 @@ async def test_list_models_returns_what_the_figures_were_measured_on(
     assert {name: getattr(model, name) for name in told} == told
 
 
-async def test_a_logged_prediction_takes_its_outcome_once(
+async def test_a_logged_prediction_takes_its_first_outcome_and_another_one_is_no_error(
     client: PredictionClient, servicer: ScriptedServicer
 ) -> None:
     logged = await client.predict_random("loved", [], listener_id="7")
-    await client.record_outcome(logged.prediction_id, skipped=True, listened_ms=1_500)
-    await client.record_outcome(logged.prediction_id, skipped=True, listened_ms=1_500)
+    for skipped in (True, True, False):
+        await client.record_outcome(logged.prediction_id, skipped=skipped, listened_ms=1_500)
     assert servicer.outcomes == {logged.prediction_id: (True, 1_500)}
-    with pytest.raises(errors.OutcomeConflict, match="another outcome"):
-        await client.record_outcome(logged.prediction_id, skipped=False, listened_ms=1_500)
+
+
+async def test_the_repeats_of_one_call_share_a_request_id_and_those_of_another_have_theirs(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    servicer.unavailable_for = 2
+    await client.predict_random("loved", [])
+    await client.predict_random("loved", [])
+    *repeats, other = [sent.request_id for sent in servicer.requests]
+    assert len(repeats) == 3
+    assert len(set(repeats)) == 1
+    assert len({"", repeats[0], other}) == 3
+
+
+async def test_a_request_id_of_the_callers_reaches_the_server(
+    client: PredictionClient, servicer: ScriptedServicer
+) -> None:
+    await client.predict_random("loved", [], request_id="mine")
+    assert [sent.request_id for sent in servicer.requests] == ["mine"]
 
 
 async def test_a_call_is_repeated_when_the_server_is_briefly_unavailable(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from server.errors import StartError
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.file import SpoolFile
+from server.log.spool.file import FILE_NAME, SpoolFile
 from server.report import Phase
 from server.report.query import read_phases, read_predictions, read_report
 
@@ -26,7 +26,7 @@ async def test_only_the_phase_that_is_told_is_read(mongodb_uri: str, make_record
         replace(make_record(n), phase=phase, requested_at=NOON + timedelta(hours=n), outcome=HEARD)
         for n, phase in enumerate(phases)
     ]
-    await store.add(records)
+    await store.add({record.prediction_id: record for record in records})
     found = await read_phases(store)
     assert found == [
         Phase("model-comparison", "aaaa", 2, NOON, NOON + timedelta(hours=2)),
@@ -53,8 +53,9 @@ async def test_where_nothing_was_logged_there_is_no_report(
         await read_report(None, tmp_path / "mongodb", spool)
     with pytest.raises(StartError, match="no answer from MongoDB"):
         await read_report("mongodb://user:secret@127.0.0.1:9", tmp_path / "mongodb", spool)
-    file = SpoolFile(spool / "0.sqlite3")
-    file.insert([make_record(1)])
+    file = SpoolFile(spool / FILE_NAME)
+    with file.transaction():
+        file.insert([make_record(1)])
     file.close()
     report = await read_report(mongodb_uri, tmp_path / "mongodb", spool)  # on its way, and so no mistake
     assert report.health.n_waiting_in_spool == 1

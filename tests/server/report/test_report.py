@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from server.log.record import Outcome, PredictionRecord
-from server.log.spool.rows import SpoolCounts
+from server.log.spool.status import SpoolCounts
 from server.report import ExperimentReport, Phase, PhaseNotFoundError, choose_phase, make_report
 from server.report.frame import read_frame
 from server.report.page import render_page

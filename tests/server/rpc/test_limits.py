@@ -16,6 +16,7 @@ from playthrough.v1 import limits
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.call_counts import CallCounts
 from server.log.experiment_log import ExperimentLog
+from server.log.record import PredictionRecord
 from server.rpc.server import MAX_REQUEST_BYTES
 
 Serving = Callable[..., AbstractAsyncContextManager[Any]]
@@ -26,9 +27,10 @@ async def test_calls_beyond_the_limit_are_told_when_to_retry_and_room_comes_back
 ) -> None:
     inside, leave = asyncio.Event(), asyncio.Event()
 
-    async def stuck(*_args: Any) -> None:
+    async def stuck(_log: ExperimentLog, record: PredictionRecord, **_options: Any) -> PredictionRecord:
         inside.set()
         await leave.wait()
+        return record
 
     monkeypatch.setattr(ExperimentLog, "add", stuck)
     async with serving(max_in_flight=1) as stub:

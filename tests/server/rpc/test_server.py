@@ -1,6 +1,9 @@
 """The real aio server with the real embedded database."""
 
 import asyncio
+import contextlib
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +16,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pydantic import SecretStr
 from pymongo import MongoClient
+from structlog.testing import capture_logs
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
 from server.errors import StartError
-from server.log import delivery as writer_module
-from server.log.mongo.embedded.database import EmbeddedMongo, find_program
-from server.log.spool.folder import count_spooled
+from server.log.mongo.embedded.database import EmbeddedMongo, embedded_mongodb, find_program
+from server.log.prediction_id import new_prediction_id
+from server.log.spool.status import count_spooled, read_status
 from server.rpc.listening_port import check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
@@ -44,6 +48,24 @@ async def details_of(call: Any) -> tuple[grpc.StatusCode, str, status_pb2.Status
     metadata = dict(caught.value.trailing_metadata() or ())
     rich = status_pb2.Status.FromString(metadata.get("grpc-status-details-bin", b""))
     return caught.value.code(), caught.value.details() or "", rich
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits until a condition holds that a thread may look at."""
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def delivery_processes() -> set[int]:
+    """Returns the process ids of the deliveries that this process has started and that run."""
+    found = set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        for pid in children.read_text().split():
+            with contextlib.suppress(OSError):
+                if "server.log.delivery.process" in Path(f"/proc/{pid}/cmdline").read_text():
+                    found.add(int(pid))
+    return found
 
 
 async def test_n_calls_become_n_documents_of_both_models(
@@ -71,7 +93,7 @@ async def test_n_calls_become_n_documents_of_both_models(
 
 
 async def test_an_outcome_joins_its_prediction_before_and_after_it_reached_mongodb(
-    serving: Callable[..., Any], mongodb_uri: str, track_ids: list[str]
+    serving: Callable[..., Any], mongodb_uri: str, track_ids: list[str], tmp_path: Path
 ) -> None:
     async with serving(mongodb_uri=SecretStr(mongodb_uri)) as stub:
         at_once = await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]))
@@ -79,9 +101,7 @@ async def test_an_outcome_joins_its_prediction_before_and_after_it_reached_mongo
         await stub.RecordOutcome(outcome)
 
         late = await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[1]))
-        async with asyncio.timeout(30):
-            while len(await asyncio.to_thread(documents, mongodb_uri)) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: len(documents(mongodb_uri)) == 2)
         late_outcome = pb.RecordOutcomeRequest(prediction_id=late.prediction_id, listened_ms=2_000)
         await stub.RecordOutcome(late_outcome)
 
@@ -90,10 +110,9 @@ async def test_an_outcome_joins_its_prediction_before_and_after_it_reached_mongo
             other = pb.RecordOutcomeRequest(
                 prediction_id=told.prediction_id, skipped=told.skipped, listened_ms=told.listened_ms + 1
             )
-            code, _, _ = await details_of(stub.RecordOutcome(other))
-            assert code == grpc.StatusCode.ALREADY_EXISTS
-        code, _, _ = await details_of(stub.RecordOutcome(pb.RecordOutcomeRequest(prediction_id="f" * 24)))
-        assert code == grpc.StatusCode.NOT_FOUND
+            await stub.RecordOutcome(other)  # taken, and kept as a conflict
+        code, *_ = await details_of(stub.RecordOutcome(pb.RecordOutcomeRequest(prediction_id="f" * 24)))
+        assert code == grpc.StatusCode.NOT_FOUND  # no server issues that
 
     stored = {document["_id"]: document["outcome"] for document in documents(mongodb_uri)}
     assert stored.keys() == {at_once.prediction_id, late.prediction_id}
@@ -103,14 +122,15 @@ async def test_an_outcome_joins_its_prediction_before_and_after_it_reached_mongo
     )
     assert (stored[late.prediction_id]["skipped"], stored[late.prediction_id]["listened_ms"]) == (False, 2000)
     assert stored[late.prediction_id]["recorded_at"].tzinfo is not None
+    status = read_status(tmp_path / "var" / "spool")
+    assert (status.dead, status.waiting_outcomes) == ({("outcome", "conflict"): 2}, 0)
 
 
 async def test_records_made_while_mongodb_is_away_arrive_when_it_comes_up(
-    serving: Callable[..., Any], tmp_path: Path, track_ids: list[str], monkeypatch: pytest.MonkeyPatch
+    serving: Callable[..., Any], tmp_path: Path, track_ids: list[str]
 ) -> None:
     if find_program() is None:
         pytest.skip("secantusd-py is not installed: pip install 'playthrough[embedded]'")
-    monkeypatch.setattr(writer_module, "_LONGEST_DELAY_S", 0.2)
     database = EmbeddedMongo(tmp_path / "late")
     uri = await database.start()
     await database.stop()
@@ -118,28 +138,89 @@ async def test_records_made_while_mongodb_is_away_arrive_when_it_comes_up(
         answers = [
             await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_id)) for track_id in track_ids[:5]
         ]
-        # Nobody can tell yet whether that one exists: it is taken on trust.
-        await stub.RecordOutcome(pb.RecordOutcomeRequest(prediction_id="f" * 24))
-        # An outcome of a prediction that still waits here needs no MongoDB.
+        # Another machine may have that one's prediction: it is taken on trust.
+        await stub.RecordOutcome(pb.RecordOutcomeRequest(prediction_id=new_prediction_id()))
         await stub.RecordOutcome(
             pb.RecordOutcomeRequest(prediction_id=answers[0].prediction_id, skipped=True)
         )
+        spool = tmp_path / "var" / "spool"
+        await until(lambda: read_status(spool).away_since is not None)
 
         await database.start(port=int(uri.rpartition(":")[2].partition("/")[0]))
         try:
-            async with asyncio.timeout(60):
-                stored: dict[str, Any] = {}
-                # An outcome that comes while its prediction is on the way follows with the next batch.
-                while len(stored) < 5 or stored[answers[0].prediction_id] is None:
-                    await asyncio.sleep(0.05)
-                    stored = {d["_id"]: d["outcome"] for d in await asyncio.to_thread(documents, uri)}
-            unknown = pb.RecordOutcomeRequest(prediction_id="e" * 24)
-            code, *_ = await details_of(stub.RecordOutcome(unknown))
-            assert code == grpc.StatusCode.NOT_FOUND
+            await until(lambda: len(documents(uri)) == 5)
+            await until(lambda: read_status(spool).away_since is None)
+            stored = {document["_id"]: document["outcome"] for document in documents(uri)}
         finally:
             await database.stop()
     assert stored.keys() == {answer.prediction_id for answer in answers}
     assert stored[answers[0].prediction_id]["skipped"] is True
+    assert count_spooled(spool).held_outcomes == 1
+
+
+async def test_a_mongodb_that_hangs_keeps_no_call_and_no_end_waiting_and_loses_nothing(
+    serving: Callable[..., Any], tmp_path: Path, track_ids: list[str]
+) -> None:
+    if find_program() is None:
+        pytest.skip("secantusd-py is not installed: pip install 'playthrough[embedded]'")
+    async with embedded_mongodb(tmp_path / "hanging") as uri:
+        settings = {"mongodb_uri": SecretStr(f"{uri}?socketTimeoutMS=3600000"), "drain_grace_s": 3600.0}
+        answered: list[str] = []
+
+        async def call(stub: Any, times: int) -> None:
+            for _ in range(times):
+                answer = await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]), timeout=30)
+                outcome = pb.RecordOutcomeRequest(prediction_id=answer.prediction_id, skipped=True)
+                await stub.RecordOutcome(outcome, timeout=30)
+                answered.append(answer.prediction_id)
+
+        pid = int((tmp_path / "hanging" / "pid").read_text())
+        with capture_logs() as logs:
+            async with asyncio.timeout(120), serving(**settings) as stub:
+                await call(stub, 5)
+                await until(lambda: len(documents(uri)) == 5)
+                os.kill(pid, signal.SIGSTOP)
+                await call(stub, 20)
+        os.kill(pid, signal.SIGCONT)
+        assert "delivery_killed" not in [line["event"] for line in logs]
+        async with serving(**settings):
+            await until(lambda: len(documents(uri)) == 25)
+        stored = documents(uri)
+    assert {document["_id"] for document in stored} == set(answered)
+    assert all(document["outcome"]["skipped"] for document in stored)
+
+
+async def test_a_killed_delivery_is_started_again_and_loses_and_doubles_nothing(
+    serving: Callable[..., Any], mongodb_uri: str, track_ids: list[str], tmp_path: Path
+) -> None:
+    killed: set[int] = set()
+    answered: list[str] = []
+    with capture_logs() as logs:
+        async with serving(mongodb_uri=SecretStr(mongodb_uri)) as stub:
+            for _ in range(2):
+                for _ in range(50):
+                    request = pb.PredictRandomRequest(track_id=track_ids[0])
+                    answered.append((await stub.PredictRandom(request)).prediction_id)
+                await until(lambda: bool(delivery_processes() - killed))
+                (pid,) = delivery_processes() - killed
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            await until(lambda: len(documents(mongodb_uri)) == 100)
+    assert len(killed) == 2
+    assert [line["exit_code"] for line in logs if line["event"] == "delivery_ended"] == [-9, -9]
+    assert sorted(document["_id"] for document in documents(mongodb_uri)) == sorted(answered)
+    assert read_status(tmp_path / "var" / "spool").dead == {}
+
+
+@pytest.mark.parametrize("option", ["timeoutMS=0", "socketTimeoutMS=0"])
+async def test_a_uri_that_delivery_cannot_use_is_told_at_the_start_in_a_line(
+    serving: Callable[..., Any], option: str
+) -> None:
+    with pytest.raises(StartError, match=f"the MongoDB URI is not usable: {option[:-2]} has") as caught:
+        async with serving(mongodb_uri=SecretStr(f"mongodb://user:secret@db/log?{option}")):
+            pass
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 async def test_records_that_no_mongodb_took_are_there_for_the_next_server(
@@ -201,16 +282,18 @@ async def test_a_full_disk_is_resource_exhausted_too(
 
 
 async def test_an_outcome_is_taken_while_mongodb_is_away(
-    serving: Callable[..., Any], track_ids: list[str]
+    serving: Callable[..., Any], track_ids: list[str], tmp_path: Path
 ) -> None:
     async with serving() as stub:  # nobody is where its MongoDB should be
         predicted = await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]))
-        for prediction_id in (predicted.prediction_id, "0" * 24):
+        for prediction_id in (predicted.prediction_id, new_prediction_id()):
             request = pb.RecordOutcomeRequest(prediction_id=prediction_id, skipped=True, listened_ms=5)
             await stub.RecordOutcome(request)
             request.skipped = False
-            code, *_ = await details_of(stub.RecordOutcome(request))
-            assert code == grpc.StatusCode.ALREADY_EXISTS
+            await stub.RecordOutcome(request)
+        code, *_ = await details_of(stub.RecordOutcome(pb.RecordOutcomeRequest(prediction_id="0" * 24)))
+        assert code == grpc.StatusCode.NOT_FOUND
+    assert count_spooled(tmp_path / "var" / "spool").held_outcomes == 4
 
 
 async def test_a_bug_is_internal_and_tells_no_internals(

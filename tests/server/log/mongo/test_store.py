@@ -7,24 +7,21 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from pymongo.errors import WriteError
 
-from server.errors import (
-    OutcomeConflictError,
-    StartError,
-    StorageUnavailableError,
-    UnknownPredictionError,
-)
-from server.log.mongo.documents import PredictionDocument, to_record, to_stored
+from server.errors import StartError, StorageUnavailableError
+from server.log.mongo import store as store_module
+from server.log.mongo.documents import OutcomeDocument, PredictionDocument
 from server.log.mongo.embedded.database import embedded_mongodb, find_program
-from server.log.mongo.store import MongoStore
+from server.log.mongo.store import Joined, MongoStore, Stored
 from server.log.record import Outcome, PredictionRecord
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
+HEARD_LATER = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2031, 1, 1, tzinfo=UTC))
 SKIPPED = Outcome(skipped=True, listened_ms=1000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
 
 
@@ -35,27 +32,29 @@ async def store(mongodb_uri: str) -> AsyncIterator[MongoStore]:
     await store.close()
 
 
-def with_outcome(record: PredictionRecord, outcome: Outcome) -> PredictionRecord:
-    return replace(record, outcome=outcome)
+def by_id(*records: PredictionRecord) -> dict[str, PredictionRecord]:
+    return {record.prediction_id: record for record in records}
 
 
-async def outcomes() -> dict[str, Outcome | None]:
-    found = await PredictionDocument.find_all().to_list()
-    return {d.id: Outcome(**d.outcome.model_dump()) if d.outcome else None for d in found}
+async def stored(store: MongoStore) -> dict[str, PredictionRecord]:
+    return by_id(*[record async for record in store.find({})])
 
 
-async def test_rows_stored_twice_are_there_once_and_gain_their_outcome(
+async def test_what_is_stored_is_read_as_it_was_logged(store: MongoStore, make_record: MakeRecord) -> None:
+    records = by_id(make_record(1), replace(make_record(2), listener_id=None).with_outcome(HEARD))
+    assert await store.add(records) == Stored(set(records), {})
+    assert await stored(store) == records
+
+
+async def test_rows_stored_twice_are_there_once_and_only_new_ones_bring_their_outcome(
     store: MongoStore, make_record: MakeRecord
 ) -> None:
     first, second, third = (make_record(n) for n in range(3))
-    assert await store.add([first, second]) == []
+    await store.add(by_id(first, second))
     # As after a crash between MongoDB's answer and the spool's: known rows again, beside a new one.
-    assert await store.add([with_outcome(first, HEARD), second, with_outcome(third, SKIPPED)]) == []
-    assert await outcomes() == {
-        first.prediction_id: HEARD,
-        second.prediction_id: None,
-        third.prediction_id: SKIPPED,
-    }
+    again = by_id(first.with_outcome(HEARD), second, third.with_outcome(SKIPPED))
+    assert await store.add(again) == Stored({third.prediction_id}, {})
+    assert await stored(store) == by_id(first, second, third.with_outcome(SKIPPED))
 
 
 async def test_a_duplicate_in_another_unique_index_is_not_taken_for_stored(
@@ -65,71 +64,158 @@ async def test_a_duplicate_in_another_unique_index_is_not_taken_for_stored(
     await store.connect()
     collection = PredictionDocument.get_pymongo_collection()
     await collection.create_index([("track_id", 1)], name="somebodys", unique=True)
-    first, second = make_record(1), make_record(2)
-    assert await store.add([first]) == []
-    (refusal,) = await store.add([with_outcome(first, HEARD), second])
-    assert refusal.prediction_id == second.prediction_id
-    assert "somebodys" in refusal.reason
-    assert await outcomes() == {first.prediction_id: HEARD}
+    first, second, third = make_record(1), make_record(2), replace(make_record(3), track_id="other")
+    await store.add(by_id(first))
+    found = await store.add(by_id(first, second, third))
+    assert found.inserted == {third.prediction_id}
+    assert found.refused == {second.prediction_id: "a unique index of this MongoDB refused it"}
+    assert await stored(store) == by_id(first, third)
 
 
-async def test_an_outcome_that_lost_to_another_machines_is_told(
+async def test_outcomes_are_joined_and_the_first_one_wins(store: MongoStore, make_record: MakeRecord) -> None:
+    records = by_id(*(make_record(n) for n in range(4)))
+    known, settled, other, untouched = records
+    await store.add(records)
+    await store.join({settled: HEARD, other: HEARD})
+    outcomes = {known: SKIPPED, settled: HEARD_LATER, other: SKIPPED, "f" * 24: HEARD}
+    found = await store.join(outcomes)
+    assert found == Joined({known, settled}, {other}, {"f" * 24}, set())
+    assert {key: record.outcome for key, record in (await stored(store)).items()} == {
+        known: SKIPPED,
+        settled: HEARD,
+        other: HEARD,
+        untouched: None,
+    }
+
+
+async def test_an_outcome_of_a_prediction_without_the_field_is_joined(
     store: MongoStore, make_record: MakeRecord
 ) -> None:
-    record = make_record(1)
-    await store.add([record])
-    await store.add_outcome(record.prediction_id, HEARD)
-    (refusal,) = await store.add([with_outcome(record, SKIPPED)])
-    assert refusal.late_outcome == SKIPPED
-    assert await outcomes() == {record.prediction_id: HEARD}
+    await store.add(by_id(make_record(1)))
+    collection = PredictionDocument.get_pymongo_collection()
+    await collection.update_one({}, {"$unset": {"outcome": 1}})
+    assert (await store.join({make_record(1).prediction_id: HEARD})).joined == {make_record(1).prediction_id}
 
 
-async def test_the_first_outcome_wins(store: MongoStore, make_record: MakeRecord) -> None:
-    known = make_record(1).prediction_id
-    await store.add([make_record(1)])
-    await store.add_outcome(known, HEARD)
-    await store.add_outcome(known, Outcome(False, 9000, datetime.now(UTC)))
-    with pytest.raises(OutcomeConflictError):
-        await store.add_outcome(known, SKIPPED)
-    await store.add([with_outcome(make_record(1), SKIPPED)])
-    assert await outcomes() == {known: HEARD}
+async def test_a_prediction_that_comes_between_the_two_steps_of_a_look_is_neither_unknown_nor_in_conflict(
+    store: MongoStore, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give, prediction_id = store_module._give, make_record(1).prediction_id
+
+    async def give_then_insert(outcomes: dict[str, OutcomeDocument]) -> set[str]:
+        refused = await give(outcomes)
+        await store.add(by_id(make_record(1)))
+        return refused
+
+    await store.connect()
+    monkeypatch.setattr(store_module, "_give", give_then_insert)
+    assert await store.join({prediction_id: HEARD}) == Joined(set(), set(), set(), set())
+    monkeypatch.undo()
+    assert (await store.join({prediction_id: HEARD})).joined == {prediction_id}
+    assert (await stored(store))[prediction_id].outcome == HEARD
 
 
-async def test_an_unknown_prediction_is_told_apart(store: MongoStore) -> None:
-    with pytest.raises(UnknownPredictionError):
-        await store.add_outcome("f" * 24, HEARD)
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"skipped": False, "listened_ms": 9000, "recorded_at": HEARD.recorded_at, "of_a_later_release": 1},
+        {"skipped": False, "listened_ms": 9000},
+    ],
+)
+async def test_an_outcome_of_another_release_counts(
+    store: MongoStore, make_record: MakeRecord, foreign: dict[str, Any]
+) -> None:
+    await store.add(by_id(make_record(1), make_record(2)))
+    collection = PredictionDocument.get_pymongo_collection()
+    bypassing = {"bypass_document_validation": True}
+    await collection.update_many({}, {"$set": {"outcome": foreign}}, **bypassing)  # type: ignore[arg-type]
+    first, second = make_record(1).prediction_id, make_record(2).prediction_id
+    assert await store.join({first: HEARD, second: SKIPPED}) == Joined({first}, {second}, set(), set())
+
+
+@pytest.mark.parametrize("foreign", ["heard", {"heard": True}, 1])
+async def test_an_outcome_that_somebody_made_up_holds_up_nothing(
+    store: MongoStore, make_record: MakeRecord, foreign: Any
+) -> None:
+    """It can never be read, so delivery would look for it for ever."""
+    await store.add(by_id(make_record(1)))
+    collection = PredictionDocument.get_pymongo_collection()
+    change = {"$set": {"outcome": foreign}}
+    await collection.database.command({"collMod": "predictions", "validator": {}})
+    await collection.update_one({"_id": make_record(1).prediction_id}, change)
+    assert await store.add(by_id(make_record(1), make_record(2))) == Stored(
+        {make_record(2).prediction_id}, {}
+    )
+    joined = await store.join({make_record(1).prediction_id: HEARD, make_record(2).prediction_id: HEARD})
+    assert joined == Joined({make_record(2).prediction_id}, {make_record(1).prediction_id}, set(), set())
 
 
 async def test_what_mongodb_will_never_take_is_refused_and_the_rest_stored(
     store: MongoStore, make_record: MakeRecord
 ) -> None:
     await store.connect()
+    good, bad = make_record(1).prediction_id, make_record(2).prediction_id
     database = PredictionDocument.get_pymongo_collection().database
-    validator = {"$jsonSchema": {"properties": {"_id": {"enum": [make_record(1).prediction_id]}}}}
+    validator = {"$jsonSchema": {"properties": {"_id": {"enum": [good]}}}}
     await database.command({"collMod": "predictions", "validator": validator})
-    (refusal,) = await store.add([make_record(1), make_record(2)])
-    assert refusal.prediction_id == make_record(2).prediction_id
-    assert list(await outcomes()) == [make_record(1).prediction_id]
+    found = await store.add(by_id(make_record(1), make_record(2)))
+    assert found == Stored({good}, {bad: "MongoDB refused it with code 121"})
+    assert set(await stored(store)) == {good}
 
 
-async def test_the_queries_that_people_make_have_their_indexes(store: MongoStore) -> None:
-    await store.connect()
-    indexes = await PredictionDocument.get_pymongo_collection().index_information()
-    assert {
-        "by_model_and_time",
-        "by_listener",
-        "by_time",
-        "by_experiment",
-        "without_outcome",
-    } <= indexes.keys()
+async def test_an_outcome_that_mongodb_will_never_take_is_refused_and_the_rest_joined(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    first, second, third = (make_record(n).prediction_id for n in range(3))
+    await store.add(by_id(*(make_record(n) for n in range(3))))
+    database = PredictionDocument.get_pymongo_collection().database
+    validator = {"outcome.listened_ms": {"$ne": 1000}}
+    await database.command({"collMod": "predictions", "validator": validator})
+    impossible = Outcome(skipped=True, listened_ms=1 << 64, recorded_at=HEARD.recorded_at)
+    found = await store.join({first: SKIPPED, second: HEARD, third: impossible})
+    assert found == Joined({second}, set(), set(), {first, third})
+
+
+async def test_impossible_records_are_refused_in_words_that_quote_nothing_and_the_rest_is_stored(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    impossible = {
+        "arm_probability": 0.0,
+        "play_through_probability": 1.5,
+        "arm": "",
+        "latency_us": 1 << 70,
+        "track_id": "lone \ud800 surrogate",
+        "favourite_genres": ("rock", "\ud800"),
+    }
+    bad = [replace(make_record(n), **{name: it}) for n, (name, it) in enumerate(impossible.items())]
+    found = await store.add(by_id(*bad, make_record(99)))
+    assert found.inserted == set(await stored(store)) == {make_record(99).prediction_id}
+    assert [found.refused[record.prediction_id] for record in bad] == [
+        "arm_probability: greater_than",
+        "play_through_probability: less_than_equal",
+        "arm: string_too_short",
+        "latency_us: less_than",
+        "track_id: string_unicode",
+        "UnicodeEncodeError",
+    ]
+
+
+async def test_a_record_that_is_too_large_is_refused_and_the_rest_stored(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    huge = replace(make_record(1), favourite_genres=("x" * (17 << 20),))
+    found = await store.add(by_id(huge, make_record(2)))
+    assert found.inserted == {make_record(2).prediction_id}
+    assert found.refused.keys() == {huge.prediction_id}
+    assert await stored(store) == by_id(make_record(2))
 
 
 async def test_a_mongodb_that_is_away_is_unavailable(make_record: MakeRecord) -> None:
     store = MongoStore("mongodb://127.0.0.1:9")
     with pytest.raises(StorageUnavailableError):
-        await store.add([make_record(1)])
+        await store.add(by_id(make_record(1)))
     with pytest.raises(StorageUnavailableError):
-        await store.add_outcome("f" * 24, HEARD)
+        await store.join({"f" * 24: HEARD})
     await store.close()
 
 
@@ -165,29 +251,6 @@ def test_a_bad_uri_is_refused_without_its_password(uri: str) -> None:
     assert "cret" not in str(caught.value)
 
 
-async def test_what_is_stored_is_what_its_document_would_be(
-    store: MongoStore, make_record: MakeRecord
-) -> None:
-    await store.connect()  # no document can be made before
-    for outcome in (None, HEARD):
-        record = replace(make_record(1), outcome=outcome)
-        stored = to_stored(record)
-        assert PredictionDocument(**stored).model_dump(by_alias=True) == {
-            **stored,
-            "favourite_genres": list(stored["favourite_genres"]),
-        }
-        assert to_record({**stored, "of_a_later_release": 1}) == record
-
-
-async def test_a_document_of_an_earlier_release_is_taken_and_read(
-    store: MongoStore, make_record: MakeRecord
-) -> None:
-    await store.connect()
-    earlier = {name: value for name, value in to_stored(make_record(1)).items() if name != "digest"}
-    await PredictionDocument.get_pymongo_collection().insert_one(earlier)
-    assert [found async for found in store.find({})] == [replace(make_record(1), digest="")]
-
-
 async def test_a_host_that_takes_connections_and_never_answers_is_away_within_seconds() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}")
@@ -197,84 +260,20 @@ async def test_a_host_that_takes_connections_and_never_answers_is_away_within_se
         await store.close()
 
 
-async def test_a_mongodb_that_begins_to_hang_keeps_no_outcome_and_no_end_waiting(
+async def test_a_mongodb_that_begins_to_hang_is_away_after_the_uris_time_and_keeps_no_end_waiting(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
     if find_program() is None:
         pytest.skip("secantusd-py is not installed")
     async with embedded_mongodb(tmp_path) as uri:
-        store = MongoStore(uri)
-        await store.add([make_record(1)])
+        store = MongoStore(f"{uri}?socketTimeoutMS=500")
+        await store.add(by_id(make_record(1)))
         pid = int((tmp_path / "pid").read_text())
         os.kill(pid, signal.SIGSTOP)
         try:
-            async with asyncio.timeout(15):  # a socket's timeout is 20 s
+            async with asyncio.timeout(15):  # without the option, a socket's timeout is 20 s
                 with pytest.raises(StorageUnavailableError):
-                    await store.add_outcome(make_record(1).prediction_id, HEARD)
-                assert store.away
+                    await store.join({make_record(1).prediction_id: HEARD})
                 await store.close()
         finally:
             os.kill(pid, signal.SIGCONT)
-
-
-async def test_mongodb_itself_checks_each_write(store: MongoStore, make_record: MakeRecord) -> None:
-    good = to_stored(with_outcome(make_record(1), HEARD))
-    await store.connect()
-    collection = PredictionDocument.get_pymongo_collection()
-    for field, wrong in (
-        ("_id", "short"),
-        ("digest", 7),
-        ("arm_probability", 0.0),
-        ("play_through_probability", 1.5),
-        ("skipped", "yes"),
-        ("requested_at", "2030-01-01"),
-        ("outcome", {"skipped": True}),
-        ("favourite_genres", [1]),
-    ):
-        with pytest.raises(WriteError, match="failed validation"):
-            await collection.insert_one({**good, field: wrong})
-    with pytest.raises(WriteError, match="failed validation"):
-        await collection.insert_one({name: value for name, value in good.items() if name != "phase"})
-    await collection.insert_one({**good, "of_a_later_release": 1})
-
-
-async def test_an_impossible_record_becomes_a_refusal_and_the_rest_is_stored(
-    store: MongoStore, make_record: MakeRecord
-) -> None:
-    wrong = replace(make_record(1), play_through_probability=1.5)
-    inexpressible = replace(make_record(2), latency_us=1 << 70)
-    refusals = await store.add([wrong, inexpressible, make_record(3)])
-    assert {refusal.prediction_id for refusal in refusals} == {
-        wrong.prediction_id,
-        inexpressible.prediction_id,
-    }
-    assert list(await outcomes()) == [make_record(3).prediction_id]
-
-
-async def test_old_predictions_are_deleted_only_when_that_is_wanted(mongodb_uri: str) -> None:
-    for ttl_days, expected in ((None, None), (2, 172_800), (3, 259_200), (3, 259_200), (None, None)):
-        store = MongoStore(mongodb_uri, ttl_days=ttl_days)
-        await store.connect()
-        indexes = await PredictionDocument.get_pymongo_collection().index_information()
-        assert indexes.get("expires", {}).get("expireAfterSeconds") == expected
-        await store.close()
-
-
-async def test_a_reader_changes_nothing(mongodb_uri: str) -> None:
-    store = MongoStore(mongodb_uri, read_only=True)
-    await store.connect()
-    assert await PredictionDocument.get_pymongo_collection().database.list_collection_names() == []
-    await store.close()
-
-
-async def test_the_store_remembers_whether_mongodb_is_there(
-    store: MongoStore, make_record: MakeRecord
-) -> None:
-    store.away = True
-    await store.add([make_record(1)])
-    assert not store.away
-    gone = MongoStore("mongodb://127.0.0.1:9")
-    with pytest.raises(StorageUnavailableError):
-        await gone.add([make_record(1)])
-    assert gone.away
-    await gone.close()
