@@ -134,6 +134,7 @@ class PredictionService:
             requested_at=requested_at,
             latency_us=(time.perf_counter_ns() - started) // 1000,
             digest=predictor.digest,
+            metric=experiment.metric,
         )
         await self._log.add(record)
         return Prediction(record.skipped, probability, record.model, record.version, record.prediction_id)

@@ -27,9 +27,9 @@ SCHEMA: dict[str, Any] = {
         "experiment", "phase", "arm", "model", "version", "arm_probability", "listener_id", "track_id",
         "favourite_genres", "play_through_probability", "skipped", "requested_at", "latency_us", "outcome",
     ],
-    # `digest` came later: older servers, and what they spooled, lack it. Other fields are let pass:
-    # while servers are upgraded one by one, an older one that starts last would otherwise make all that the
-    # newer ones write invalid.
+    # `digest` and `metric` came later: older servers, and what they spooled, lack them. Other fields are let
+    # pass: while servers are upgraded one by one, an older one that starts last would otherwise make all that
+    # the newer ones write invalid.
     "properties": {
         "_id": {"bsonType": "string", "pattern": "^[0-9a-f]{24}$"},
         "experiment": _NAME,
@@ -38,6 +38,7 @@ SCHEMA: dict[str, Any] = {
         "model": _NAME,
         "version": _NAME,
         "digest": _TEXT,
+        "metric": _NAME,
         "arm_probability": _ARM_PROBABILITY,
         "listener_id": {"bsonType": ["string", "null"]},
         "track_id": _NAME,

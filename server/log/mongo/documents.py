@@ -31,6 +31,7 @@ class PredictionDocument(Document):
     model: str
     version: str
     digest: str = ""
+    metric: str = "accuracy"
     arm_probability: float
     listener_id: str | None
     track_id: str

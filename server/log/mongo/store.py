@@ -10,6 +10,7 @@ import bson
 from beanie import init_beanie
 from bson.errors import BSONError
 from msgspec import convert, structs
+from pydantic import BaseModel
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
@@ -31,6 +32,8 @@ _PING_TIMEOUT_S = 2.5
 # Callers wait for this one, and the spool can hold an outcome for a server that hangs.
 _OUTCOME_TIMEOUT_S = 1.0
 _MAX_IDLE_MS = 60_000
+# MongoDB's own batches are of 16 MB, which as Python objects are a hundred.
+_FOUND_AT_ONCE = 5_000
 # The driver reports the end of its sessions, to a server that hangs for as long as a socket's timeout.
 _CLOSE_TIMEOUT_S = 0.5
 
@@ -185,6 +188,29 @@ class MongoStore:
         with self._noticing():
             async for found in PredictionDocument.get_pymongo_collection().find(query):
                 yield to_record(found)
+
+    async def find_batches(
+        self, query: dict[str, Any], shape: type[BaseModel] | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yields the documents that a MongoDB filter finds, some thousands at a time, in no particular order.
+
+        They come as MongoDB returns them: to build a model of each takes longer than all the rest.
+
+        Args:
+            query: The filter.
+            shape: Names the fields to return, as a projection of Beanie; None returns all.
+
+        Raises:
+            StorageUnavailableError: When MongoDB does not answer.
+        """
+        await self.connect()
+        with self._noticing():
+            found = PredictionDocument.find(query, projection_model=shape, batch_size=_FOUND_AT_ONCE)
+            cursor = await found.get_cursor()
+            assert cursor is not None
+            async with cursor:
+                while batch := await cursor.to_list(_FOUND_AT_ONCE):
+                    yield batch
 
     async def aggregate(self, pipeline: list[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         """Yields the results of an aggregation that changes nothing.

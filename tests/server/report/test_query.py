@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from pandas.testing import assert_frame_equal
 
 from server.errors import StartError
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool.file import SpoolFile
 from server.report import Phase
+from server.report.frame import read_frame
 from server.report.query import read_phases, read_predictions, read_report
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -32,13 +34,12 @@ async def test_only_the_phase_that_is_told_is_read(mongodb_uri: str, make_record
         Phase("model-comparison", "aaaa", 2, NOON, NOON + timedelta(hours=2)),
         Phase("model-comparison", "bbbb", 2, NOON + timedelta(hours=1), NOON + timedelta(hours=3)),
     ]
-    logged = await read_predictions(store, found[0])
-    assert sorted(logged, key=lambda p: p.prediction_id) == [records[0], records[2]]
+    assert_frame_equal(await read_predictions(store, found[0]), read_frame([records[2], records[0]]))
 
     since = NOON + timedelta(hours=2)
     found = await read_phases(store, since)
     assert [phase.n for phase in found] == [1, 1]
-    assert await read_predictions(store, found[0], since) == [records[2]]
+    assert_frame_equal(await read_predictions(store, found[0], since), read_frame([records[2]]))
     await store.close()
 
 
