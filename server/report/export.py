@@ -80,7 +80,7 @@ def _values(rows: Sequence[Row], name: str) -> list[Any]:
         return [row["_id"] for row in rows]
     if name.startswith("outcome_"):
         inner = name.removeprefix("outcome_")
-        return [row["outcome"] and row["outcome"][inner] for row in rows]
+        return [outcome and outcome[inner] for outcome in (row.get("outcome") for row in rows)]
     return [row.get(name, _LATER_FIELDS.get(name)) for row in rows]
 
 

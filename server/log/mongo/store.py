@@ -31,6 +31,8 @@ _INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
 _PING_TIMEOUT_S = 2.5
 # Callers wait for this one, and the spool can hold an outcome for a server that hangs.
 _OUTCOME_TIMEOUT_S = 1.0
+# The embedded database answers a query over a million documents only when it has read all of them.
+_READ_TIMEOUT_MS = 900_000
 _MAX_IDLE_MS = 60_000
 # MongoDB's own batches are of 16 MB, which as Python objects are a hundred.
 _FOUND_AT_ONCE = 5_000
@@ -80,8 +82,9 @@ class MongoStore:
                 uri,
                 tz_aware=True,
                 serverSelectionTimeoutMS=2_000,
-                connectTimeoutMS=2_000,
-                socketTimeoutMS=20_000,
+                # The driver also gives up on a server that keeps its own look at it waiting for so long.
+                connectTimeoutMS=_READ_TIMEOUT_MS if read_only else 2_000,
+                socketTimeoutMS=_READ_TIMEOUT_MS if read_only else 20_000,
                 # The embedded database closes connections that were idle for 300 s, firewalls sooner: a write
                 # that meets a closed one fails.
                 maxIdleTimeMS=_MAX_IDLE_MS,

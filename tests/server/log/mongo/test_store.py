@@ -224,6 +224,7 @@ async def test_mongodb_itself_checks_each_write(store: MongoStore, make_record: 
     for field, wrong in (
         ("_id", "short"),
         ("digest", 7),
+        ("metric", ""),
         ("arm_probability", 0.0),
         ("play_through_probability", 1.5),
         ("skipped", "yes"),
