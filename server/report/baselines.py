@@ -84,7 +84,7 @@ def _rates(judged: pd.DataFrame, groups: NDArray[np.int64], prior: Floats) -> Fl
                        for name in ("requested_at", "outcome_recorded_at"))  # fmt: skip
     told = np.maximum(recorded, asked)  # clocks of two machines differ: no play may tell of itself
     # A group's moments as one number each, so that one search finds what had come before.
-    moments = np.unique(told)
+    moments = np.sort(told)
     size = len(moments) + 1
     keys = groups * size + np.searchsorted(moments, told)
     order = np.argsort(keys, kind="stable")
