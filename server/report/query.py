@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from server.errors import StartError, StorageUnavailableError
-from server.experiment.metric import DEFAULT_METRIC
+from server.experiment.metric import DEFAULT_METRIC, Metric
 from server.log.mongo.embedded.database import embedded_mongodb, running_uri
 from server.log.mongo.store import MongoStore
 from server.log.spool.folder import count_spooled
@@ -96,7 +96,8 @@ async def read_report(
         progress: Shows how far it is.
 
     Raises:
-        StartError: When MongoDB does not answer, or nothing was logged there.
+        StartError: When MongoDB does not answer, nothing was logged there, or a later release declared what
+            decides.
         ServiceError: When the file's suffix is unknown.
         DataError: When it cannot be written.
         PhaseNotFoundError: When nothing was logged under that experiment or phase.
@@ -118,6 +119,8 @@ async def read_report(
                 with exporting(export):
                     pass  # a file without rows rather than none
             return make_report(FrameColumns().frame(), spooled, phase=None, phases=phases, explored=explored)
+        if chosen.metric not in set(Metric):
+            raise StartError(f"this release knows no metric {chosen.metric!r}, which the phase declared")
         if progress:
             progress.reading(chosen.n)
         logged = await read_predictions(store, chosen, since, progress=progress, export=export)

@@ -53,11 +53,12 @@ async def test_a_phase_knows_the_metric_that_it_was_declared_with(
     earlier = [to_stored(make_record(n + 1000)) for n in range(3)]
     for document in earlier:
         del document["metric"]  # as servers logged that knew none
-    await store.add(declared)
+    await store.add([*declared, replace(make_record(2000), metric="auc", phase="later")])
     await PredictionDocument.get_pymongo_collection().insert_many(earlier)
     assert {phase.phase: phase.metric for phase in await read_phases(store)} == {
         "0123456789ab": "accuracy",
         "new": "brier",
+        "later": "auc",
     }
     await store.close()
     folders = tmp_path / "mongodb", tmp_path / "spool"
@@ -65,6 +66,8 @@ async def test_a_phase_knows_the_metric_that_it_was_declared_with(
     explored = await read_report(mongodb_uri, *folders, phase="new", explored="log_loss")
     assert (explored.metric, explored.explored) == ("brier", "log_loss")
     assert "the phase declared Brier score" in explored.verdict
+    with pytest.raises(StartError, match="knows no metric 'auc'"):
+        await read_report(mongodb_uri, *folders, phase="later")
 
 
 async def test_where_nothing_was_logged_there_is_no_report(
