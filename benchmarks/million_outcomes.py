@@ -37,8 +37,8 @@ DAYS = 28
 LISTENERS_PER_PREDICTION = 0.05
 BATCH = 5_000
 PAIRS = 5
-MOST_READ_APART = 100_000
-"""Up to so many are also read without a report, three ways: the embedded database takes a minute for more."""
+MOST_READ_APART = 10_000
+"""Up to so many are also read without a report, three ways: the embedded database takes long for more."""
 
 
 @app.command(epilog="Example: python -m benchmarks.million_outcomes --predictions 1000000")
