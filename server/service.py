@@ -137,6 +137,7 @@ class PredictionService:
             requested_at=requested_at,
             latency_us=(time.perf_counter_ns() - started) // 1000,
             digest=predictor.digest,
+            metric=experiment.metric,
         )
         logged = await self._log.add(record, retried=bool(request_id))
         if (logged.track_id, logged.listener_id) != (track_id, listener_id):

@@ -12,7 +12,7 @@ from msgspec import structs
 from pymongo import UpdateOne
 
 from benchmarks.log_load.records import new_record
-from server.log.mongo.documents import PredictionDocument, to_record
+from server.log.mongo.documents import PredictionDocument
 from server.log.mongo.embedded.database import EmbeddedMongo
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
@@ -126,7 +126,7 @@ def _read(batches: Batches) -> Step:
 def _read_raw(batches: Batches) -> Step:
     async def read(number: int) -> None:
         query = {"_id": {"$in": list(batches[number])}}
-        found = [to_record(it) async for it in PredictionDocument.get_pymongo_collection().find(query)]
+        found = await PredictionDocument.get_pymongo_collection().find(query).to_list()
         assert len(found) == _BATCH
 
     return read

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,18 +11,11 @@ from rich.console import Console
 from server.cli.command import MongoUri, run_command
 from server.diagnostic_log import configure_logs
 from server.errors import ServiceError
+from server.experiment.metric import Metric
 from server.settings import load_settings
 
 if TYPE_CHECKING:
     from server.report import ExperimentReport
-
-
-class Metric(StrEnum):
-    """What a verdict can be about."""
-
-    accuracy = "accuracy"
-    brier = "brier"
-    log_loss = "log_loss"
 
 
 def report(
@@ -38,12 +30,21 @@ def report(
     phase: Annotated[
         str | None, typer.Option(help="Which phase of it, or how its id begins.", show_default="the latest")
     ] = None,
-    metric: Annotated[Metric, typer.Option(help="What decides.")] = Metric.accuracy,
+    metric: Annotated[
+        Metric | None,
+        typer.Option(
+            help="What to show first; another than the experiment declared decides nothing.",
+            show_default="as declared",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help='Also write the figures there; "-" is standard output.')
     ] = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", help="Also write a page with plots there.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Also write the predictions there, to .csv or .parquet.")
     ] = None,
 ) -> None:
     """Report whether the experiment is healthy, how well each arm predicts, and whether one is better.
@@ -54,9 +55,13 @@ def report(
     async def run() -> None:
         configure_logs("warning")
         settings = load_settings(mongodb_uri=mongodb_uri)
-        with Console(stderr=True).status("reading the experiment log"):
-            from server.report.query import read_report
+        # Imported here: it takes a second, in which nothing would be shown.
+        from server.report.export import require_known_suffix
+        from server.report.progress import ReportProgress
+        from server.report.query import read_report
 
+        require_known_suffix(export)
+        with ReportProgress(Console(stderr=True)) as progress:
             figures = await read_report(
                 settings.external_mongodb_uri,
                 settings.embedded_directory,
@@ -64,7 +69,9 @@ def report(
                 since=_instant(since),
                 experiment=experiment,
                 phase=phase,
-                metric=metric.value,
+                explored=None if metric is None else metric.value,
+                export=export,
+                progress=progress,
             )
         _deliver(figures, json_file, html_file)
 

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from server.experiment.metric import DEFAULT_METRIC
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -32,12 +34,20 @@ class Experiment:
     Attributes:
         name: Name of the experiment, as logged.
         arms: The arms, by name.
-        phase: Names the salt, the arms, their versions, digests and probabilities: 12 hexadecimal digits, the
-            same on every machine. Any change makes another phase, and going back resumes the earlier one.
+        metric: What decides it: "accuracy", "brier" or "log_loss".
+        phase: Names the salt, the arms, their versions, digests and probabilities, and the metric: 12
+            hexadecimal digits, the same on every machine. Any change makes another phase, and going back
+            resumes the earlier one.
     """
 
     def __init__(
-        self, name: str, salt: str, arms: Sequence[Arm], draw: Callable[[], float] = random.random
+        self,
+        name: str,
+        salt: str,
+        arms: Sequence[Arm],
+        draw: Callable[[], float] = random.random,
+        *,
+        metric: str = DEFAULT_METRIC.value,
     ) -> None:
         """Sets the experiment up.
 
@@ -46,10 +56,12 @@ class Experiment:
             salt: Secret-free text that makes this experiment's sticky assignment independent of others'.
             arms: The arms; their probabilities add up to 1. Their order by name fixes the assignment.
             draw: Source of uniform numbers in [0, 1) for requests without a listener.
+            metric: What decides the experiment.
         """
         self.name = name
         self.arms = tuple(sorted(arms, key=lambda arm: arm.name))
-        self.phase = _fingerprint(name, salt, self.arms)
+        self.metric = metric
+        self.phase = _fingerprint(name, salt, self.arms, metric)
         self._salt = salt
         self._draw = draw
 
@@ -60,7 +72,7 @@ class Experiment:
             digests: By model and version, the digest of the artifact that answers.
         """
         arms = [replace(arm, digest=digests[arm.model, arm.version]) for arm in self.arms]
-        return Experiment(self.name, self._salt, arms, self._draw)
+        return Experiment(self.name, self._salt, arms, self._draw, metric=self.metric)
 
     def choose(self, listener_id: str | None, request_id: str = "") -> Arm:
         """Draws an arm: always the same one for a listener, else for a request id, else anew."""
@@ -88,9 +100,11 @@ def position(salt: str, listener_id: str) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
-def _fingerprint(name: str, salt: str, arms: Sequence[Arm]) -> str:
+def _fingerprint(name: str, salt: str, arms: Sequence[Arm], metric: str) -> str:
     drawn = [
         [arm.name, arm.model, arm.version, round(arm.probability, 9), *([arm.digest] if arm.digest else [])]
         for arm in arms
     ]
-    return hashlib.sha256(json.dumps([name, salt, drawn]).encode()).hexdigest()[:12]
+    # The default is left out, so that phases from before metrics were declared stay the same ones.
+    declared = [] if metric == DEFAULT_METRIC else [metric]
+    return hashlib.sha256(json.dumps([name, salt, drawn, *declared]).encode()).hexdigest()[:12]

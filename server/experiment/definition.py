@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from server.errors import StartError
 from server.experiment.assignment import Arm, Experiment
+from server.experiment.metric import DEFAULT_METRIC, Metric
 
 _MAX_BYTES = 256 << 10  # a hundred arms with the longest names take a fifth of it
 
@@ -49,6 +50,7 @@ class ExperimentDefinition(BaseModel):
     Attributes:
         name: Name of the experiment, logged with each prediction.
         salt: Salt of the sticky assignment; the name by default.
+        metric: What decides the experiment, logged with each prediction.
         arms: What is compared.
     """
 
@@ -56,6 +58,7 @@ class ExperimentDefinition(BaseModel):
 
     name: str = Field(min_length=1, max_length=200)
     salt: str | None = None
+    metric: Metric = DEFAULT_METRIC
     arms: list[ArmDefinition] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="after")
@@ -121,4 +124,5 @@ def resolve(definition: ExperimentDefinition, newest: Mapping[str, str]) -> Expe
             served = ", ".join(sorted(newest))
             raise StartError(f"experiment {definition.name!r}: no model {arm.model_name!r} among {served}")
         arms.append(Arm(arm.label, arm.model_name, version, arm.weight / total))
-    return Experiment(definition.name, definition.salt or definition.name, arms)
+    salt = definition.salt or definition.name
+    return Experiment(definition.name, salt, arms, metric=definition.metric.value)

@@ -49,6 +49,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         latency_us: Time from the request to the model's answer, in microseconds.
         digest: Identifies the bytes of the model's artifact, 16 hexadecimal digits; empty in what was logged
             before artifacts had one.
+        metric: What decides the experiment, as it was declared at that moment; see `Experiment.metric`.
         outcome: What happened, once that is known.
     """
 
@@ -67,6 +68,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     requested_at: datetime
     latency_us: int
     digest: str = ""
+    metric: str = "accuracy"
     outcome: Outcome | None = None
 
     def with_outcome(self, outcome: Outcome) -> Self:

@@ -1,5 +1,6 @@
 """How well one arm predicted what really happened."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,7 @@ def with_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     """Returns the predictions that have an outcome, each with its scores.
 
     Args:
-        predictions: As `frame.read_frame` makes them.
+        predictions: As `frame.FrameColumns` makes them.
 
     Returns:
         The same columns and `played_through`, `accuracy` (0 or 1), `log_loss` and `brier` of each play.
@@ -108,23 +109,43 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
     codes, listeners = pd.factorize(judged["cluster"])
     probabilities = judged["play_through_probability"].to_numpy(dtype=np.float64)
     heard = judged["played_through"].to_numpy(dtype=bool)
-    figures: dict[str, Estimate | None] = {
+    figures = estimate_scores(judged, codes)
+    figures["calibration_bias"] = clustered.mean(probabilities - heard, codes)
+    bins = _calibration(probabilities, heard, codes)
+    error = sum(b.n * abs(b.predicted - b.observed) for b in bins) / len(judged)
+    return ArmReport(
+        **known,
+        n_listeners=len(listeners),
+        calibration_error=error,
+        calibration=bins,
+        **values_and_intervals(figures),
+    )
+
+
+def estimate_scores(judged: pd.DataFrame, codes: NDArray[np.intp]) -> dict[str, Estimate | None]:
+    """Returns accuracy, log loss, Brier score and ROC AUC by name; no AUC where all plays ended alike.
+
+    Args:
+        judged: From `with_scores`, at least one play; (n,) rows.
+        codes: Whose play each is, as small integers, (n,).
+    """
+    found: dict[str, Estimate | None] = {
         name: clustered.mean(judged[name].to_numpy(dtype=np.float64), codes)
         for name in ("accuracy", "log_loss", "brier")
     }
-    figures["roc_auc"] = clustered.roc_auc(heard, probabilities, codes)
-    figures["calibration_bias"] = clustered.mean(probabilities - heard, codes)
-    bins = _calibration(probabilities, heard, codes)
-    values: dict[str, Any] = {
-        name: None if figure is None else figure.value for name, figure in figures.items()
-    }
-    intervals: dict[str, Any] = {
-        f"{name}_ci95": None if figure is None else figure.ci95 for name, figure in figures.items()
-    }
-    error = sum(b.n * abs(b.predicted - b.observed) for b in bins) / len(judged)
-    return ArmReport(
-        **known, n_listeners=len(listeners), calibration_error=error, calibration=bins, **values, **intervals
+    found["roc_auc"] = clustered.roc_auc(
+        judged["played_through"].to_numpy(dtype=bool),
+        judged["play_through_probability"].to_numpy(dtype=np.float64),
+        codes,
     )
+    return found
+
+
+def values_and_intervals(estimates: Mapping[str, Estimate | None]) -> dict[str, Any]:
+    """Returns each estimate's value under its name, and its interval under its name and `_ci95`."""
+    values = {name: None if found is None else found.value for name, found in estimates.items()}
+    intervals = {f"{name}_ci95": None if found is None else found.ci95 for name, found in estimates.items()}
+    return {**values, **intervals}
 
 
 def _calibration(

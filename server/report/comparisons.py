@@ -128,17 +128,17 @@ def arm_difference(pair: pd.DataFrame, second: str, column: str) -> Estimate:
 
 
 def _enough_listeners(pair: pd.DataFrame) -> bool:
-    listeners = pair.groupby("arm")["cluster"].nunique()
+    listeners = pair.groupby("arm", observed=True)["cluster"].nunique()
     return len(listeners) == 2 and bool((listeners >= sequential.MIN_CLUSTERS_PER_ARM).all())
 
 
 def _looks(pair: pd.DataFrame, second: str, metric: str) -> list[Look]:
     """Looks at the end of each day, as a daily reader of the report did."""
-    days = pair["requested_at"].dt.strftime("%Y-%m-%d").to_numpy()
+    days = pair["requested_at"].to_numpy(dtype="datetime64[D]")
     looks: list[Look] = []
     least = 1.0
     for day in np.unique(days):
-        so_far = pair[days <= day]
+        so_far = pair.iloc[: np.searchsorted(days, day, side="right")]  # no copy: they are in order of time
         if not _enough_listeners(so_far):
             continue
         estimate = arm_difference(so_far, second, metric)

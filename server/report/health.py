@@ -52,10 +52,10 @@ class Health:
 
 
 def check(predictions: pd.DataFrame, spooled: SpoolCounts) -> Health:
-    """Returns the health of one phase, of its predictions in order of time, from `frame.read_frame`."""
+    """Returns the health of one phase, of its predictions in order of time, from `frame.FrameColumns`."""
     assigned = predictions.drop_duplicates("cluster")
     arms = sorted(predictions["arm"].unique())
-    rates = predictions.groupby("arm")["has_outcome"].mean()
+    rates = predictions.groupby("arm", observed=True)["has_outcome"].mean()
     fixed, sequential = sample_ratio_p_values(assigned)
     several = int((predictions.groupby("cluster")["arm"].nunique() > 1).sum())
     join_p_value = _join_rate_p_value(predictions, arms)

@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from data.pages.chart import CALM, GRID, INK, MAIN, MUTED, NORMAL, WARM, as_svg, lay_out, new_chart
 from data.pages.page import Chart, Fact, Page, Section, Table, render
 from server.report.arms import ArmReport
+from server.report.baselines import Baseline
 from server.report.comparisons import Comparison
 from server.report.report import ExperimentReport
-from server.report.wording import decimals, health_rows, interval, metric_name, p_value
+from server.report.wording import baseline_name, decimals, health_rows, interval, metric_name, p_value
 
 _COLOURS = (MAIN, WARM, CALM, INK, MUTED)
 
@@ -26,7 +27,11 @@ def render_page(report: ExperimentReport) -> str:
     sections = [Section("Health", _health_charts(report), intro=problems)] if report.arms else []
     judged = {name: arm for name, arm in report.arms.items() if arm.n_outcomes}
     if judged:
-        sections.append(Section("Arms", _arm_charts(judged), intro="95 % intervals, clustered by listener."))
+        sections.append(
+            Section(
+                "Arms", _arm_charts(judged, report.baselines), intro="95 % intervals, clustered by listener."
+            )
+        )
     if report.comparisons:
         intro = (
             "The always-valid interval holds however often one looks. Accuracy: more is better; Brier score"
@@ -70,9 +75,13 @@ def _health_charts(report: ExperimentReport) -> list[Chart]:
     return [_chart("traffic", "Traffic", sentence, traffic, table)]
 
 
-def _arm_charts(arms: Mapping[str, ArmReport]) -> list[Chart]:
+def _arm_charts(arms: Mapping[str, ArmReport], baselines: Mapping[str, Baseline]) -> list[Chart]:
+    beside: Mapping[str, ArmReport | Baseline] = {
+        **arms,
+        **{f"no model: {baseline_name(name)}": found for name, found in baselines.items()},
+    }
     charts = [
-        _metric_chart(arms, field, label)
+        _metric_chart(beside, field, label)
         for field, label in (
             ("accuracy", "Accuracy"),
             ("log_loss", "Log loss"),
@@ -83,7 +92,7 @@ def _arm_charts(arms: Mapping[str, ArmReport]) -> list[Chart]:
     return [*charts, _calibration_chart(arms)]
 
 
-def _metric_chart(arms: Mapping[str, ArmReport], field: str, label: str) -> Chart:
+def _metric_chart(arms: Mapping[str, ArmReport | Baseline], field: str, label: str) -> Chart:
     judged = {name: arm for name, arm in arms.items() if getattr(arm, field) is not None}
 
     def draw(axes: Axes) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.errors import ServiceError
+from server.experiment.metric import DEFAULT_METRIC
 
 
 class PhaseNotFoundError(ServiceError):
@@ -21,6 +22,7 @@ class Phase:
         n: How many predictions were logged in it.
         first: When the first of them was requested (UTC).
         last: When the last of them was (UTC).
+        metric: What decides it, as it was declared and logged: "accuracy", "brier" or "log_loss".
     """
 
     experiment: str
@@ -28,6 +30,7 @@ class Phase:
     n: int
     first: datetime
     last: datetime
+    metric: str = DEFAULT_METRIC.value
 
 
 def choose_phase(

@@ -7,12 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from server.experiment.metric import DEFAULT_METRIC
 from server.log.spool.status import SpoolCounts
 from server.report.arms import ArmReport, judge_arm, with_scores
+from server.report.baselines import Baseline, judge_baselines
 from server.report.comparisons import Comparison, compare
 from server.report.health import Health, check
 from server.report.phases import Phase
 from server.report.verdict import conclude
+from server.report.wording import metric_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,11 @@ class ExperimentReport:
     Attributes:
         phase: The phase that the figures are about; others are never mixed in.
         phases: All that were logged, latest last.
-        metric: The metric that the verdict is about.
+        metric: What decides, as the phase declared it: the verdict names a winner by no other.
+        explored: The metric that is shown first.
         health: Whether to believe the rest.
         arms: By name.
+        baselines: "constant" and "past_rate", over all plays with an outcome; none while there is none.
         comparisons: Every two arms, in every metric.
         verdict: One sentence.
     """
@@ -32,8 +37,10 @@ class ExperimentReport:
     phase: Phase | None
     phases: tuple[Phase, ...]
     metric: str
+    explored: str
     health: Health
     arms: Mapping[str, ArmReport]
+    baselines: Mapping[str, Baseline]
     comparisons: tuple[Comparison, ...]
     verdict: str
 
@@ -61,23 +68,35 @@ def make_report(
     *,
     phase: Phase | None,
     phases: Sequence[Phase],
-    metric: str = "accuracy",
+    metric: str = DEFAULT_METRIC.value,
+    explored: str | None = None,
 ) -> ExperimentReport:
     """Reports on one phase.
 
     Args:
-        predictions: What was logged in it, as `frame.read_frame` makes it.
+        predictions: What was logged in it, as `frame.FrameColumns` makes it.
         spooled: What lies in the spool of this machine; its dead letters are those of the phase.
         phase: The phase; None when nothing was logged.
         phases: All that were logged, latest last.
-        metric: What decides: "accuracy", "brier" or "log_loss".
+        metric: What decides, as the phase declared it: "accuracy", "brier" or "log_loss".
+        explored: What to show first; `metric` by default.
     """
+    explored = explored or metric
+    baselines = judge_baselines(predictions)
     judged = with_scores(predictions)
     health = check(predictions, spooled)
     arms = {
         str(name): judge_arm(group, judged[judged["arm"] == name])
-        for name, group in predictions.groupby("arm")
+        for name, group in predictions.groupby("arm", observed=True)
     }
-    comparisons = tuple(compare(judged))
+    # The sort is stable: each pair of arms begins with what is explored.
+    comparisons = sorted(compare(judged), key=lambda c: (c.first, c.second, c.metric != explored))
     verdict = conclude(health, arms, comparisons, metric)
-    return ExperimentReport(phase, tuple(phases), metric, health, arms, comparisons, verdict)
+    if explored != metric:
+        verdict += (
+            f" By {metric_name(explored)} no winner is named: that is exploration, since the phase declared"
+            f" {metric_name(metric)}."
+        )
+    return ExperimentReport(
+        phase, tuple(phases), metric, explored, health, arms, baselines, tuple(comparisons), verdict
+    )

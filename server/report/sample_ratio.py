@@ -13,13 +13,15 @@ def sample_ratio_p_values(assigned: pd.DataFrame) -> tuple[float | None, float |
     Args:
         assigned: What was assigned to an arm in order of time, each listener once.
     """
-    expected = assigned.groupby("arm")["arm_probability"].first().sort_index()
+    expected = assigned.groupby("arm", observed=True)["arm_probability"].first()
+    expected.index = expected.index.astype(str)
+    expected = expected.sort_index()
     missing = 1 - expected.sum()
     if missing > 1e-6:  # an arm that nobody got
         expected["\uffff"] = missing
     if len(expected) < 2:
         return None, None
-    codes = np.searchsorted(expected.index.to_numpy(dtype=object), assigned["arm"].to_numpy(dtype=object))
+    codes = expected.index.get_indexer(pd.Index(assigned["arm"].astype(str)))
     probabilities = (expected / expected.sum()).to_numpy(dtype=np.float64)
     counts = np.bincount(codes, minlength=len(expected))
     fixed = stats.chisquare(counts, probabilities * len(assigned)).pvalue
@@ -39,8 +41,11 @@ def sequential_ratio_p_value(arms: NDArray[np.intp], probabilities: NDArray[np.f
     """
     if not len(arms):
         return 1.0
-    counts = np.cumsum(arms[:, None] == np.arange(len(probabilities)), axis=0)  # (n, n_arms)
     n_arms, n = len(probabilities), np.arange(1, len(arms) + 1)
-    log_ratio = gammaln(n_arms) - gammaln(n_arms + n) + gammaln(1 + counts).sum(axis=1)
-    log_ratio -= counts @ np.log(probabilities)
+    log_ratio = gammaln(n_arms) - gammaln(n_arms + n)
+    for arm, probability in enumerate(
+        probabilities
+    ):  # one at a time: all of a hundred arms would fill memory
+        counts = np.cumsum(arms == arm)
+        log_ratio += gammaln(1 + counts) - counts * np.log(probability)
     return float(min(1.0, np.exp(-log_ratio.max())))

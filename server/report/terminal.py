@@ -8,9 +8,19 @@ from rich.table import Table
 from rich.text import Text
 
 from server.report.arms import ArmReport
+from server.report.baselines import Baseline
 from server.report.comparisons import Comparison
 from server.report.report import ExperimentReport
-from server.report.wording import NONE, decimals, health_rows, interval, metric_name, p_value
+from server.report.wording import (
+    BASELINE_COLUMNS,
+    NONE,
+    baseline_rows,
+    decimals,
+    health_rows,
+    interval,
+    metric_name,
+    p_value,
+)
 
 _ARM_ROWS = (
     ("accuracy", "accuracy", 3),
@@ -45,6 +55,8 @@ def _parts(report: ExperimentReport) -> Iterator[RenderableType]:
         yield Text(f"{others} other phases were logged and are not mixed in; see --phase.", style="dim")
     yield _health(report)
     yield _arms(report.arms)
+    if report.baselines:
+        yield _baselines(report.baselines)
     for pair, comparisons in groupby(report.comparisons, key=lambda each: (each.first, each.second)):
         yield _comparisons(*pair, comparisons)
     if report.comparisons:
@@ -85,6 +97,20 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
             cells.append(f"{decimals(getattr(arm, field), digits)}\n{bounds}")
         table.add_row(label, *cells)
     table.add_row("calibration error (ECE)", *(decimals(arm.calibration_error, 3) for arm in arms.values()))
+    return table
+
+
+def _baselines(baselines: Mapping[str, Baseline]) -> Table:
+    table = Table(
+        title="Without a model",
+        title_justify="left",
+        caption="on all arms' plays, from what was known before each",
+        caption_justify="left",
+    )
+    for heading in BASELINE_COLUMNS:
+        table.add_column(heading, justify="right" if table.columns else "left")
+    for row in baseline_rows(baselines, 3):
+        table.add_row(*row)
     return table
 
 

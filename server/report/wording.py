@@ -1,16 +1,37 @@
 """How the report writes numbers; the same in the terminal and on the page."""
 
+from collections.abc import Mapping
+
+from server.report.baselines import Baseline
 from server.report.health import Health
 
 NONE = "-"
 """Stands for a figure that there is not."""
 
+BASELINE_COLUMNS = ("baseline", "accuracy", "log loss", "Brier score", "ROC AUC")
+_BASELINES = {"constant": "constant", "past_rate": "listener's past rate"}
 _METRICS = {"accuracy": "accuracy", "brier": "Brier score", "log_loss": "log loss"}
 
 
 def metric_name(metric: str) -> str:
     """Returns a metric's name in running text."""
     return _METRICS[metric]
+
+
+def baseline_name(name: str) -> str:
+    """Returns a baseline's name in running text."""
+    return _BASELINES[name]
+
+
+def baseline_rows(baselines: Mapping[str, Baseline], digits: int) -> list[tuple[str, ...]]:
+    """Returns a row of figures for each baseline: its name, accuracy, log loss, Brier score and ROC AUC."""
+    return [
+        (
+            baseline_name(name),
+            *(decimals(it, digits) for it in (found.accuracy, found.log_loss, found.brier, found.roc_auc)),
+        )
+        for name, found in baselines.items()
+    ]
 
 
 def decimals(value: float | None, digits: int, *, signed: bool = False) -> str:

@@ -146,6 +146,7 @@ def list_models_response(service: PredictionService) -> pb.ListModelsResponse:
     ]
     answer.models.extend(sorted(listed, key=lambda model: (model.name, -int(model.version))))
     answer.experiment.name = service.experiment.name
+    answer.experiment.metric = service.experiment.metric
     for arm in service.experiment.arms:
         answer.experiment.arms.add(
             name=arm.name, model=arm.model, probability=arm.probability, version=arm.version

@@ -177,12 +177,14 @@ def test_the_embedded_database_is_announced_reported_on_and_outlives_nothing(
     assert sum(arm["n"] for arm in after["arms"].values()) == 10
     assert after["phase"] == live["phase"]
     page = Path(environment["PLAYTHROUGH_VAR_DIR"]) / "pages" / "report.html"
-    done = start("report", "--html", str(page), "--json", str(page.with_suffix(".json")))
+    files = ("--html", str(page), "--json", str(page.with_suffix(".json")))
+    done = start("report", *files, "--export", str(page.with_suffix(".csv")))
     output, _ = done.communicate(timeout=60)
     assert done.returncode == 0
     assert "Verdict: " in output
     assert "<svg " in page.read_text(encoding="utf-8")
     assert json.loads(page.with_suffix(".json").read_text())["arms"] == after["arms"]
+    assert len(page.with_suffix(".csv").read_text(encoding="utf-8").splitlines()) == 1 + 10
 
 
 def report(environment: dict[str, str], *arguments: str) -> Any:
@@ -300,6 +302,7 @@ def test_a_bad_uri_is_one_line_without_its_password(start: Start, arguments: lis
         (["--mongodb-uri", UNREACHABLE], "no answer from MongoDB at mongodb://127.0.0.1:9/nowhere"),
         ([], "no experiment has been logged"),
         (["--phase", "ffff"], "no experiment has been logged"),
+        (["--export", "e.xlsx", "--mongodb-uri", UNREACHABLE], "e.xlsx has to end with .csv or .parquet"),
     ],
 )
 def test_a_report_that_cannot_be_made_is_one_line(start: Start, arguments: list[str], expected: str) -> None:

@@ -85,6 +85,36 @@ def test_the_test_vectors_hold() -> None:
         assert Experiment("e", salt, arms).choose(listener_id).name == arm
 
 
+def moved(before: tuple[int, int], after: tuple[int, int], salt: str = "s") -> list[tuple[str, str]]:
+    """Returns the arms before and after of many listeners, by weights of `advanced` and `control`."""
+
+    def arms(weights: tuple[int, int], salt: str) -> Experiment:
+        named = zip(("advanced", "control"), weights, strict=True)
+        return Experiment("e", salt, [Arm(name, name, "1", weight / sum(weights)) for name, weight in named])
+
+    first, second = arms(before, "s"), arms(after, salt)
+    listeners = [str(number) for number in range(20_000)]
+    return [(first.choose(each).name, second.choose(each).name) for each in listeners]
+
+
+def test_changed_weights_move_whom_the_page_says() -> None:
+    pairs = moved((1, 3), (1, 1))
+    moves = {pair for pair in pairs if pair[0] != pair[1]}
+    assert moves == {("control", "advanced")}
+    assert sum(a != b for a, b in pairs) / len(pairs) == pytest.approx(0.25, abs=0.02)
+    advanced = [before for before, after in pairs if after == "advanced"]
+    assert advanced.count("control") / len(advanced) == pytest.approx(0.5, abs=0.02)
+    assert "from 1 : 3 to 1 : 1 moves 25 % of all, from `control` to `advanced`" in PAGE
+    assert moved((1, 3), (1, 3)) == [(arm, arm) for arm, _ in pairs]  # what changes no boundary moves nobody
+
+
+def test_another_salt_gives_each_arm_the_same_mixture_of_former_arms() -> None:
+    pairs = moved((1, 3), (1, 1), salt="t")
+    for name in ("advanced", "control"):
+        former = [before for before, after in pairs if after == name]
+        assert former.count("control") / len(former) == pytest.approx(0.75, abs=0.02)
+
+
 def test_the_files_are_read(tmp_path: Path) -> None:
     found = []
     for text in re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL):

@@ -239,10 +239,12 @@ async def test_a_running_server_follows_its_file_and_logs_each_phase_apart(
             write(path, "name = ")
             await eventually(lambda: "experiment_file_refused" in [line["event"] for line in logs])
         assert await drawn(stub) == {("simple", 1.0)}  # a bad file changes nothing
-        write(path, 'name = "e"\narms = [{model = "simple", weight = 1}, {model = "advanced", weight = 3}]')
+        arms = 'arms = [{model = "simple", weight = 1}, {model = "advanced", weight = 3}]'
+        write(path, f'name = "e"\nmetric = "brier"\n{arms}')
         async with asyncio.timeout(60):
             while await drawn(stub) != {("simple", 0.25), ("advanced", 0.75)}:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
+        assert (await stub.ListModels(pb.ListModelsRequest())).experiment.metric == "brier"
         for listener in range(40):
             request = pb.PredictRandomRequest(track_id=track_ids[0], listener_id=str(listener))
             await stub.PredictRandom(request)
@@ -251,6 +253,10 @@ async def test_a_running_server_follows_its_file_and_logs_each_phase_apart(
     assert len({document["phase"] for document in found}) == 2
     later = [document for document in found if document["arm_probability"] != 1.0]
     assert len(later) == 40
+    assert {(document["phase"] == later[0]["phase"], document["metric"]) for document in found} == {
+        (False, "accuracy"),
+        (True, "brier"),
+    }
     assert {(document["arm"], document["arm_probability"]) for document in later} == {
         ("simple", 0.25),
         ("advanced", 0.75),

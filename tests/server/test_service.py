@@ -103,7 +103,7 @@ def service(log: FakeLog) -> PredictionService:
         "storage_class": ["FAST", None, "SLOW", "SLOW"],
     }
     catalogue = CatalogueTracks(Catalogue(pd.DataFrame(tracks)))
-    return PredictionService(library, Experiment("e", "s", arms), log, catalogue)
+    return PredictionService(library, Experiment("e", "s", arms, metric="brier"), log, catalogue)
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("", "advanced"), ("simple", "simple")])
@@ -140,6 +140,7 @@ async def test_predict_random_logs_what_it_answers(service: PredictionService, l
     assert record.prediction_id == prediction.prediction_id
     assert (record.arm, record.model, record.version) == (prediction.model, prediction.model, "3")
     assert record.digest == "0123456789abcdef"
+    assert record.metric == "brier"
     assert (record.experiment, record.arm_probability, record.listener_id) == ("e", 0.5, "101")
     assert (record.track_id, record.favourite_genres) == ("b", ("rock", "pop"))
     assert (record.play_through_probability, record.skipped) == (0.9, False)

@@ -252,8 +252,11 @@ class Experiment(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name of the experiment, as logged with each prediction."""
+    metric: _builtins.str
+    """What decides the experiment, as its file declares it: "accuracy", "brier" or "log_loss"."""
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Arm]:
         """The models that take part, with their share of the traffic."""
@@ -263,10 +266,11 @@ class Experiment(_message.Message):
         *,
         name: _builtins.str = ...,
         arms: _abc.Iterable[Global___Arm] | None = ...,
+        metric: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "metric", b"metric", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

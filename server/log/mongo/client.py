@@ -25,6 +25,9 @@ _DEADLINES_MS = {
     # a closed one fails.
     "maxIdleTimeMS": 60_000,
 }
+# The embedded database answers a query only when it has read the whole collection, and the driver gives up on
+# a server that keeps its own look at it waiting for longer than it takes to connect.
+_LONG_READS_MS = {"connectTimeoutMS": 900_000, "socketTimeoutMS": 900_000}
 # What a URI may say at least: zero, and what the driver cannot read and ignores, would mean to wait for ever,
 # and a hung MongoDB would stop delivery for good.
 _LEAST_MS = {
@@ -38,11 +41,12 @@ _LEAST_MS = {
 _CLOSE_TIMEOUT_S = 0.5
 
 
-def make_client(uri: str) -> Client:
+def make_client(uri: str, *, long_reads: bool = False) -> Client:
     """Returns a client that is not connected yet; the URI's timeouts hold, and ours where it has none.
 
     Args:
         uri: A MongoDB URI.
+        long_reads: Whether an answer may take minutes, as that of a report about a million documents does.
 
     Raises:
         StartError: When the URI is malformed, or has a timeout that delivery cannot work with. The message
@@ -54,7 +58,9 @@ def make_client(uri: str) -> Client:
         said = _options(uri)
         _check_times(said)
         defaults: dict[str, Any] = {
-            name: ms for name, ms in _DEADLINES_MS.items() if name.lower() not in said
+            name: ms
+            for name, ms in (_DEADLINES_MS | (_LONG_READS_MS if long_reads else {})).items()
+            if name.lower() not in said
         }
         if "timeoutms" in said:  # one deadline for a whole operation: the driver's own rule for the others
             defaults.pop("socketTimeoutMS", None)

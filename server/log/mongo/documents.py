@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from beanie import Document
-from msgspec import convert, structs
+from msgspec import structs
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
@@ -37,6 +37,7 @@ class PredictionDocument(Document):
     model: Name
     version: Name
     digest: str = ""
+    metric: Name = "accuracy"
     arm_probability: float = Field(gt=0, le=1)
     listener_id: str | None
     track_id: Name
@@ -88,9 +89,3 @@ def to_document(prediction_id: str, record: PredictionRecord) -> PredictionDocum
         {**fields, "_id": prediction_id, "outcome": outcome}
     )
     return document
-
-
-def to_record(stored: dict[str, Any]) -> PredictionRecord:
-    """Returns the record of a stored `PredictionDocument`, without what later releases have added."""
-    fields = {name: stored[name] for name in PredictionRecord.__struct_fields__ if name in stored}
-    return convert(fields | {"prediction_id": stored["_id"]}, PredictionRecord)

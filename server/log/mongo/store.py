@@ -10,7 +10,7 @@ from beanie import BulkWriter, init_beanie
 from beanie.operators import In, Set
 from bson.errors import BSONError
 from msgspec import structs
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
 
 from server.errors import StorageUnavailableError
@@ -21,7 +21,6 @@ from server.log.mongo.documents import (
     OutcomeView,
     PredictionDocument,
     to_document,
-    to_record,
 )
 from server.log.mongo.uri import describe
 from server.log.record import Outcome, PredictionRecord
@@ -35,6 +34,8 @@ _MAX_BYTES = 16 << 20
 _INEXPRESSIBLE = (BSONError, ValueError, OverflowError)
 # A server that takes connections and never answers is logged after this, not after a socket's timeout.
 _PING_TIMEOUT_S = 2.5
+# MongoDB's own batches are of 16 MB, which as Python objects are a hundred.
+_FOUND_AT_ONCE = 5_000
 
 
 class Stored(NamedTuple):
@@ -84,7 +85,7 @@ class MongoStore:
         Raises:
             StartError: When the URI is not usable; see `make_client`.
         """
-        self._client = make_client(uri)
+        self._client = make_client(uri, long_reads=read_only)
         self._database = database_of(self._client, uri)
         self.address = describe(uri)
         self._ttl_days, self._read_only = ttl_days, read_only
@@ -157,16 +158,28 @@ class MongoStore:
         unknown = set(documents.keys() - stored.keys() - refused)
         return Joined(joined, settled.keys() - joined, unknown, refused)
 
-    async def find(self, query: dict[str, Any]) -> AsyncIterator[PredictionRecord]:
-        """Yields the predictions that a MongoDB filter finds, in no particular order.
+    async def find_batches(
+        self, query: dict[str, Any], shape: type[BaseModel] | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yields the documents that a MongoDB filter finds, some thousands at a time, in no particular order.
+
+        They come as MongoDB returns them: to build a model of each takes longer than all the rest.
+
+        Args:
+            query: The filter.
+            shape: Names the fields to return, as a projection of Beanie; None returns all.
 
         Raises:
             StorageUnavailableError: When MongoDB does not answer.
         """
         await self.connect()
         with _translated_errors():
-            async for found in PredictionDocument.get_pymongo_collection().find(query):
-                yield to_record(found)
+            found = PredictionDocument.find(query, projection_model=shape, batch_size=_FOUND_AT_ONCE)
+            cursor = await found.get_cursor()
+            assert cursor is not None
+            async with cursor:
+                while batch := await cursor.to_list(_FOUND_AT_ONCE):
+                    yield batch
 
     async def aggregate(self, pipeline: list[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         """Yields the results of an aggregation that changes nothing.

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.errors import StartError
+from server.experiment.assignment import Experiment
 from server.experiment.definition import ExperimentDefinition, equal_definition, read_definition, resolve
 
 FILE = """
@@ -67,6 +68,23 @@ def test_a_phase_is_the_same_in_every_process_and_release() -> None:
     assert resolve(definition, NEWEST).phase == "47a3a3646db8"
 
 
+def test_the_declared_metric_is_kept_and_another_than_the_default_is_another_phase(tmp_path: Path) -> None:
+    def experiment(line: str) -> Experiment:
+        text = FILE.replace('salt = "2030"', f'salt = "2030"\n{line}')
+        return resolve(read_definition(write(tmp_path / "e.toml", text)), NEWEST)
+
+    undeclared, default, brier = (
+        experiment(line) for line in ("", 'metric = "accuracy"', 'metric = "brier"')
+    )
+    assert [each.metric for each in (undeclared, default, brier)] == ["accuracy", "accuracy", "brier"]
+    assert undeclared.phase == default.phase != brier.phase
+    digests = {(arm.model, arm.version): "a" * 16 for arm in brier.arms}
+    assert brier.with_digests(digests).metric == "brier"
+    assert brier.with_digests(digests).phase != undeclared.with_digests(digests).phase
+    listeners = [str(n) for n in range(50)]
+    assert [brier.choose(each) for each in listeners] == [default.choose(each) for each in listeners]
+
+
 def test_other_bytes_of_the_same_version_start_another_phase(tmp_path: Path) -> None:
     experiment = resolve(read_definition(write(tmp_path / "e.toml", FILE)), NEWEST)
     keys = [(arm.model, arm.version) for arm in experiment.arms]
@@ -86,6 +104,7 @@ def test_other_bytes_of_the_same_version_start_another_phase(tmp_path: Path) -> 
         ("a = " + "[" * 100_000, "nested too deeply"),
         ("#" * 1_000_000, "larger than 256 KiB"),
         ('name = "e"', "arms: Field required"),
+        ('name = "e"\nmetric = "auc"\narms = [{model = "a"}]', "metric: Input should be 'accuracy', 'brier'"),
         ('name = "e"\narms = []', "arms: List should have at least 1 item"),
         ('name = "e"\narms = [{model = "a", weight = 0}]', "arms.0.weight: Input should be greater than 0"),
         ('name = "e"\narms = [{model = "a@"}]', "arms.0.model: String should match"),

@@ -26,7 +26,10 @@ def happened(skipped: bool | None) -> Outcome | None:
 
 
 def report_on(
-    predictions: list[PredictionRecord], metric: str = "accuracy", spooled: SpoolCounts | None = None
+    predictions: list[PredictionRecord],
+    metric: str = "accuracy",
+    spooled: SpoolCounts | None = None,
+    explored: str | None = None,
 ) -> ExperimentReport:
     """Reports on predictions of one phase."""
     times = [p.requested_at for p in predictions]
@@ -36,7 +39,9 @@ def report_on(
         phase = Phase(first.experiment, first.phase, len(predictions), min(times), max(times))
     phases = [phase] if phase else []
     frame = read_frame(predictions)
-    return make_report(frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric)
+    return make_report(
+        frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric, explored=explored
+    )
 
 
 def terminal_text(report: ExperimentReport) -> str:
@@ -78,6 +83,33 @@ def test_a_clear_difference_is_found_and_named(clear: ExperimentReport) -> None:
     assert {comparison.better for comparison in by_metric.values()} == {"advanced"}
     assert by_metric["accuracy"].difference < 0 < by_metric["brier"].difference
     assert clear.verdict.startswith("advanced predicts better than simple, by ")
+
+
+def test_only_the_declared_metric_names_a_winner(clear: ExperimentReport) -> None:
+    """A metric that is chosen once the figures are known would be the one that favours somebody."""
+    explored = report_on(simulate(noise=BETTER), explored="brier")
+    assert explored.verdict.startswith(clear.verdict)
+    assert "By Brier score no winner is named" in explored.verdict
+    assert "the phase declared accuracy" in explored.verdict
+    assert explored.comparisons[0].metric == "brier"
+    assert clear.comparisons[0].metric == "accuracy"
+    assert (explored.to_json()["metric"], explored.to_json()["explored"]) == ("accuracy", "brier")
+    declared = report_on(simulate(noise=BETTER), "brier")
+    assert "of Brier score" in declared.verdict
+    assert "explor" not in declared.verdict
+    assert declared.comparisons[0].metric == "brier"
+
+
+def test_the_baselines_stand_beside_the_arms(clear: ExperimentReport) -> None:
+    told = json.loads(json.dumps(clear.to_json(), allow_nan=False))["baselines"]
+    assert told.keys() == {"constant", "past_rate"}
+    assert {"n_outcomes", "accuracy", "log_loss", "brier", "roc_auc"} <= told["constant"].keys()
+    assert told["constant"]["n_outcomes"] == clear.health.n_outcomes
+    text, page = terminal_text(clear), render_page(clear)
+    for name in ("constant", "listener's past rate"):
+        assert name in text
+    for name in ("no model: constant", "no model: listener&#39;s past rate"):
+        assert name in page
 
 
 def test_equal_arms_yield_no_winner_and_say_what_is_left(equal: ExperimentReport) -> None:

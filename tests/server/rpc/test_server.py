@@ -349,6 +349,7 @@ async def test_models_are_listed_with_one_default_and_the_weights(serving: Calla
     assert listed.models[1].metrics["log_loss"] == 0.7
     assert list(listed.models[1].required_inputs) == ["track_id", "favourite_genres"]
     assert listed.models[1].loaded_at.seconds > 0
+    assert listed.experiment.metric == "accuracy"
     assert [(arm.name, arm.model, arm.probability) for arm in listed.experiment.arms] == [
         ("advanced", "advanced", 0.5),
         ("simple", "simple", 0.5),

@@ -15,6 +15,7 @@ from server.log.mongo.collection import prepare
 from server.log.mongo.documents import to_document
 from server.log.mongo.store import MongoStore
 from server.log.record import Outcome, PredictionRecord
+from tests.server.stored import all_records
 
 MakeRecord = Callable[[int], PredictionRecord]
 Collection = AsyncCollection[dict[str, Any]]
@@ -88,6 +89,7 @@ WRONG = [
     ("play_through_probability", "0.5"),
     ("skipped", "yes"),
     ("requested_at", "2030-01-01"),
+    ("metric", ""),
     ("latency_us", -1),
     ("latency_us", 0.5),
     ("favourite_genres", [1]),
@@ -112,7 +114,7 @@ async def test_mongodb_itself_refuses_what_is_no_document(raw: Collection, good:
     for field, wrong in WRONG:
         with pytest.raises(WriteError, match="failed validation"):
             await raw.insert_one({**good, field: wrong})
-    for field in good.keys() - {"_id", "digest", "outcome"}:
+    for field in good.keys() - {"_id", "digest", "metric", "outcome"}:
         with pytest.raises(WriteError, match="failed validation"):
             await raw.insert_one({name: value for name, value in good.items() if name != field})
     await raw.insert_one(good)
@@ -129,7 +131,7 @@ async def test_what_other_releases_write_passes_and_is_read(
     later = good | {"_id": "later", "outcome": outcome, "of_a_later_release": {"a": [1]}}
     await raw.insert_many([earlier, later])
     store = MongoStore(mongodb_uri, read_only=True)
-    found = {record.prediction_id: record async for record in store.find({})}
+    found = {record.prediction_id: record for record in await all_records(store)}
     assert found == {
         good["_id"]: replace(make_record(1), digest=""),
         "later": replace(make_record(1), prediction_id="later", outcome=HEARD),

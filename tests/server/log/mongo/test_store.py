@@ -18,6 +18,7 @@ from server.log.mongo.documents import OutcomeDocument, PredictionDocument
 from server.log.mongo.embedded.database import embedded_mongodb, find_program
 from server.log.mongo.store import Joined, MongoStore, Stored
 from server.log.record import Outcome, PredictionRecord
+from tests.server.stored import all_records
 
 MakeRecord = Callable[[int], PredictionRecord]
 HEARD = Outcome(skipped=False, listened_ms=9000, recorded_at=datetime(2030, 1, 1, tzinfo=UTC))
@@ -37,7 +38,7 @@ def by_id(*records: PredictionRecord) -> dict[str, PredictionRecord]:
 
 
 async def stored(store: MongoStore) -> dict[str, PredictionRecord]:
-    return by_id(*[record async for record in store.find({})])
+    return by_id(*await all_records(store))
 
 
 async def test_what_is_stored_is_read_as_it_was_logged(store: MongoStore, make_record: MakeRecord) -> None:
