@@ -116,9 +116,10 @@ class Predictor:
         row = self._row_of.get(track_id)
         if row is None:
             raise UnknownTrackError((track_id,))
-        listener = self._first.listener_part(favourite_genres)
-        shift = self._first.shift_of(row, listener, context)
-        return self._forward.one(self._first.one(row, listener, context), shift)
+        first, forward = self._first, self._forward
+        listener = first.listener_part(favourite_genres)
+        logit = forward.logits(first.one(row, listener, context))
+        return forward.probability(float(logit), first.shift_of(row, listener, context))
 
     def curves_of(
         self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
