@@ -91,7 +91,10 @@ class ForwardPass:
     def _probabilities(self, logits: NDArray[np.float32], shifts: Shifts | None) -> NDArray[np.float64]:
         """Returns 1 / (1 + exp(-logit)) in double precision, without overflow."""
         exact = logits.astype(np.float64)
-        return np.exp(-np.logaddexp(0.0, -(self._calibration(exact) if shifts is None else exact + shifts)))
+        final = self._calibration(exact) if shifts is None else exact + shifts
+        odds = np.exp(-np.abs(final))  # of the less likely; `logaddexp` takes five times as long
+        probabilities: NDArray[np.float64] = np.where(final < 0, odds, 1.0) / (1 + odds)
+        return probabilities
 
 
 def _with_bias(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArray[np.float32]:

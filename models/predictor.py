@@ -136,7 +136,7 @@ class Predictor:
 
     def _rows(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
         try:
-            return np.array([self._row_of[track_id] for track_id in track_ids], dtype=np.int64)
+            return np.fromiter(map(self._row_of.__getitem__, track_ids), np.int64, len(track_ids))
         except KeyError:
             unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
             raise UnknownTrackError(unknown) from None
