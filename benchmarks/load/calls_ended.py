@@ -17,11 +17,11 @@ def free_port() -> int:
 
 
 def failed(metrics_port: int) -> Counter[str]:
-    """Returns how many calls have ended with another status than OK, by method."""
+    """Returns how many calls have ended with another status than OK, by method and status."""
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics") as answer:
         text = answer.read().decode()
     found: Counter[str] = Counter()
     for code, method, calls in _LINE.findall(text):
         if code != "OK":
-            found[method] += int(float(calls))
+            found[f"{method} {code}"] += int(float(calls))
     return found

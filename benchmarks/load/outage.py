@@ -49,12 +49,16 @@ def outage(setup: Setup) -> Iterator[Row | Figure]:
                 time.sleep(_MINUTE_S)
                 failed = calls_ended.failed(port) - before
             found = [load.result() for load in loads]
+    transport = 0
     for name, load in zip(_METHODS, found, strict=True):
         offered_per_s = len(load.timeline) / 2 / _MINUTE_S
         claim = f"{name}, {offered_per_s:,.0f} calls/s, database stopped, to the minute before: p99"
         yield row_of(claim, "ms", _pairs(load, began_s, bench.pairs))
-        yield f"failed {name} calls while the database was stopped", failed[name] + load.failed
+        transport += load.failed
+    yield "failed calls while the database was stopped", failed.total() + transport
     yield "failed calls in the minute before", before.total()
+    for when, calls in (("while the database was stopped", failed), ("in the minute before", before)):
+        yield from ((f"{ending} {when}", n) for ending, n in calls.items() if n)
 
 
 class _Outcomes:
