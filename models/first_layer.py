@@ -97,7 +97,9 @@ class FirstLayer:
         """Returns what a stranger's genres add to the log odds of one track; None for a known listener."""
         if listener.direction is None:
             return None
-        return (listener.leaning + float(self._places[row] @ listener.direction)) * self._share(context)
+        # `@` on two vectors takes twice as long.
+        shift = listener.leaning + float(self._places[row].dot(listener.direction))
+        return shift if context is None else shift * self._share(context)
 
     def shifts(
         self, rows: NDArray[np.int64] | slice, listener: ListenerPart, context: ListenerContext | None

@@ -39,9 +39,22 @@ class ForwardPass:
         self._last = np.append(last[0], last[1]).astype(np.float32)  # (n_in + 1,)
         self._calibration = calibration
 
-    def one(self, sums: NDArray[np.float32], shift: float | None = None) -> float:
-        """Returns the play-through probability of one row, (n_first + 1,), which is overwritten."""
-        return self._probability(float(self._logits(sums)), shift)
+    def logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the logits of one row () or several (n,), whose sums are overwritten."""
+        values = np.maximum(sums, _ZERO, out=sums)
+        for weight in self._hidden:
+            values = values.dot(weight)
+            np.maximum(values, _ZERO, out=values)
+        logits: NDArray[np.float32] = values.dot(self._last)
+        return logits
+
+    def probability(self, logit: float, shift: float | None) -> float:
+        """Returns the play-through probability of one logit, never NaN; `shift` as in `shifts` of a call."""
+        final = self._calibration.of_one(logit) if shift is None else logit + shift
+        if final < 0:
+            odds = math.exp(final)
+            return odds / (1 + odds)
+        return 1 / (1 + math.exp(-final))
 
     def __call__(self, sums: NDArray[np.float32], shifts: Shifts | None = None) -> NDArray[np.float64]:
         """Returns play-through probabilities, (n,), never NaN.
@@ -52,11 +65,11 @@ class ForwardPass:
                 is left out then. None: the listener is known.
         """
         if len(sums) <= _FEW:
-            logits = self._logits(sums).tolist()
+            logits = self.logits(sums).tolist()
             each = [None] * len(logits) if shifts is None else shifts.tolist()
-            return np.array([self._probability(*pair) for pair in zip(logits, each, strict=True)])
+            return np.array([self.probability(*pair) for pair in zip(logits, each, strict=True)])
         if len(sums) <= _CHUNK_ROWS:
-            return self._probabilities(self._logits(sums), shifts)
+            return self._probabilities(self.logits(sums), shifts)
         return self.over(sums, _ZERO, shifts)
 
     def over(
@@ -72,30 +85,16 @@ class ForwardPass:
         logits = np.empty(len(parts), dtype=np.float32)
         for start in range(0, len(parts), _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
-            logits[chunk] = self._logits(parts[chunk] + shared)
+            logits[chunk] = self.logits(parts[chunk] + shared)
         return self._probabilities(logits, shifts)
-
-    def _logits(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the logits of one row () or several (n,)."""
-        values = np.maximum(sums, _ZERO, out=sums)
-        for weight in self._hidden:
-            values = values.dot(weight)
-            np.maximum(values, _ZERO, out=values)
-        logits: NDArray[np.float32] = values.dot(self._last)
-        return logits
 
     def _probabilities(self, logits: NDArray[np.float32], shifts: Shifts | None) -> NDArray[np.float64]:
         """Returns 1 / (1 + exp(-logit)) in double precision, without overflow."""
         exact = logits.astype(np.float64)
-        return np.exp(-np.logaddexp(0.0, -(self._calibration(exact) if shifts is None else exact + shifts)))
-
-    def _probability(self, logit: float, shift: float | None) -> float:
-        """Returns the same of one."""
-        final = self._calibration.of_one(logit) if shift is None else logit + shift
-        if final < 0:
-            odds = math.exp(final)
-            return odds / (1 + odds)
-        return 1 / (1 + math.exp(-final))
+        final = self._calibration(exact) if shifts is None else exact + shifts
+        odds = np.exp(-np.abs(final))  # of the less likely; `logaddexp` takes five times as long
+        probabilities: NDArray[np.float64] = np.where(final < 0, odds, 1.0) / (1 + odds)
+        return probabilities
 
 
 def _with_bias(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArray[np.float32]:

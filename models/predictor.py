@@ -116,9 +116,10 @@ class Predictor:
         row = self._row_of.get(track_id)
         if row is None:
             raise UnknownTrackError((track_id,))
-        listener = self._first.listener_part(favourite_genres)
-        shift = self._first.shift_of(row, listener, context)
-        return self._forward.one(self._first.one(row, listener, context), shift)
+        first, forward = self._first, self._forward
+        listener = first.listener_part(favourite_genres)
+        logit = forward.logits(first.one(row, listener, context))
+        return forward.probability(float(logit), first.shift_of(row, listener, context))
 
     def curves_of(
         self, track_ids: Sequence[str], probabilities: NDArray[np.float64], at_s: Sequence[float]
@@ -135,7 +136,7 @@ class Predictor:
 
     def _rows(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
         try:
-            return np.array([self._row_of[track_id] for track_id in track_ids], dtype=np.int64)
+            return np.fromiter(map(self._row_of.__getitem__, track_ids), np.int64, len(track_ids))
         except KeyError:
             unknown = [track_id for track_id in track_ids if track_id not in self._row_of]
             raise UnknownTrackError(unknown) from None

@@ -53,7 +53,9 @@ def rank(
     """
     unknown: list[str] = []
     if track_ids:
-        known = list(dict.fromkeys(track_ids))
+        known = list(
+            dict.fromkeys(track_ids[:])
+        )  # of a message: to iterate over the field takes twice as long
         try:
             probabilities = predictor.predict(known, favourite_genres, context)
         except UnknownTrackError as error:

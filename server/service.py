@@ -91,7 +91,10 @@ class PredictionService:
             UnknownTrackError: The catalogue lacks the track.
         """
         predictor = self.library.find(model, version).predictor
-        probability = _probability(predictor, track_id, favourite_genres, context)
+        try:
+            probability = predictor.predict_one(track_id, favourite_genres, context)
+        except models.UnknownTrackError:
+            raise UnknownTrackError(track_id) from None
         return Prediction(probability < predictor.threshold, probability, predictor.name, predictor.version)
 
     async def predict_random(

@@ -50,16 +50,18 @@ def drive(
     in_flight: int,
     seconds: float,
     rate_per_s: int | None = None,
+    connections: int = 1,
 ) -> Load:
-    """Calls one method with one request over one connection, as often as it is answered or at a rate.
+    """Calls one method with one request, as often as it is answered or at a rate.
 
     Args:
         address: HOST:PORT.
         method: Full name, `package.Service/Method`.
         body: The request, serialised.
-        in_flight: Calls under way at once.
+        in_flight: Calls under way at once, over all connections.
         seconds: For how long.
         rate_per_s: Offered load; None for as much as is answered.
+        connections: Over how many connections; workers share a port by connection.
 
     Returns:
         What it measured.
@@ -67,10 +69,11 @@ def drive(
     with tempfile.TemporaryDirectory() as folder:
         data, log = Path(folder) / "request", Path(folder) / "log"
         data.write_bytes(b"\0" + struct.pack(">I", len(body)) + body)
-        command = ["h2load", "--threads=1", "--clients=1", f"--data={data}", f"--log-file={log}"]
-        command += [f"--max-concurrent-streams={in_flight}", f"--duration={seconds:g}", "--warm-up-time=1"]
+        command = ["h2load", "--threads=1", f"--clients={connections}", f"--data={data}", f"--log-file={log}"]
+        command += [f"--max-concurrent-streams={in_flight // connections}", "--warm-up-time=1"]
+        command += [f"--duration={seconds * 1000:.0f}ms"]  # it takes no fraction of a second
         if rate_per_s is not None:
-            command += [f"--rps={rate_per_s:g}"]
+            command += [f"--rps={rate_per_s / connections:g}"]
         command += ["--header=content-type: application/grpc", "--header=te: trailers"]
         done = subprocess.run(
             [*command, f"http://{address}/{method}"], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Starts the servers that `benchmarks/serving.py` compares, and watches what they take."""
+"""Starts the servers that `benchmarks.serving` compares, and watches what they take."""
 
 import os
 import select
@@ -33,6 +33,10 @@ class Running:
     def cpu_s(self) -> float:
         """Returns the processor time that it has used so far, in seconds."""
         return _cpu_s(self.pid)
+
+    def children_cpu_s(self) -> float:
+        """Returns that of the processes that it has started: its database, and what delivers to it."""
+        return sum(map(_cpu_s, _family(self.pid))) - _cpu_s(self.pid)
 
     def settle(self) -> None:
         """Waits until the server and its database have nothing left to do: a spool is emptied after the load.
@@ -76,9 +80,17 @@ def running(command: list[str], **environment: str) -> Iterator[Running]:
         process.communicate()
 
 
-def our_server(data: Path, models: Path) -> list[str]:
+def our_server(data: Path, models: Path, *options: str) -> list[str]:
     """Returns the command of our server; the caller names its folder by PLAYTHROUGH_VAR_DIR."""
-    return [sys.executable, "-m", "server", "--data", str(data), "--models", str(models), "--port", "0"]
+    command = [sys.executable, "-m", "server", "--data", str(data), "--models", str(models), "--port", "0"]
+    return [*command, *options]
+
+
+def processor() -> str:
+    """Returns the processor's name, and how many cores this process may use."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else 'unknown'}, {len(os.sched_getaffinity(0))} cores"
 
 
 def resident_mb(pid: int) -> float:

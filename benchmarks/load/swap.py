@@ -1,9 +1,7 @@
 """A new model version comes while the server is under load: what the calls around it notice."""
 
 import shutil
-import socket
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.load import servers
+from benchmarks.load import calls_ended, servers
 from benchmarks.load.comparing import Bench, Row
 from benchmarks.load.servers import Running
 from models.artifact import load, save
@@ -29,10 +27,8 @@ def swapping(data: Path, models: Path, folder: Path) -> Iterator["Swapping"]:
     """Runs a server with a registry of its own, and with metrics, for the duration of a block."""
     registry = folder / "registry"
     shutil.copytree(models, registry)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    command = [*servers.our_server(data, registry), "--metrics-port", str(port)]
+    port = calls_ended.free_port()
+    command = servers.our_server(data, registry, "--metrics-port", str(port))
     var = {"PLAYTHROUGH_VAR_DIR": str(folder / "swap"), "PLAYTHROUGH_REGISTRY_POLL_S": _POLL_S}
     with servers.running(command, **var) as server:
         yield Swapping(server, registry, port)
@@ -47,7 +43,7 @@ class Swapping:
         self._failed = 0
         self._swap_s: list[float] = []
         self._registry = registry
-        self._metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        self._metrics_port = metrics_port
 
     def compare(self, bench: Bench, rate_per_s: int) -> tuple[Row, dict[str, float]]:
         """Compares the calls around a swap with those of a quiet time.
@@ -117,7 +113,4 @@ class Swapping:
 
     def _refused(self) -> int:
         """Returns how many calls have ended with another status than OK."""
-        with urllib.request.urlopen(self._metrics_url) as answer:
-            lines = answer.read().decode().splitlines()
-        calls = [line for line in lines if line.startswith("playthrough_calls_total{")]
-        return int(sum(float(line.rpartition(" ")[2]) for line in calls if 'code="OK"' not in line))
+        return sum(calls_ended.failed(self._metrics_port).values())

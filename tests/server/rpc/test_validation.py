@@ -30,6 +30,16 @@ def plays(*track_ids: str) -> pb.ListenerContext:
         ),
         (
             validation.check_predict,
+            pb.PredictRequest(track_id=TRACK, favourite_genres=["rock", ""]),
+            ["favourite_genres[1]"],
+        ),
+        (
+            validation.check_predict,
+            pb.PredictRequest(track_id="a", favourite_genres=["b"] * 101),
+            ["favourite_genres"],
+        ),
+        (
+            validation.check_predict,
             pb.PredictRequest(track_id=TRACK, favourite_genres=["rock"] * 101),
             ["favourite_genres"],
         ),
