@@ -1,5 +1,6 @@
 """How well one arm predicted what really happened."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from server.report import clustered
-from server.report.clustered import Estimate, Floats
+from server.report.clustered import Estimate
+from server.report.moments import Codes, Floats
 
 N_BINS = 15
 _EPSILON = 1e-15
+_RANGES = {
+    "accuracy": (0.0, 1.0),
+    "log_loss": (0.0, math.inf),
+    "brier": (0.0, 1.0),
+    "roc_auc": (0.0, 1.0),
+    "calibration_bias": (-1.0, 1.0),
+}
 Interval = tuple[float, float] | None
 
 
@@ -27,7 +36,10 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class ArmReport:
-    """An arm's figures. Those that need outcomes are None while there are none; intervals need two listeners.
+    """An arm's figures. Those that need outcomes are None while there are none.
+
+    An interval is None while there are too few listeners, or too few of the rarer outcome, to tell how far
+    chance goes.
 
     Attributes:
         model: Model that answered.
@@ -37,6 +49,7 @@ class ArmReport:
         n: Predictions.
         n_outcomes: Predictions with an outcome; the figures below are over these.
         n_listeners: How many listeners those are; a prediction without one counts as one.
+        n_effective_listeners: How many equally active listeners would tell as much: at most as many.
         accuracy: Share that skipped or played through as predicted.
         log_loss: Mean negative log likelihood of the outcomes, in nats.
         brier: Mean squared difference between probability and outcome.
@@ -54,6 +67,7 @@ class ArmReport:
     n: int
     n_outcomes: int
     n_listeners: int
+    n_effective_listeners: float
     accuracy: float | None = None
     accuracy_ci95: Interval = None
     log_loss: float | None = None
@@ -104,7 +118,7 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
         "n_outcomes": len(judged),
     }
     if not len(judged):
-        return ArmReport(**known, n_listeners=0)
+        return ArmReport(**known, n_listeners=0, n_effective_listeners=0.0)
     codes, listeners = pd.factorize(judged["cluster"])
     probabilities = judged["play_through_probability"].to_numpy(dtype=np.float64)
     heard = judged["played_through"].to_numpy(dtype=bool)
@@ -116,20 +130,25 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
     figures["calibration_bias"] = clustered.mean(probabilities - heard, codes)
     bins = _calibration(probabilities, heard, codes)
     values: dict[str, Any] = {
-        name: None if figure is None else figure.value for name, figure in figures.items()
+        name: None if figure is None else float(figure.value) for name, figure in figures.items()
     }
     intervals: dict[str, Any] = {
-        f"{name}_ci95": None if figure is None else figure.ci95 for name, figure in figures.items()
+        f"{name}_ci95": None if figure is None else _within(figure.ci95, _RANGES[name])
+        for name, figure in figures.items()
     }
     error = sum(b.n * abs(b.predicted - b.observed) for b in bins) / len(judged)
     return ArmReport(
-        **known, n_listeners=len(listeners), calibration_error=error, calibration=bins, **values, **intervals
+        **known,
+        n_listeners=len(listeners),
+        n_effective_listeners=float(len(judged) ** 2 / (np.bincount(codes).astype(np.float64) ** 2).sum()),
+        calibration_error=error,
+        calibration=bins,
+        **values,
+        **intervals,
     )
 
 
-def _calibration(
-    probabilities: Floats, heard: NDArray[np.bool_], codes: NDArray[np.intp]
-) -> tuple[CalibrationBin, ...]:
+def _calibration(probabilities: Floats, heard: NDArray[np.bool_], codes: Codes) -> tuple[CalibrationBin, ...]:
     """Cuts the plays, by probability, into bins of equal size."""
     order = np.argsort(probabilities, kind="stable")
     bins = []
@@ -137,11 +156,14 @@ def _calibration(
         observed = clustered.mean(heard[rows].astype(np.float64), pd.factorize(codes[rows])[0])
         bins.append(
             CalibrationBin(
-                float(probabilities[rows].mean()), observed.value, _within_0_1(observed.ci95), len(rows)
+                float(probabilities[rows].mean()),
+                float(observed.value),
+                _within(observed.ci95, (0.0, 1.0)),
+                len(rows),
             )
         )
     return tuple(bins)
 
 
-def _within_0_1(interval: Interval) -> Interval:
-    return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))
+def _within(interval: Interval, bounds: tuple[float, float]) -> Interval:
+    return None if interval is None else (max(bounds[0], interval[0]), min(bounds[1], interval[1]))

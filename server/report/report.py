@@ -25,7 +25,7 @@ class ExperimentReport:
         metric: The metric that the verdict is about.
         health: Whether to believe the rest.
         arms: By name.
-        comparisons: Every two arms, in every metric.
+        comparisons: Every two arms, in every metric; those of `metric` decide, the others are exploration.
         verdict: One sentence.
     """
 
@@ -76,8 +76,8 @@ def make_report(
     health = check(predictions, spooled)
     arms = {
         str(name): judge_arm(group, judged[judged["arm"] == name])
-        for name, group in predictions.groupby("arm")
+        for name, group in predictions.groupby("arm", observed=True)
     }
-    comparisons = tuple(compare(judged))
+    comparisons = tuple(compare(judged, metric))
     verdict = conclude(health, arms, comparisons, metric)
     return ExperimentReport(phase, tuple(phases), metric, health, arms, comparisons, verdict)
