@@ -19,19 +19,16 @@ from scipy.stats import beta
 
 from benchmarks.peeks.rivals import pooled_mixture_claims, welch_claims
 from benchmarks.peeks.worlds import World, equal_worlds, simulate
-from server.report.comparisons import ALPHA, claims
 from server.report.moments import Moments
+from server.report.rule import ALPHA, judge
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-SPLITS = (0.01, 0.02, 0.05, 0.10, 0.25, 0.50)
-"""Shares of the listeners that the smaller arm gets. All splits are cut out of the same simulated plays."""
-
-POWER = {
-    0.5: World("power-50", 0.78, 5, 12_000, alike=0.2, gain=0.02),
-    0.05: World("power-5", 0.78, 5, 60_000, alike=0.2, gain=0.02),
-}
-"""Experiments with a true difference of two points of accuracy, by split."""
+POWER = (
+    World("power-50", 0.78, 5, 12_000, alike=0.2, gain=0.02, splits=(0.5,)),
+    World("power-5", 0.78, 5, 60_000, alike=0.2, gain=0.02, splits=(0.05,)),
+)
+"""Experiments with a true difference of two points of accuracy."""
 
 _OLD_DEVIATIONS = {"accuracy": 0.05, "brier": 0.02, "log_loss": 0.05}
 _POWER = 0.8
@@ -50,7 +47,7 @@ def main(
     ] = None,
 ) -> None:
     """Measure how often 28 daily looks claim a winner, without a difference and with one."""
-    known = [*equal_worlds(), *POWER.values()]
+    known = [*equal_worlds(), *POWER]
     if unknown := set(only or ()) - {world.name for world in known}:
         raise typer.BadParameter(f"no such world: {', '.join(sorted(unknown))}")
     rows: list[Row] = []
@@ -66,11 +63,11 @@ def main(
 
 def _equal_rows(world: World, runs: int, seed: int) -> Iterable[Row]:
     """Yields, for each split, how often each rule claims a difference; all in percent of the runs."""
-    groups = _simulate(world, SPLITS, runs, seed)
+    groups = _simulate(world, runs, seed)
     metric = "log_loss" if world.metric.startswith("log_loss") else world.metric
-    for at, split in enumerate(SPLITS):
-        small, large = _sum(groups, range(at + 1)), _sum(groups, range(at + 1, len(SPLITS) + 1))
-        estimate, log_p_values = claims(large, small, metric)
+    for at, split in enumerate(world.splits):
+        small, large = _sum(groups, range(at + 1)), _sum(groups, range(at + 1, len(world.splits) + 1))
+        estimate, log_p_values = judge(large, small, metric)
         told = ~np.isnan(log_p_values)
         ours = np.asarray((log_p_values < np.log(ALPHA)).any(axis=1))
         one_look = (estimate.log_p_value[:, -1] < np.log(ALPHA)) & told[:, -1]
@@ -92,17 +89,16 @@ def _equal_rows(world: World, runs: int, seed: int) -> Iterable[Row]:
 
 def _power_rows(world: World, runs: int, seed: int) -> Iterable[Row]:
     """Yields the outcomes by which a true difference is found in 80 % of the runs."""
-    split = next(split for split, each in POWER.items() if each == world)
-    groups = _simulate(world, (split,), runs, seed)
+    groups = _simulate(world, runs, seed)
     small, large = groups[:, 0], groups[:, 1]
     outcomes = (small.n + large.n).mean(axis=0)
-    log_p_values = claims(large, small, world.metric)[1]
+    log_p_values = judge(large, small, world.metric)[1]
     ours = _outcomes_at_power(outcomes, np.logical_or.accumulate(log_p_values < np.log(ALPHA), axis=1))
     fixed = _outcomes_at_power(outcomes, welch_claims(large, small))
     found = (log_p_values < np.log(ALPHA)).argmax(axis=1)
     yield {
         "world": world.name,
-        "split": split,
+        "split": world.splits[0],
         "outcomes_read_daily": round(ours),
         "outcomes_fixed_horizon": round(fixed),
         "ratio": round(ours / fixed, 2),
@@ -116,12 +112,12 @@ def _outcomes_at_power(outcomes: NDArray[np.float64], found: NDArray[np.bool_]) 
     return float(np.interp(_POWER, np.maximum.accumulate(found.mean(axis=0)), outcomes))
 
 
-def _simulate(world: World, shares: tuple[float, ...], runs: int, seed: int) -> Moments:
+def _simulate(world: World, runs: int, seed: int) -> Moments:
     """Returns the moments of all runs, (runs, n_groups, n_days)."""
     random = np.random.default_rng(seed)
     told = Console(stderr=True)
     found = [
-        simulate(world, shares, random)
+        simulate(world, random)
         for _ in track(range(runs), world.name, console=told, transient=True, disable=not told.is_terminal)
     ]
     return Moments(*(np.stack([getattr(each, f.name) for each in found]) for f in fields(Moments)))

@@ -10,6 +10,9 @@ from server.report.moments import Codes, Floats, Moments, daily_moments, sums
 
 DAYS = 28
 
+SPLITS = (0.01, 0.02, 0.05, 0.10, 0.25, 0.50)
+"""Shares of the listeners that the smaller arm gets. All splits are cut out of the same simulated plays."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -26,6 +29,8 @@ class World:
         metric: "accuracy", "brier", "log_loss" or "log_loss_heavy", of wildly wrong probabilities.
         gain: What the smaller arm has more of the metric.
         joining: Share of the listeners who join on the way; the others are there on the first day.
+        alike_small: What `alike` is in the smaller arm, if it is another than in the larger; one split then.
+        splits: What share of the listeners the smaller arm gets.
     """
 
     name: str
@@ -37,6 +42,8 @@ class World:
     metric: str = "accuracy"
     gain: float = 0.0
     joining: float = 0.5
+    alike_small: float | None = None
+    splits: tuple[float, ...] = SPLITS
 
 
 def equal_worlds() -> Iterator[World]:
@@ -45,20 +52,23 @@ def equal_worlds() -> Iterator[World]:
         for plays in (1, 5, 20):
             for alike in (0.0, 0.2):
                 name = f"accuracy-{accuracy:g}-plays-{plays}" + ("-unlike" if alike else "")
-                yield World(name, accuracy, plays, 10_000 if plays == 20 else 20_000, alike)
+                yield World(name, accuracy, plays, {1: 20_000, 5: 8_000, 20: 5_000}[plays], alike)
     for accuracy in (0.78, 0.98):
-        yield World(f"accuracy-{accuracy:g}-lopsided", accuracy, 10, 10_000, alike=0.2, lopsided=1.0)
+        yield World(f"accuracy-{accuracy:g}-lopsided", accuracy, 10, 5_000, alike=0.2, lopsided=1.0)
     yield World("all-from-the-first-day", 0.78, 40, 2_000, alike=0.5, joining=0.0)
     yield World("small-400", 0.78, 5, 400, alike=0.2)
     yield World("small-2000", 0.9, 5, 2_000, alike=0.2)
     for metric in ("brier", "log_loss", "log_loss_heavy"):
-        yield World(metric.replace("_", "-"), 0.78, 5, 20_000, alike=0.2, metric=metric)
+        yield World(metric.replace("_", "-"), 0.78, 5, 8_000, alike=0.2, metric=metric)
+    for split in (0.02, 0.1, 0.5):
+        name = f"smaller-arm-unlike-{split:g}"
+        yield World(name, 0.9, 10, 4_000, alike_small=0.5, splits=(split,))
 
 
-def simulate(world: World, shares: tuple[float, ...], random: np.random.Generator) -> Moments:
-    """Returns one experiment's moments, (n_groups, n_days), of groups of listeners cut at these shares."""
+def simulate(world: World, random: np.random.Generator) -> Moments:
+    """Returns one experiment's moments, (n_splits + 1, n_days), of groups of listeners cut at the splits."""
     n = world.listeners
-    group = np.searchsorted(shares, random.random(n), side="right")
+    group = np.searchsorted(world.splits, random.random(n), side="right")
     active = np.full(n, world.plays)
     if world.lopsided:
         scale = random.lognormal(-(world.lopsided**2) / 2, world.lopsided, n)
@@ -75,16 +85,20 @@ def simulate(world: World, shares: tuple[float, ...], random: np.random.Generato
     totals = sums(key, value, n * DAYS)[rows]
     whose = rows // DAYS
     return daily_moments(
-        group[whose], whose, rows % DAYS, plays[rows].astype(np.float64), totals, (len(shares) + 1, DAYS)
+        group[whose],
+        whose,
+        rows % DAYS,
+        plays[rows].astype(np.float64),
+        totals,
+        (len(world.splits) + 1, DAYS),
     )
 
 
 def _values(world: World, better: NDArray[np.bool_], listener: Codes, random: np.random.Generator) -> Floats:
     """Returns the value of each play: whether it was predicted right, or the loss."""
-    right = np.full(world.listeners, world.accuracy)
-    if world.alike:
-        size = 1 / world.alike - 1
-        right = random.beta(world.accuracy * size, (1 - world.accuracy) * size, world.listeners)
+    right = _accuracies(world, world.alike, random)
+    if world.alike_small is not None:
+        right = np.where(better, _accuracies(world, world.alike_small, random), right)
     if world.metric == "accuracy":
         if world.gain:
             right = np.where(better, right + world.gain * (1 - right) / (1 - world.accuracy), right)
@@ -97,3 +111,11 @@ def _values(world: World, better: NDArray[np.bool_], listener: Codes, random: np
     of_what_happened = np.where(happened, told, 1 - told).clip(1e-15, 1)
     loss = (1 - of_what_happened) ** 2 if world.metric == "brier" else -np.log(of_what_happened)
     return np.asarray(loss, dtype=np.float64)
+
+
+def _accuracies(world: World, alike: float, random: np.random.Generator) -> Floats:
+    """Returns how well each listener's plays are predicted, (n_listeners,)."""
+    if not alike:
+        return np.full(world.listeners, world.accuracy)
+    size = 1 / alike - 1
+    return random.beta(world.accuracy * size, (1 - world.accuracy) * size, world.listeners)

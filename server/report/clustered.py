@@ -45,8 +45,8 @@ class Estimate:
     listeners: Floats
     varied: NDArray[np.bool_]
 
-    def __getitem__(self, key: int | np.intp) -> "Estimate":
-        """Returns the estimate at a place of the arrays."""
+    def __getitem__(self, key: int | Codes) -> "Estimate":
+        """Returns the estimates at places of the arrays."""
         return Estimate(*(np.asarray(getattr(self, f.name)[key]) for f in fields(self)))
 
     @property
@@ -117,8 +117,9 @@ def difference(first: Moments, second: Moments) -> Estimate:
     """Estimates the mean of the second arm minus that of the first.
 
     Each arm has its own variance, but none less than as many listeners of both arms together would have: ten
-    who were all predicted right do not show that chance plays no part. The skewness is the one that the error
-    has when the arms are alike. Degrees of freedom: Welch, Biometrika 1947.
+    who were all predicted right do not show that chance plays no part. So too the skewness: its size as the
+    arms are, or as it is of arms that are alike, whichever is greater. Degrees of freedom: Welch, Biometrika
+    1947.
     """
     both = first + second
     arms = first, second
@@ -129,13 +130,18 @@ def difference(first: Moments, second: Moments) -> Estimate:
         thirds = [share * cubes / arm.n**3 for share, arm in zip(shares, arms, strict=True)]
         own = [arm_mean(arm) for arm in arms]
         variances = [np.maximum(each.variance, floor) for each, floor in zip(own, floors, strict=True)]
+        own_thirds = [each.skewness * each.variance**1.5 for each in own]
         variance = variances[0] + variances[1]
+        skewness = np.maximum(
+            np.abs(thirds[1] - thirds[0]) / (floors[0] + floors[1]) ** 1.5,
+            np.abs(own_thirds[1] - own_thirds[0]) / variance**1.5,
+        )
         parts = [v**2 / each.degrees_of_freedom for v, each in zip(variances, own, strict=True)]
         return Estimate(
             value=own[1].value - own[0].value,
             variance=variance,
             degrees_of_freedom=variance**2 / (parts[0] + parts[1]),
-            skewness=(thirds[1] - thirds[0]) / (floors[0] + floors[1]) ** 1.5,
+            skewness=skewness,
             listeners=np.minimum(own[0].listeners, own[1].listeners),
             varied=squares > _NO_VARIATION * both.ss,
         )

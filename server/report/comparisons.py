@@ -15,14 +15,11 @@ from server.report.clustered import Estimate
 from server.report.listener_days import listener_days
 from server.report.moments import Floats, Moments
 from server.report.multiplicity import bonferroni, holm
+from server.report.rule import ALPHA, EFFECTS, judge
 
 Interval = tuple[float, float]
 
-EFFECTS = {"accuracy": 0.02, "brier": 0.01, "log_loss": 0.02}
-"""The size of difference that is worth finding, by metric. The always-valid tests are tuned to find it."""
-
 HIGHER_IS_BETTER = {"accuracy": True, "brier": False, "log_loss": False}
-ALPHA = 0.05
 _POWER = 0.8
 _LARGEST = {"accuracy": 1.0, "brier": 1.0, "log_loss": math.inf}
 
@@ -134,26 +131,8 @@ def compare(judged: pd.DataFrame, metric: str = "accuracy") -> list[Comparison]:
     return list(_adjusted(found))
 
 
-def claims(first: Moments, second: Moments, metric: str) -> tuple[Estimate, Floats]:
-    """Judges the difference of two arms at every look: the rule that the report decides by.
-
-    Args:
-        first: Of each look, in any shape.
-        second: The same of the other arm.
-        metric: Its name.
-
-    Returns:
-        The differences, and the natural logarithms of their always-valid p values: NaN where it is too early.
-    """
-    estimate = clustered.difference(first, second)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_p_values = sequential.always_valid_log_p_value(estimate, EFFECTS[metric])
-        finite = np.isfinite(sequential.always_valid_half_width(estimate, EFFECTS[metric]))
-    return estimate, np.where(estimate.tells & finite, log_p_values, np.nan)
-
-
 def _compare(blank: Comparison, days: list[str], first: Moments, second: Moments) -> Comparison:
-    estimate, log_p_values = claims(first, second, blank.metric)
+    estimate, log_p_values = judge(first, second, blank.metric)
     n = (first.n + second.n).astype(int)
     now = estimate[-1]
     known = replace(blank, n=int(n[-1]), difference=float(now.value))
@@ -166,7 +145,7 @@ def _compare(blank: Comparison, days: list[str], first: Moments, second: Moments
     log_p_value, last = float(now.log_p_value), looks[-1]
     return replace(
         known,
-        ci95=_interval(now, now.half_width95, blank.metric),
+        ci95=_interval(float(now.value), float(now.half_width95), blank.metric),
         p_value=math.exp(log_p_value),
         log_p_value=log_p_value,
         always_valid_ci95=last.always_valid_ci95,
@@ -192,18 +171,18 @@ def _looks(
     blank: Comparison, days: list[str], n: Floats, estimate: Estimate, log_p_values: Floats
 ) -> Iterator[Look]:
     """Looks at the end of each day, as a daily reader of the report did; days too early do not count."""
+    counts = np.flatnonzero(~np.isnan(log_p_values))
+    halves = sequential.always_valid_half_width(estimate[counts], blank.effect)
     least = 0.0
-    for at in np.flatnonzero(~np.isnan(log_p_values)):
+    for at, half_width in zip(counts, halves, strict=True):
         least = min(least, float(log_p_values[at]))
-        then = estimate[at]
-        half = sequential.always_valid_half_width(then, blank.effect)
-        interval = _interval(then, half, blank.metric)
-        yield Look(days[at], int(n[at]), float(then.value), interval, math.exp(least), least)
+        value = float(estimate.value[at])
+        interval = _interval(value, float(half_width), blank.metric)
+        yield Look(days[at], int(n[at]), value, interval, math.exp(least), least)
 
 
-def _interval(estimate: Estimate, half_width: Floats, metric: str) -> Interval:
-    low, high = estimate.value - half_width, estimate.value + half_width
-    return max(-_LARGEST[metric], float(low)), min(_LARGEST[metric], float(high))
+def _interval(value: float, half_width: float, metric: str) -> Interval:
+    return max(-_LARGEST[metric], value - half_width), min(_LARGEST[metric], value + half_width)
 
 
 def _power(standard_error: float, known: Comparison) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
     table = Table(
         title="Arms",
         title_justify="left",
-        caption="95 % intervals, clustered by listener; - while there is too little",
+        caption="95 % intervals, clustered by listener; -: too early",
         caption_justify="left",
     )
     table.add_column("")

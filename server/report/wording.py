@@ -56,7 +56,7 @@ def health_rows(health: Health) -> list[tuple[str, str]]:
         ("sample ratio, p value (any number of looks)", p_value(health.sample_ratio_p_value_sequential)),
         ("outcomes joined", NONE if rate is None else f"{health.n_outcomes:,} ({rate:.1%})"),
         ("outcomes joined, by arm", by_arm or NONE),
-        ("outcomes joined alike, p value (any number of looks)", p_value(health.join_rate_p_value)),
+        ("outcomes joined alike, p (any number of looks)", p_value(health.join_rate_p_value)),
         ("listeners in several arms", f"{health.n_listeners_in_several_arms:,}"),
         ("waiting in this machine's spool", f"{health.n_waiting_in_spool + health.n_outcomes_held:,}"),
         ("predictions refused by MongoDB", f"{health.n_dead_letters:,}"),

@@ -13,10 +13,10 @@ from benchmarks.peeks.rivals import welch_claims
 from benchmarks.peeks.worlds import DAYS, World, simulate
 from server.report import clustered
 from server.report.clustered import Estimate
-from server.report.comparisons import claims
 from server.report.moments import Moments, daily_moments, moments
 from server.report.multiplicity import bonferroni, holm
 from server.report.p_values import equation
+from server.report.rule import judge
 from server.report.sample_ratio import sequential_ratio_log_p_value
 from server.report.sequential import always_valid_half_width, always_valid_log_p_value, needed_ratio
 
@@ -200,16 +200,16 @@ def test_the_needed_ratio_has_the_power_that_it_is_for(random: Random) -> None:
     assert np.mean(found) == pytest.approx(0.8, abs=0.03)
 
 
-def peeked(random: Random, world: World, split: float, runs: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def peeked(random: Random, world: World, runs: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Returns each run's least of 28 daily p values, and whether Welch's test, read daily, claims something.
 
     A run in which it was too early on all days has NaN.
     """
     least, naive = [], []
     for _ in range(runs):
-        groups = simulate(world, (split,), random)
+        groups = simulate(world, random)
         arms = groups[1, :], groups[0, :]
-        log_p_values = claims(*arms, world.metric)[1]
+        log_p_values = judge(*arms, world.metric)[1]
         assert log_p_values.shape == (DAYS,)
         told = log_p_values[~np.isnan(log_p_values)]
         least.append(math.exp(told.min()) if len(told) else math.nan)
@@ -222,16 +222,16 @@ def test_daily_peeking_at_equal_arms_claims_a_winner_in_at_most_5_percent(
     random: Random, listeners: int, split: float
 ) -> None:
     """The fixed-time test, read as often, shows why it is needed. `benchmarks.peeking` has the whole grid."""
-    world = World("equal", 0.9, 5, listeners, alike=0.2)
-    least, naive = peeked(random, world, split, 200)
+    world = World("equal", 0.9, 5, listeners, alike=0.2, splits=(split,))
+    least, naive = peeked(random, world, 200)
     assert np.isfinite(least).mean() > 0.5
     assert np.mean(least < 0.05) <= 0.05
     assert np.mean(naive) > 0.15
 
 
 def test_a_planted_difference_is_found(random: Random) -> None:
-    world = World("gain", 0.7, 10, 400, alike=0.1, gain=0.1)
-    least, _ = peeked(random, world, 0.5, 50)
+    world = World("gain", 0.7, 10, 400, alike=0.1, gain=0.1, splits=(0.5,))
+    least, _ = peeked(random, world, 50)
     assert np.mean(least < 0.05) > 0.9
 
 
