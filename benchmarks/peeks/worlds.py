@@ -58,6 +58,7 @@ def equal_worlds() -> Iterator[World]:
     yield World("all-from-the-first-day", 0.78, 40, 2_000, alike=0.5, joining=0.0)
     yield World("small-400", 0.78, 5, 400, alike=0.2)
     yield World("small-2000", 0.9, 5, 2_000, alike=0.2)
+    yield World("rare-50000", 0.98, 2, 50_000, alike=0.2)
     for metric in ("brier", "log_loss", "log_loss_heavy"):
         yield World(metric.replace("_", "-"), 0.78, 5, 8_000, alike=0.2, metric=metric)
     for split in (0.02, 0.1, 0.5):

@@ -63,10 +63,10 @@ class Estimate:
     @property
     def log_p_value(self) -> Floats:
         """Returns the natural logarithm of the two-sided p value against zero, for one look."""
-        with np.errstate(divide="ignore", invalid="ignore"):  # where nothing varies
+        with np.errstate(divide="ignore", invalid="ignore"):  # where nothing varies, or one listener tells
             squared = self.value**2 / self.variance
-        p_value = 2 * stdtr(self.degrees_of_freedom, -np.sqrt(squared))
-        far = np.log(2) + log_ndtr(-np.sqrt(normal_square(squared, self.degrees_of_freedom)))
+            p_value = 2 * stdtr(self.degrees_of_freedom, -np.sqrt(squared))
+            far = np.log(2) + log_ndtr(-np.sqrt(normal_square(squared, self.degrees_of_freedom)))
         told = np.where(p_value > 1e-250, np.log(np.maximum(p_value, 1e-250)), far)
         return np.asarray(told, dtype=np.float64)
 
