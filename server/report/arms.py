@@ -1,5 +1,6 @@
 """How well one arm predicted what really happened."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from server.report import clustered
-from server.report.clustered import Estimate, Floats
+from server.report.clustered import Estimate
+from server.report.moments import Codes, Floats
 
 N_BINS = 15
 _EPSILON = 1e-15
+_RANGES = {
+    "accuracy": (0.0, 1.0),
+    "log_loss": (0.0, math.inf),
+    "brier": (0.0, 1.0),
+    "roc_auc": (0.0, 1.0),
+    "calibration_bias": (-1.0, 1.0),
+}
 Interval = tuple[float, float] | None
 
 
@@ -28,7 +37,10 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class ArmReport:
-    """An arm's figures. Those that need outcomes are None while there are none; intervals need two listeners.
+    """An arm's figures. Those that need outcomes are None while there are none.
+
+    An interval is None while there are too few listeners, or too few of the rarer outcome, to tell how far
+    chance goes.
 
     Attributes:
         model: Model that answered.
@@ -38,6 +50,7 @@ class ArmReport:
         n: Predictions.
         n_outcomes: Predictions with an outcome; the figures below are over these.
         n_listeners: How many listeners those are; a prediction without one counts as one.
+        n_effective_listeners: How many equally active listeners would tell as much: at most as many.
         accuracy: Share that skipped or played through as predicted.
         log_loss: Mean negative log likelihood of the outcomes, in nats.
         brier: Mean squared difference between probability and outcome.
@@ -55,6 +68,7 @@ class ArmReport:
     n: int
     n_outcomes: int
     n_listeners: int
+    n_effective_listeners: float
     accuracy: float | None = None
     accuracy_ci95: Interval = None
     log_loss: float | None = None
@@ -105,7 +119,7 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
         "n_outcomes": len(judged),
     }
     if not len(judged):
-        return ArmReport(**known, n_listeners=0)
+        return ArmReport(**known, n_listeners=0, n_effective_listeners=0.0)
     codes, listeners = pd.factorize(judged["cluster"])
     probabilities = judged["play_through_probability"].to_numpy(dtype=np.float64)
     heard = judged["played_through"].to_numpy(dtype=bool)
@@ -116,13 +130,14 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
     return ArmReport(
         **known,
         n_listeners=len(listeners),
+        n_effective_listeners=float(len(judged) ** 2 / (np.bincount(codes).astype(np.float64) ** 2).sum()),
         calibration_error=error,
         calibration=bins,
         **values_and_intervals(figures),
     )
 
 
-def estimate_scores(judged: pd.DataFrame, codes: NDArray[np.intp]) -> dict[str, Estimate | None]:
+def estimate_scores(judged: pd.DataFrame, codes: Codes) -> dict[str, Estimate | None]:
     """Returns accuracy, log loss, Brier score and ROC AUC by name; no AUC where all plays ended alike.
 
     Args:
@@ -143,14 +158,15 @@ def estimate_scores(judged: pd.DataFrame, codes: NDArray[np.intp]) -> dict[str, 
 
 def values_and_intervals(estimates: Mapping[str, Estimate | None]) -> dict[str, Any]:
     """Returns each estimate's value under its name, and its interval under its name and `_ci95`."""
-    values = {name: None if found is None else found.value for name, found in estimates.items()}
-    intervals = {f"{name}_ci95": None if found is None else found.ci95 for name, found in estimates.items()}
+    values = {name: None if found is None else float(found.value) for name, found in estimates.items()}
+    intervals = {
+        f"{name}_ci95": None if found is None else _within(found.ci95, _RANGES[name])
+        for name, found in estimates.items()
+    }
     return {**values, **intervals}
 
 
-def _calibration(
-    probabilities: Floats, heard: NDArray[np.bool_], codes: NDArray[np.intp]
-) -> tuple[CalibrationBin, ...]:
+def _calibration(probabilities: Floats, heard: NDArray[np.bool_], codes: Codes) -> tuple[CalibrationBin, ...]:
     """Cuts the plays, by probability, into bins of equal size."""
     order = np.argsort(probabilities, kind="stable")
     bins = []
@@ -158,11 +174,14 @@ def _calibration(
         observed = clustered.mean(heard[rows].astype(np.float64), pd.factorize(codes[rows])[0])
         bins.append(
             CalibrationBin(
-                float(probabilities[rows].mean()), observed.value, _within_0_1(observed.ci95), len(rows)
+                float(probabilities[rows].mean()),
+                float(observed.value),
+                _within(observed.ci95, (0.0, 1.0)),
+                len(rows),
             )
         )
     return tuple(bins)
 
 
-def _within_0_1(interval: Interval) -> Interval:
-    return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))
+def _within(interval: Interval, bounds: tuple[float, float]) -> Interval:
+    return None if interval is None else (max(bounds[0], interval[0]), min(bounds[1], interval[1]))

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from server.report.arms import Interval, estimate_scores, values_and_intervals, with_scores
-from server.report.clustered import Floats
+from server.report.moments import Floats
 
 PRIOR_PLAYS = 4.0
 """How many plays the rate counts for that a short past is shrunk towards, as in `trainer.evaluation`."""

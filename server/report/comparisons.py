@@ -1,30 +1,32 @@
 """Whether one arm predicts better than another."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from server.report import clustered, sequential
 from server.report.clustered import Estimate
+from server.report.listener_days import listener_days
+from server.report.moments import Floats, Moments
+from server.report.multiplicity import bonferroni, holm
+from server.report.rule import ALPHA, EFFECTS, judge
 
 Interval = tuple[float, float]
 
-EFFECTS = {"accuracy": 0.02, "brier": 0.01, "log_loss": 0.02}
-"""The size of difference that is worth finding, by metric: the power is the chance of finding it."""
-
-MIXTURE_DEVIATIONS = {"accuracy": 0.05, "brier": 0.02, "log_loss": 0.05}
-"""What the always-valid tests are tuned to, by metric. Fixed, so that no reader can choose after the fact."""
-
 HIGHER_IS_BETTER = {"accuracy": True, "brier": False, "log_loss": False}
-_ALPHA, _POWER = 0.05, 0.8
+_POWER = 0.8
+_LARGEST = {"accuracy": 1.0, "brier": 1.0, "log_loss": math.inf}
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one would have seen at the end of a day.
+    """What one would have seen at the end of a day, of the days on which it was not too early.
 
     Attributes:
         day: The day (UTC), ISO 8601.
@@ -32,6 +34,7 @@ class Look:
         difference: By then.
         always_valid_ci95: By then.
         always_valid_p_value: The smallest so far: looking more often does not bring it back up.
+        always_valid_log_p_value: Its natural logarithm, which does not underflow.
     """
 
     day: str
@@ -39,131 +42,182 @@ class Look:
     difference: float
     always_valid_ci95: Interval
     always_valid_p_value: float
+    always_valid_log_p_value: float
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A metric of the second arm minus that of the first.
+    """A metric of the second arm minus that of the first. While it is too early there is no more than that.
 
     Attributes:
         first: An arm.
         second: Another arm.
         metric: "accuracy", "brier" or "log_loss".
+        role: Whether the verdict goes by it, or it is one to explore, which names no winner.
+        n_in_role: How many comparisons have this role: what the adjusted p value makes up for.
         n: Outcomes of both.
         difference: The metric of the second minus that of the first.
-        ci95: For one look, at a time chosen beforehand; None below two listeners.
-        p_value: For one such look.
-        always_valid_ci95: For any number of looks; None below ten listeners an arm, and while none of them
-            differs from the others: there is nothing then to tell how far chance goes.
+        too_early: Why nothing can be said yet; None when something can.
+        ci95: For one look, at a time chosen beforehand.
+        p_value: For one such look. A p value may be 0 where its logarithm, always a natural one, is not.
+        log_p_value: Its logarithm.
+        always_valid_ci95: For any number of looks.
         always_valid_p_value: For any number of looks.
-        better: The arm that the always-valid interval finds better, or None.
+        always_valid_log_p_value: Its logarithm.
+        adjusted_p_value: The same, for all comparisons of this role: by Bonferroni's rule where they decide,
+            by Holm's where they are explored.
+        adjusted_log_p_value: Its logarithm.
+        better: The arm that is better at 5 % by the adjusted p value and the always-valid interval, or None.
         effect: The size of difference that is worth finding.
-        power: Probability that one look with these outcomes finds a difference of that size.
-        minimum_detectable_difference: What one look finds with 80 % probability.
-        n_outcomes_left: How many more outcomes give 80 % power for `effect`, if new listeners come in step.
+        power: Probability that one planned look with these outcomes finds a difference of that size.
+        minimum_detectable_difference: What one planned look finds with 80 % probability.
+        n_outcomes_left: How many more outcomes let the always-valid test find `effect` with 80 % probability
+            when they are in, if new listeners come in step.
         looks: Day by day.
     """
 
     first: str
     second: str
     metric: str
+    role: Literal["decides", "exploration"]
+    n_in_role: int
     n: int
     difference: float
-    ci95: Interval | None
-    p_value: float | None
-    always_valid_ci95: Interval | None
-    always_valid_p_value: float | None
-    better: str | None
+    too_early: str | None
     effect: float
-    power: float | None
-    minimum_detectable_difference: float | None
-    n_outcomes_left: int | None
-    looks: tuple[Look, ...]
+    ci95: Interval | None = None
+    p_value: float | None = None
+    log_p_value: float | None = None
+    always_valid_ci95: Interval | None = None
+    always_valid_p_value: float | None = None
+    always_valid_log_p_value: float | None = None
+    adjusted_p_value: float | None = None
+    adjusted_log_p_value: float | None = None
+    better: str | None = None
+    power: float | None = None
+    minimum_detectable_difference: float | None = None
+    n_outcomes_left: int | None = None
+    looks: tuple[Look, ...] = ()
 
 
-def compare(judged: pd.DataFrame) -> list[Comparison]:
+def compare(judged: pd.DataFrame, metric: str = "accuracy") -> list[Comparison]:
     """Compares every two arms in every metric.
 
     Args:
-        judged: The predictions with outcomes in order of time, from `arms.with_scores`.
+        judged: The predictions with outcomes, from `arms.with_scores`.
+        metric: The one that decides; the others are exploration.
     """
-    pairs = list(combinations(sorted(judged["arm"].unique()), 2))
-    return [_compare(judged, *pair, metric) for pair in pairs for metric in EFFECTS]
+    if not len(judged):
+        return []
+    table = listener_days(judged)
+    moments = {name: table.moments(judged[name].to_numpy(dtype=np.float64)) for name in EFFECTS}
+    pairs = list(combinations(range(len(table.arms)), 2))
+    found = []
+    for one, other in pairs:
+        for name in EFFECTS:
+            decides = name == metric
+            blank = Comparison(
+                first=table.arms[one],
+                second=table.arms[other],
+                metric=name,
+                role="decides" if decides else "exploration",
+                n_in_role=len(pairs) if decides else len(pairs) * (len(EFFECTS) - 1),
+                n=0,
+                difference=0.0,
+                too_early=None,
+                effect=EFFECTS[name],
+            )
+            found.append(_compare(blank, table.days, moments[name][one, :], moments[name][other, :]))
+    return list(_adjusted(found))
 
 
-def _compare(judged: pd.DataFrame, first: str, second: str, metric: str) -> Comparison:
-    pair = judged[judged["arm"].isin((first, second))]
-    effect = EFFECTS[metric]
-    estimate = arm_difference(pair, second, metric)
-    looks = _looks(pair, second, metric)
-    ready = _enough_listeners(pair) and estimate.variance > 0
-    always = sequential.always_valid_interval(estimate, MIXTURE_DEVIATIONS[metric]) if ready else None
-    power, detectable, left = _power(estimate, effect, len(pair))
-    return Comparison(
-        first=first,
-        second=second,
-        metric=metric,
-        n=len(pair),
-        difference=estimate.value,
-        ci95=estimate.ci95,
-        p_value=estimate.p_value,
-        always_valid_ci95=always,
-        always_valid_p_value=looks[-1].always_valid_p_value if ready and looks else None,
-        better=_better(always, first, second, higher_is_better=HIGHER_IS_BETTER[metric]),
-        effect=effect,
-        power=power,
-        minimum_detectable_difference=detectable,
-        n_outcomes_left=left,
-        looks=tuple(looks),
+def _compare(blank: Comparison, days: list[str], first: Moments, second: Moments) -> Comparison:
+    estimate, log_p_values = judge(first, second, blank.metric)
+    n = (first.n + second.n).astype(int)
+    now = estimate[-1]
+    known = replace(blank, n=int(n[-1]), difference=float(now.value))
+    if math.isnan(log_p_values[-1]):
+        smaller = (
+            blank.first if first.effective_listeners[-1] < second.effective_listeners[-1] else blank.second
+        )
+        return replace(known, too_early=_why_too_early(now, smaller))
+    looks = tuple(_looks(blank, days, n, estimate, log_p_values))
+    log_p_value, last = float(now.log_p_value), looks[-1]
+    return replace(
+        known,
+        ci95=_interval(float(now.value), float(now.half_width95), blank.metric),
+        p_value=math.exp(log_p_value),
+        log_p_value=log_p_value,
+        always_valid_ci95=last.always_valid_ci95,
+        always_valid_p_value=last.always_valid_p_value,
+        always_valid_log_p_value=last.always_valid_log_p_value,
+        looks=looks,
+        **_power(math.sqrt(now.variance), known),
     )
 
 
-def arm_difference(pair: pd.DataFrame, second: str, column: str) -> Estimate:
-    """Returns a column's mean in the second of two arms minus that in the first."""
-    return clustered.difference(
-        pair[column].to_numpy(dtype=np.float64),
-        (pair["arm"] == second).to_numpy(),
-        pd.factorize(pair["cluster"])[0],
-    )
+def _why_too_early(estimate: Estimate, smaller: str) -> str:
+    if not estimate.varied:
+        return "no listener differs from the others of both arms"
+    if not estimate.listeners >= clustered.MIN_LISTENERS:
+        n, needed = math.floor(estimate.listeners), clustered.MIN_LISTENERS
+        return f"{smaller} has {n} effective listeners with outcomes, and {needed} are needed"
+    if not abs(estimate.skewness) <= clustered.MAX_SKEWNESS:
+        return f"{smaller} has too few of the rare plays that decide"
+    return f"the listeners of {smaller} are too few for how much they differ"
 
 
-def _enough_listeners(pair: pd.DataFrame) -> bool:
-    listeners = pair.groupby("arm", observed=True)["cluster"].nunique()
-    return len(listeners) == 2 and bool((listeners >= sequential.MIN_CLUSTERS_PER_ARM).all())
+def _looks(
+    blank: Comparison, days: list[str], n: Floats, estimate: Estimate, log_p_values: Floats
+) -> Iterator[Look]:
+    """Looks at the end of each day, as a daily reader of the report did; days too early do not count."""
+    counts = np.flatnonzero(~np.isnan(log_p_values))
+    halves = sequential.always_valid_half_width(estimate[counts], blank.effect)
+    least = 0.0
+    for at, half_width in zip(counts, halves, strict=True):
+        least = min(least, float(log_p_values[at]))
+        value = float(estimate.value[at])
+        interval = _interval(value, float(half_width), blank.metric)
+        yield Look(days[at], int(n[at]), value, interval, math.exp(least), least)
 
 
-def _looks(pair: pd.DataFrame, second: str, metric: str) -> list[Look]:
-    """Looks at the end of each day, as a daily reader of the report did."""
-    days = pair["requested_at"].to_numpy(dtype="datetime64[D]")
-    looks: list[Look] = []
-    least = 1.0
-    for day in np.unique(days):
-        so_far = pair.iloc[: np.searchsorted(days, day, side="right")]  # no copy: they are in order of time
-        if not _enough_listeners(so_far):
-            continue
-        estimate = arm_difference(so_far, second, metric)
-        if not estimate.variance > 0:
-            continue
-        least = min(least, sequential.always_valid_p_value(estimate, MIXTURE_DEVIATIONS[metric]))
-        interval = sequential.always_valid_interval(estimate, MIXTURE_DEVIATIONS[metric])
-        looks.append(Look(str(day), len(so_far), estimate.value, interval, least))
-    return looks
+def _interval(value: float, half_width: float, metric: str) -> Interval:
+    return max(-_LARGEST[metric], value - half_width), min(_LARGEST[metric], value + half_width)
 
 
-def _better(always: Interval | None, first: str, second: str, *, higher_is_better: bool) -> str | None:
-    if always is None or always[0] <= 0 <= always[1]:
-        return None
-    return second if (always[0] > 0) == higher_is_better else first
-
-
-def _power(estimate: Estimate, effect: float, n: int) -> tuple[float | None, float | None, int | None]:
-    """Returns the power for an effect, the detectable difference, and the outcomes left, of a z test."""
+def _power(standard_error: float, known: Comparison) -> dict[str, Any]:
+    """Returns the power of a planned look, what it detects, and what the always-valid test still needs."""
     from statsmodels.stats.power import normal_power  # takes a second
 
-    if not estimate.variance > 0:
-        return None, None, None
-    power = float(normal_power(effect / estimate.standard_error, nobs=1, alpha=_ALPHA))
-    needed = float(stats.norm.ppf(1 - _ALPHA / 2) + stats.norm.ppf(_POWER))
-    detectable = needed * estimate.standard_error
-    left = max(0.0, n * (detectable / effect) ** 2 - n)
-    return power, detectable, round(left)
+    alpha = ALPHA / known.n_in_role if known.role == "decides" else ALPHA
+    ratio = known.effect / standard_error
+    needed = sequential.needed_ratio(alpha, _POWER)
+    return {
+        "power": float(normal_power(ratio, nobs=1, alpha=ALPHA)),
+        "minimum_detectable_difference": float(ndtri(1 - ALPHA / 2) + ndtri(_POWER)) * standard_error,
+        "n_outcomes_left": round(max(0.0, known.n * (needed / ratio) ** 2 - known.n)),
+    }
+
+
+def _adjusted(comparisons: list[Comparison]) -> Iterator[Comparison]:
+    """Yields the comparisons with p values adjusted for their number, and with the better arm."""
+    by_role = {
+        role: iter(rule([c.always_valid_log_p_value for c in comparisons if c.role == role]))
+        for role, rule in (("decides", bonferroni), ("exploration", holm))
+    }
+    for each in comparisons:
+        log_p_value = next(by_role[each.role])
+        if log_p_value is None:
+            yield each
+            continue
+        better = _better(each) if log_p_value < math.log(ALPHA) else None
+        yield replace(
+            each, adjusted_p_value=math.exp(log_p_value), adjusted_log_p_value=log_p_value, better=better
+        )
+
+
+def _better(comparison: Comparison) -> str | None:
+    low, high = comparison.always_valid_ci95 or (0.0, 0.0)
+    if low <= 0 <= high:
+        return None
+    return comparison.second if (low > 0) == HIGHER_IS_BETTER[comparison.metric] else comparison.first

@@ -9,8 +9,17 @@ from data.pages.page import Chart, Fact, Page, Section, Table, render
 from server.report.arms import ArmReport
 from server.report.baselines import Baseline
 from server.report.comparisons import Comparison
+from server.report.p_values import p_value
 from server.report.report import ExperimentReport
-from server.report.wording import baseline_name, decimals, health_rows, interval, metric_name, p_value
+from server.report.wording import (
+    TOO_EARLY,
+    baseline_name,
+    decimals,
+    health_rows,
+    interval,
+    metric_name,
+    roles,
+)
 
 _COLOURS = (MAIN, WARM, CALM, INK, MUTED)
 
@@ -33,10 +42,8 @@ def render_page(report: ExperimentReport) -> str:
             )
         )
     if report.comparisons:
-        intro = (
-            "The always-valid interval holds however often one looks. Accuracy: more is better; Brier score"
-        )
-        intro += " and log loss: less is."
+        intro = f"{roles(report.comparisons)} The always-valid interval holds however often one looks."
+        intro += " Accuracy: more is better; Brier score and log loss: less is."
         sections.append(
             Section(
                 "Comparisons",
@@ -150,23 +157,12 @@ def _comparison_chart(number: int, comparison: Comparison) -> Chart:
             axes.fill_between(range(len(days)), lows, highs, color=MAIN, alpha=0.2, linewidth=0)
         else:
             axes.vlines([0] * len(days), lows, highs, color=MAIN, alpha=0.4)
-        values = [look.difference for look in comparison.looks] or [comparison.difference]
+        values = [look.difference for look in comparison.looks]
         axes.plot(range(len(values)), values, "o-", color=MAIN, markersize=3.5)
         step = max(1, len(days) // 5)
         axes.set_xticks(range(0, len(days), step), days[::step])
         axes.set_ylabel(f"difference in {metric_name(comparison.metric)}")
 
-    always = interval(comparison.always_valid_ci95, 4, signed=True)
-    sentence = (
-        f"{decimals(comparison.difference, 4, signed=True)}; one look:"
-        f" {interval(comparison.ci95, 4, signed=True)}, p = {p_value(comparison.p_value)}; every day:"
-        f" {always}, p = {p_value(comparison.always_valid_p_value)}."
-    )
-    if comparison.power is not None:
-        sentence += (
-            f" Power: {comparison.power:.0%} of looks at as many outcomes would find a true difference of"
-            f" {comparison.effect:g}."
-        )
     rows = [
         (look.day, f"{look.n:,}", decimals(look.difference, 4, signed=True),
          interval(look.always_valid_ci95, 4, signed=True), p_value(look.always_valid_p_value))
@@ -174,7 +170,22 @@ def _comparison_chart(number: int, comparison: Comparison) -> Chart:
     ]  # fmt: skip
     columns = ("day", "outcomes", "difference", "always-valid 95 % interval", "p value so far")
     title = f"{comparison.second} minus {comparison.first}: {metric_name(comparison.metric)}"
-    return _chart(f"comparison_{number + 1}", title, sentence, draw, Table(columns, rows))
+    return _chart(f"comparison_{number + 1}", title, _sentence(comparison), draw, Table(columns, rows))
+
+
+def _sentence(comparison: Comparison) -> str:
+    role = "It decides." if comparison.role == "decides" else "Exploration: it names no winner."
+    if comparison.too_early is not None:
+        return f"{role} {TOO_EARLY.capitalize()}: {comparison.too_early}."
+    always = interval(comparison.always_valid_ci95, 4, signed=True)
+    return (
+        f"{role} {decimals(comparison.difference, 4, signed=True)}; one look:"
+        f" {interval(comparison.ci95, 4, signed=True)}, p = {p_value(comparison.p_value)}; every day:"
+        f" {always}, p = {p_value(comparison.always_valid_p_value)}, adjusted for {comparison.n_in_role}"
+        f" {'comparison' if comparison.n_in_role == 1 else 'comparisons'}:"
+        f" {p_value(comparison.adjusted_p_value)}. Power: {comparison.power:.0%} of looks at as many outcomes"
+        f" would find a true difference of {comparison.effect:g}."
+    )
 
 
 def _chart(name: str, title: str, sentence: str, draw: Callable[[Axes], None], table: Table) -> Chart:

@@ -30,7 +30,7 @@ class ExperimentReport:
         health: Whether to believe the rest.
         arms: By name.
         baselines: "constant" and "past_rate", over all plays with an outcome; none while there is none.
-        comparisons: Every two arms, in every metric.
+        comparisons: Every two arms, in every metric; those of `metric` decide, the others are exploration.
         verdict: One sentence.
     """
 
@@ -90,7 +90,7 @@ def make_report(
         for name, group in predictions.groupby("arm", observed=True)
     }
     # The sort is stable: each pair of arms begins with what is explored.
-    comparisons = sorted(compare(judged), key=lambda c: (c.first, c.second, c.metric != explored))
+    comparisons = sorted(compare(judged, metric), key=lambda c: (c.first, c.second, c.metric != explored))
     verdict = conclude(health, arms, comparisons, metric)
     if explored != metric:
         verdict += (

@@ -10,16 +10,17 @@ from rich.text import Text
 from server.report.arms import ArmReport
 from server.report.baselines import Baseline
 from server.report.comparisons import Comparison
+from server.report.p_values import NONE, p_value
 from server.report.report import ExperimentReport
 from server.report.wording import (
     BASELINE_COLUMNS,
-    NONE,
+    TOO_EARLY,
     baseline_rows,
     decimals,
     health_rows,
     interval,
     metric_name,
-    p_value,
+    roles,
 )
 
 _ARM_ROWS = (
@@ -32,9 +33,9 @@ _ARM_ROWS = (
 
 
 _HOW_TO_READ = (
-    "Accuracy: more is better; Brier score and log loss: less. p value, and interval of a difference: for"
-    " one look, planned beforehand. Always valid: holds however often you look. Power: the chance that one"
-    " look at as many outcomes finds a true difference of that size."
+    "Accuracy: more is better; Brier score and log loss: less. One look: interval and p value for a look"
+    " planned beforehand. Always valid: holds however often you look; its p value is adjusted. Power: the"
+    " chance that one planned look at as many outcomes finds a true difference of that size."
 )
 
 
@@ -60,6 +61,7 @@ def _parts(report: ExperimentReport) -> Iterator[RenderableType]:
     for pair, comparisons in groupby(report.comparisons, key=lambda each: (each.first, each.second)):
         yield _comparisons(*pair, comparisons)
     if report.comparisons:
+        yield Text(roles(report.comparisons))
         yield Text(_HOW_TO_READ, style="italic dim")
     yield Text(f"Verdict: {report.verdict}", style="bold")
 
@@ -79,7 +81,7 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
     table = Table(
         title="Arms",
         title_justify="left",
-        caption="95 % intervals, clustered by listener",
+        caption="95 % intervals, clustered by listener; -: too early",
         caption_justify="left",
     )
     table.add_column("")
@@ -90,6 +92,7 @@ def _arms(arms: Mapping[str, ArmReport]) -> Table:
     table.add_row("predictions", *(f"{arm.n:,}" for arm in arms.values()))
     table.add_row("with outcome", *(f"{arm.n_outcomes:,}" for arm in arms.values()))
     table.add_row("listeners", *(f"{arm.n_listeners:,}" for arm in arms.values()))
+    table.add_row("effective listeners", *(f"{arm.n_effective_listeners:,.0f}" for arm in arms.values()))
     for field, label, digits in _ARM_ROWS:
         cells = []
         for arm in arms.values():
@@ -116,15 +119,21 @@ def _baselines(baselines: Mapping[str, Baseline]) -> Table:
 
 def _comparisons(first: str, second: str, comparisons: Iterable[Comparison]) -> Table:
     table = Table(title=f"Comparison: {second} minus {first}", title_justify="left")
-    for heading in ("", "difference", "p value", "always valid", "power"):
+    for heading in ("", "difference", "one look", "always valid", "power"):
         table.add_column(heading, justify="right" if heading else "left")
     for each in comparisons:
-        always = interval(each.always_valid_ci95, 3, signed=True) if each.always_valid_ci95 else "too early"
-        table.add_row(
-            metric_name(each.metric),
-            f"{decimals(each.difference, 3, signed=True)}\n{interval(each.ci95, 3, signed=True)}",
-            p_value(each.p_value),
-            f"p = {p_value(each.always_valid_p_value)}\n{always}",
-            NONE if each.power is None else f"{each.power:.0%}\nfor {each.effect:g}",
-        )
+        table.add_row(*_comparison(each))
     return table
+
+
+def _comparison(each: Comparison) -> tuple[str, ...]:
+    name = metric_name(each.metric) + ("" if each.role == "decides" else "\n(exploration)")
+    if each.too_early is not None:
+        return name, TOO_EARLY, NONE, NONE, NONE
+    return (
+        name,
+        decimals(each.difference, 3, signed=True),
+        f"{interval(each.ci95, 3, signed=True)}\np = {p_value(each.p_value)}",
+        f"{interval(each.always_valid_ci95, 3, signed=True)}\np = {p_value(each.adjusted_p_value)}",
+        NONE if each.power is None else f"{each.power:.0%}\nfor {each.effect:g}",
+    )

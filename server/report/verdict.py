@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from server.report.arms import ArmReport
 from server.report.comparisons import Comparison
 from server.report.health import Health
-from server.report.sequential import MIN_CLUSTERS_PER_ARM
 
 _POINTS = {
     "accuracy": "percentage points of accuracy",
@@ -13,7 +12,6 @@ _POINTS = {
     "log_loss": "nats of log loss",
 }
 _SCALE = {"accuracy": 100.0, "brier": 1.0, "log_loss": 1.0}
-_ALPHA = 0.05
 
 
 def conclude(
@@ -24,7 +22,7 @@ def conclude(
     Args:
         health: Of the phase; an unhealthy one yields no winner.
         arms: By name.
-        comparisons: All of them.
+        comparisons: All of them; those that are exploration name no winner.
         metric: The one that decides.
 
     Returns:
@@ -34,18 +32,16 @@ def conclude(
         return f"Do not decide on this: {'; '.join(health.problems)}."
     if not health.n_outcomes:
         return "Nothing can be said yet: no outcome has been recorded."
-    decisive = [comparison for comparison in comparisons if comparison.metric == metric]
+    decisive = [comparison for comparison in comparisons if comparison.role == "decides"]
     if not decisive:
         judged = ", ".join(name for name, arm in arms.items() if arm.n_outcomes)
         return f"There is nothing to compare: only {judged} has outcomes."
-    ready = [comparison for comparison in decisive if comparison.always_valid_ci95 is not None]
+    ready = [comparison for comparison in decisive if comparison.too_early is None]
     if not ready:
-        if all(arm.n_listeners >= MIN_CLUSTERS_PER_ARM for arm in arms.values()):
-            return "Nothing can be said yet: no listener differs from the others of the same arm."
-        return "Nothing can be said yet: fewer than ten listeners have outcomes in some arm."
-    clear = [c for c in ready if c.better and (c.always_valid_p_value or 1.0) < _ALPHA / len(decisive)]
+        return f"Nothing can be said yet: it is too early, since {decisive[0].too_early}."
+    clear = [comparison for comparison in ready if comparison.better]
     if clear:
-        return _win(min(clear, key=lambda c: c.always_valid_p_value or 1.0), metric)
+        return _win(min(clear, key=lambda c: c.adjusted_log_p_value or 0.0), metric)
     return _open(max(ready, key=lambda c: abs(c.difference)), metric)
 
 

@@ -1,12 +1,13 @@
 """How the report writes numbers; the same in the terminal and on the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from server.report.baselines import Baseline
+from server.report.comparisons import Comparison
 from server.report.health import Health
+from server.report.p_values import NONE, p_value
 
-NONE = "-"
-"""Stands for a figure that there is not."""
+TOO_EARLY = "too early"
 
 BASELINE_COLUMNS = ("baseline", "accuracy", "log loss", "Brier score", "ROC AUC")
 _BASELINES = {"constant": "constant", "past_rate": "listener's past rate"}
@@ -47,11 +48,20 @@ def interval(bounds: tuple[float, float] | None, digits: int, *, signed: bool = 
     return f"{low} to {high}"
 
 
-def p_value(value: float | None) -> str:
-    """Returns a p value, or a dash for none."""
-    if value is None:
-        return NONE
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+def roles(comparisons: Sequence[Comparison]) -> str:
+    """Returns which comparisons decide and which explore, and what their p values are adjusted for."""
+    deciding = [each for each in comparisons if each.role == "decides"]
+    exploring = len(comparisons) - len(deciding)
+    name = metric_name(deciding[0].metric)
+    return (
+        f"{len(comparisons)} comparisons: {len(deciding)} of {name}, which {_s('decide', len(deciding))}"
+        f" (p adjusted by Bonferroni's rule), and {exploring} of other metrics, which are exploration and"
+        f" name no winner (p adjusted by Holm's rule)."
+    )
+
+
+def _s(verb: str, n: int) -> str:
+    return f"{verb}s" if n == 1 else verb
 
 
 def health_rows(health: Health) -> list[tuple[str, str]]:
@@ -65,6 +75,7 @@ def health_rows(health: Health) -> list[tuple[str, str]]:
         ("sample ratio, p value (any number of looks)", p_value(health.sample_ratio_p_value_sequential)),
         ("outcomes joined", NONE if rate is None else f"{health.n_outcomes:,} ({rate:.1%})"),
         ("outcomes joined, by arm", by_arm or NONE),
+        ("outcomes joined alike, p (any number of looks)", p_value(health.join_rate_p_value)),
         ("listeners in several arms", f"{health.n_listeners_in_several_arms:,}"),
         ("waiting in this machine's spool", f"{health.n_waiting_in_spool + health.n_outcomes_held:,}"),
         ("predictions refused by MongoDB", f"{health.n_dead_letters:,}"),

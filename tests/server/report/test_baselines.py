@@ -76,8 +76,15 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
         assert baseline.log_loss == pytest.approx(log_loss(heard, guess))
         assert baseline.brier == pytest.approx(np.mean((guess - heard) ** 2))
         assert baseline.roc_auc == pytest.approx(roc_auc_score(heard, guess))
-        assert baseline.accuracy_ci95 is not None
     assert found["past_rate"].log_loss < found["constant"].log_loss  # listeners do differ
+
+
+def test_an_interval_takes_twenty_listeners() -> None:
+    few = judge_baselines(read_frame(simulate(n=600, listeners=12)))
+    many = judge_baselines(read_frame(simulate(n=600, listeners=60)))
+    assert few["past_rate"].accuracy_ci95 is None
+    low, high = many["past_rate"].accuracy_ci95 or (0.0, 0.0)
+    assert low < many["past_rate"].accuracy < high
 
 
 def test_a_play_tells_nothing_of_itself_whatever_its_clocks_say() -> None:

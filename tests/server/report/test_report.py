@@ -3,8 +3,10 @@
 import json
 import math
 import os
+from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
@@ -126,7 +128,8 @@ def test_equal_arms_yield_no_winner_and_say_what_is_left(equal: ExperimentReport
 def test_the_daily_p_value_never_rises_and_ends_at_the_one_told(clear: ExperimentReport) -> None:
     for comparison in clear.comparisons:
         path = [look.always_valid_p_value for look in comparison.looks]
-        assert len(path) == 9  # from noon to noon, eight days later
+        # From noon to noon, eight days later; on the first, listeners are too few for a look to count.
+        assert len(path) == 8
         assert path == sorted(path, reverse=True)
         assert path[-1] == comparison.always_valid_p_value
 
@@ -196,12 +199,104 @@ def test_refused_outcomes_forbid_no_verdict(clear: ExperimentReport) -> None:
     assert report_on(simulate(noise=BETTER), spooled=SpoolCounts(dead_outcomes=5)).verdict == clear.verdict
 
 
+def split_experiment(right: dict[str, tuple[int, int]], plays: int = 1) -> list[PredictionRecord]:
+    """Returns an experiment of two arms, each with (listeners predicted wrong, listeners in all)."""
+    template, found = simulate(n=1)[0], []
+    in_all = sum(listeners for _, listeners in right.values())
+    for arm, (wrong, listeners) in right.items():
+        for number in range(listeners * plays):
+            skipped = number % listeners < wrong
+            listener, share = f"{arm} {number % listeners}", listeners / in_all
+            hour = timedelta(hours=200 * number / (listeners * plays))
+            found.append(
+                replace(
+                    template, prediction_id=f"{arm} {number}", arm=arm, model=arm, listener_id=listener,
+                    arm_probability=share, play_through_probability=0.9, skipped=False, digest=arm,
+                    requested_at=START + hour, outcome=happened(skipped),
+                )
+            )  # fmt: skip
+    return sorted(found, key=lambda each: each.prediction_id[::-1])
+
+
+def test_overwhelming_evidence_names_a_winner() -> None:
+    """Its p value underflows to 0, which is no lack of evidence."""
+    report = report_on(split_experiment({"new": (100, 4000), "old": (2000, 4000)}, plays=2))
+    deciding = report.comparisons[0]
+    assert deciding.always_valid_p_value == 0.0
+    assert deciding.always_valid_log_p_value is not None
+    assert deciding.always_valid_log_p_value < -1000
+    assert report.verdict.startswith("new predicts better than old, by 47.5 percentage points")
+    told = json.loads(json.dumps(report.to_json(), allow_nan=False))["comparisons"][0]
+    assert told["adjusted_log_p_value"] < -1000
+
+
+def test_ten_right_of_ten_show_nothing() -> None:
+    """An arm without a miss has no variance of its own; all that follows is that it is too early."""
+    report = report_on(split_experiment({"canary": (0, 10), "control": (100, 500)}))
+    assert report.arms["canary"].accuracy == 1.0
+    assert report.arms["canary"].accuracy_ci95 is None
+    assert report.verdict == (
+        "Nothing can be said yet: it is too early, since canary has 10 effective listeners with outcomes, and"
+        " 20 are needed."
+    )
+    for each in report.comparisons:
+        assert (each.ci95, each.p_value, each.always_valid_ci95, each.adjusted_p_value) == (None,) * 4
+        assert (each.better, each.power, each.n_outcomes_left, each.looks) == (None, None, None, ())
+    text = terminal_text(report)
+    assert "too early" in text
+    assert "more outcomes" not in text
+    assert "Too early: canary has 10" in render_page(report)
+
+
+def test_one_outcome_of_a_canary_tells_nothing_about_lost_outcomes() -> None:
+    """Nor do ten, all there; it takes listeners enough in either arm."""
+    for n in (1, 10):
+        some = split_experiment({"canary": (0, n), "control": (60, 300)})
+        lost = [
+            replace(p, outcome=None) if p.arm == "control" and int(p.prediction_id.split()[1]) % 2 else p
+            for p in some
+        ]
+        report = report_on(lost)
+        assert report.health.join_rate_p_value is None
+        assert report.health.problems == ()
+
+
+def test_a_metric_that_is_explored_names_no_winner() -> None:
+    """Better probabilities with the same decisions: the Brier score shows it, and accuracy decides."""
+    found = [
+        replace(p, play_through_probability=0.95 if p.arm == "sure" else 0.55)
+        for p in split_experiment({"sure": (40, 800), "vague": (40, 800)})
+    ]
+    report = report_on(found)
+    roles = {each.metric: (each.role, each.n_in_role, each.better) for each in report.comparisons}
+    assert roles == {
+        "accuracy": ("decides", 1, None),
+        "brier": ("exploration", 2, "sure"),
+        "log_loss": ("exploration", 2, "sure"),
+    }
+    assert report.verdict.startswith("No arm is shown to be better")
+    assert report_on(found, "brier").verdict.startswith("sure predicts better than vague")
+    for text in (" ".join(terminal_text(report).split()), render_page(report)):
+        assert "3 comparisons: 1 of accuracy, which decides" in text
+        assert "xploration" in text
+
+
+def test_arms_and_listeners_may_be_codes(clear: ExperimentReport) -> None:
+    """A large log is read into categories and integers."""
+    records = simulate(noise=BETTER)
+    frame = read_frame(records)
+    frame["arm"] = frame["arm"].astype("category")
+    frame["cluster"] = pd.factorize(frame["cluster"])[0]
+    coded = make_report(frame, SpoolCounts(), phase=clear.phase, phases=clear.phases)
+    assert coded == clear
+
+
 @pytest.mark.parametrize(
     ("predictions", "verdict"),
     [
         ([], "Nothing can be said yet: no outcome has been recorded."),
         ([replace(p, outcome=None) for p in simulate(n=400)], "no outcome has been recorded"),
-        (simulate(n=100, listeners=8), "fewer than ten listeners"),
+        (simulate(n=100, listeners=8), "too early, since advanced has 3 effective listeners"),
         (
             [replace(p, arm="a", arm_probability=1.0, digest="") for p in simulate(n=50)],
             "There is nothing to compare",
