@@ -29,7 +29,7 @@ LOOKS = 360
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 2.0
 # How often an idle spool is looked at: looking costs some microseconds, and a document may be so much later.
-_POLL_S = 0.05
+_POLL_S = 0.1
 _PRUNE_EVERY_S = 1.0
 STALLED_AFTER_S = 3.0
 """At the end, a step that takes so long is left to the next start: a hung MongoDB must not keep a server."""
