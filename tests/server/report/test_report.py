@@ -187,6 +187,16 @@ def test_outcomes_that_come_back_from_one_arm_more_often_are_told() -> None:
     assert "outcomes come back from some arms more often" in report_on(partial).verdict
 
 
+def test_an_arm_that_loses_all_outcomes_is_told() -> None:
+    """All its plays are alike, so that it has no variance of its own: no reason to keep silent."""
+    lost = [
+        replace(p, outcome=None) if p.arm == "canary" or n % 5 == 0 else p
+        for n, p in enumerate(split_experiment({"canary": (0, 40), "control": (60, 760)}))
+    ]
+    report = report_on(lost)
+    assert "outcomes come back from some arms more often" in report.verdict
+
+
 def test_dead_letters_are_told() -> None:
     spooled = SpoolCounts(waiting=3, held_outcomes=2, dead_letters=4, dead_outcomes=5)
     report = report_on(simulate(), spooled=spooled)
