@@ -38,7 +38,6 @@ Row = dict[str, str | float]
 
 @app.command(epilog="Example: python -m benchmarks.peeking --only accuracy-0.9-plays-1 --runs 200")
 def main(
-    data: Annotated[Path | None, typer.Option(help="Not read: all plays are made up.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this world; may be repeated.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="Experiments of each world.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 1,
