@@ -1,6 +1,6 @@
 """Experiments read every day: how often is a winner claimed where there is none, what does a true one take?
 
-The report decides by the report's own functions; beside it stand the rule that it went by before, and a plain
+The report decides by the report's own functions; beside it stand the rule that it went by earlier and a plain
 Welch t test, read every day and at the end alone.
 """
 
@@ -30,7 +30,7 @@ POWER = (
 )
 """Experiments with a true difference of two points of accuracy."""
 
-_OLD_DEVIATIONS = {"accuracy": 0.05, "brier": 0.02, "log_loss": 0.05}
+_FORMER_EFFECTS = {"accuracy": 0.05, "brier": 0.02, "log_loss": 0.05}
 _POWER = 0.8
 
 Row = dict[str, str | float]
@@ -38,7 +38,6 @@ Row = dict[str, str | float]
 
 @app.command(epilog="Example: python -m benchmarks.peeking --only accuracy-0.9-plays-1 --runs 200")
 def main(
-    data: Annotated[Path | None, typer.Option(help="Not read: all plays are made up.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this world; may be repeated.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="Experiments of each world.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 1,
@@ -72,7 +71,7 @@ def _equal_rows(world: World, runs: int, seed: int) -> Iterable[Row]:
         ours = np.asarray((log_p_values < np.log(ALPHA)).any(axis=1))
         one_look = (estimate.log_p_value[:, -1] < np.log(ALPHA)) & told[:, -1]
         welch = welch_claims(large, small)
-        old = pooled_mixture_claims(large, small, _OLD_DEVIATIONS[metric]).any(axis=1)
+        former = pooled_mixture_claims(large, small, _FORMER_EFFECTS[metric]).any(axis=1)
         yield {
             "world": world.name,
             "split": split,
@@ -81,7 +80,7 @@ def _equal_rows(world: World, runs: int, seed: int) -> Iterable[Row]:
             "ever_claimed": _percent(ours),
             "ever_claimed_upper95": round(100 * float(beta.ppf(0.975, ours.sum() + 1, runs - ours.sum())), 2),
             "one_look": _percent(np.asarray(one_look)),
-            "before": _percent(np.asarray(old)),
+            "former_rule": _percent(np.asarray(former)),
             "welch_daily": _percent(np.asarray(welch.any(axis=1))),
             "welch_at_the_end": _percent(welch[:, -1]),
         }

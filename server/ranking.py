@@ -53,9 +53,8 @@ def rank(
     """
     unknown: list[str] = []
     if track_ids:
-        known = list(
-            dict.fromkeys(track_ids[:])
-        )  # of a message: to iterate over the field takes twice as long
+        # A copy of a message's field: to iterate over the field itself takes twice as long.
+        known = list(dict.fromkeys(track_ids[:]))
         try:
             probabilities = predictor.predict(known, favourite_genres, context)
         except UnknownTrackError as error:

@@ -1,4 +1,4 @@
-"""Other ways to judge a difference of two arms: what the report did before, and what everybody does."""
+"""Other ways to judge a difference of two arms: what the report did earlier, and what everybody does."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,13 @@ def welch_claims(first: Moments, second: Moments) -> NDArray[np.bool_]:
         return np.asarray(np.abs(t) > stdtrit(freedom, 1 - _ALPHA / 2), dtype=bool)
 
 
-def pooled_mixture_claims(first: Moments, second: Moments, deviation: float) -> NDArray[np.bool_]:
-    """Returns where the report claimed a difference before: a pooled variance, from ten listeners an arm."""
+def pooled_mixture_claims(first: Moments, second: Moments, effect: float) -> NDArray[np.bool_]:
+    """Returns where the report claimed a difference earlier: pooled variance, from ten listeners an arm."""
     listeners = first.listeners + second.listeners
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = (_variance(first) + _variance(second)) * listeners / (listeners - 1)
         variance *= (stdtrit(listeners - 2, 1 - _ALPHA / 2) / ndtri(1 - _ALPHA / 2)) ** 2
-        ratio = deviation**2 / variance
+        ratio = effect**2 / variance
         squared = _difference(first, second) ** 2 / variance
         log_bet = 0.5 * (squared * ratio / (1 + ratio) - np.log1p(ratio))
         enough = np.minimum(first.listeners, second.listeners) >= 10

@@ -69,7 +69,7 @@ def report(
                 since=_instant(since),
                 experiment=experiment,
                 phase=phase,
-                explored=None if metric is None else metric.value,
+                shown_first=None if metric is None else metric.value,
                 export=export,
                 progress=progress,
             )

@@ -124,13 +124,13 @@ def judge_arm(predictions: pd.DataFrame, judged: pd.DataFrame) -> ArmReport:
     probabilities = judged["play_through_probability"].to_numpy(dtype=np.float64)
     heard = judged["played_through"].to_numpy(dtype=bool)
     figures = estimate_scores(judged, codes)
-    figures["calibration_bias"] = clustered.mean(probabilities - heard, codes)
+    figures["calibration_bias"] = bias = clustered.mean(probabilities - heard, codes)
     bins = _calibration(probabilities, heard, codes)
     error = sum(b.n * abs(b.predicted - b.observed) for b in bins) / len(judged)
     return ArmReport(
         **known,
         n_listeners=len(listeners),
-        n_effective_listeners=float(len(judged) ** 2 / (np.bincount(codes).astype(np.float64) ** 2).sum()),
+        n_effective_listeners=float(bias.listeners),
         calibration_error=error,
         calibration=bins,
         **values_and_intervals(figures),

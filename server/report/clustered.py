@@ -130,7 +130,8 @@ def difference(first: Moments, second: Moments) -> Estimate:
         thirds = [share * cubes / arm.n**3 for share, arm in zip(shares, arms, strict=True)]
         own = [arm_mean(arm) for arm in arms]
         variances = [np.maximum(each.variance, floor) for each, floor in zip(own, floors, strict=True)]
-        own_thirds = [each.skewness * each.variance**1.5 for each in own]
+        # An arm whose plays all ended alike has no skewness of its own, as it has no variance.
+        own_thirds = [np.where(each.varied, each.skewness * each.variance**1.5, 0.0) for each in own]
         variance = variances[0] + variances[1]
         skewness = np.maximum(
             np.abs(thirds[1] - thirds[0]) / (floors[0] + floors[1]) ** 1.5,

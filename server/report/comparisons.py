@@ -163,7 +163,7 @@ def _why_too_early(estimate: Estimate, smaller: str) -> str:
         n, needed = math.floor(estimate.listeners), clustered.MIN_LISTENERS
         return f"{smaller} has {n} effective listeners with outcomes, and {needed} are needed"
     if not abs(estimate.skewness) <= clustered.MAX_SKEWNESS:
-        return f"{smaller} has too few of the rare plays that decide"
+        return f"the plays of {smaller} are too few for how rare the rarer ones are"
     return f"the listeners of {smaller} are too few for how much they differ"
 
 

@@ -45,7 +45,7 @@ class PredictionRead(BaseModel):
 
 
 class FrameColumns:
-    """Gathers documents as columns: some 90 bytes a prediction, however long its texts are."""
+    """Gathers documents as columns: 84 bytes a prediction, however long its texts are."""
 
     def __init__(self) -> None:
         """Begins with no row."""

@@ -17,7 +17,7 @@ from server.report.sample_ratio import sample_ratio_p_values
 MISMATCH_P_VALUE = 0.001
 """Below it, arms do not get the traffic that they should. Source: Fabijan et al., KDD 2019, use 0.0005."""
 
-_JOIN_DEVIATION = 0.02  # the difference of joined rates that its test is tuned to
+_JOIN_EFFECT = 0.02  # the difference of shares that is worth finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _join_rate_log_p_value(predictions: pd.DataFrame) -> float | None:
     for one, other in pairs:
         estimate = clustered.difference(moments[one, -1], moments[other, -1])
         if estimate.tells:
-            known.append(float(sequential.always_valid_log_p_value(estimate, _JOIN_DEVIATION)))
+            known.append(float(sequential.always_valid_log_p_value(estimate, _JOIN_EFFECT)))
     return min(0.0, min(known) + math.log(len(pairs))) if known else None
 
 

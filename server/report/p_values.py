@@ -13,6 +13,12 @@ def p_value(value: float | None) -> str:
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
+def p_equation(value: float | None) -> str:
+    """Returns "p = …" with four decimals, or that it is less than can be written so."""
+    told = p_value(value)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
+
+
 def equation(log_p_value: float) -> str:
     """Returns "p = …" with one digit, from the natural logarithm."""
     exponent = math.floor(log_p_value / math.log(10))

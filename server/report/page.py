@@ -1,6 +1,7 @@
 """The report as one HTML page that needs nothing but itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 
 from matplotlib.axes import Axes
 
@@ -9,15 +10,15 @@ from data.pages.page import Chart, Fact, Page, Section, Table, render
 from server.report.arms import ArmReport
 from server.report.baselines import Baseline
 from server.report.comparisons import Comparison
-from server.report.p_values import p_value
+from server.report.p_values import NONE, p_equation, p_value
 from server.report.report import ExperimentReport
 from server.report.wording import (
-    TOO_EARLY,
     baseline_name,
     decimals,
     health_rows,
     interval,
     metric_name,
+    reasons_too_early,
     roles,
 )
 
@@ -30,29 +31,29 @@ def render_page(report: ExperimentReport) -> str:
     title, lead = "Experiment", report.verdict
     if report.phase is not None:
         title = f"Experiment {report.phase.experiment}"
-        lead = f"{report.verdict} (Phase {report.phase.phase}, {report.phase.first:%Y-%m-%d %H:%M} to"
-        lead += f" {report.phase.last:%Y-%m-%d %H:%M} UTC.)"
+        lead = f"{report.verdict} (Phase {report.phase.phase}, decided by {metric_name(report.metric)},"
+        lead += f" {report.phase.first:%Y-%m-%d %H:%M} to {report.phase.last:%Y-%m-%d %H:%M} UTC.)"
     problems = " ".join(f"Problem: {problem}." for problem in health.problems) or "Nothing is amiss."
     sections = [Section("Health", _health_charts(report), intro=problems)] if report.arms else []
     judged = {name: arm for name, arm in report.arms.items() if arm.n_outcomes}
     if judged:
         sections.append(
             Section(
-                "Arms", _arm_charts(judged, report.baselines), intro="95 % intervals, clustered by listener."
+                "Arms",
+                _arm_charts(judged, report.baselines),
+                intro="95 % intervals, clustered by listener; none where it is too early.",
             )
         )
     if report.comparisons:
         intro = f"{roles(report.comparisons)} The always-valid interval holds however often one looks."
         intro += " Accuracy: more is better; Brier score and log loss: less is."
-        sections.append(
-            Section(
-                "Comparisons",
-                [_comparison_chart(i, c) for i, c in enumerate(report.comparisons)],
-                intro=intro,
-            )
-        )
+        intro += "".join(f" {reason}" for reason in _reasons_too_early(report.comparisons))
+        ready = [each for each in report.comparisons if each.too_early is None]
+        charts = [_comparison_chart(i, c) for i, c in enumerate(ready)]
+        sections.append(Section("Comparisons", charts, intro=intro))
     facts = [Fact(label, value) for label, value in health_rows(health) if len(value) < 20]
-    footer = f"{len(report.phases)} phases were logged; the page is about one and mixes in no other."
+    logged = "1 phase was" if len(report.phases) == 1 else f"{len(report.phases)} phases were"
+    footer = f"{logged} logged; the page is about one and mixes in no other."
     return render(Page(title=title, lead=lead, facts=facts, sections=sections, footer=footer))
 
 
@@ -62,16 +63,16 @@ def _health_charts(report: ExperimentReport) -> list[Chart]:
 
     def traffic(axes: Axes) -> None:
         at = range(len(arms))
-        axes.bar(at, [100 * share for share in shares.values()], width=0.5, color=MAIN)
-        for x, arm in zip(at, arms.values(), strict=True):
-            axes.plot([x - 0.35, x + 0.35], [100 * arm.probability] * 2, color=WARM)
-        axes.set_xticks(at, list(arms))
-        axes.set_ylabel("% of predictions")
+        axes.barh(at, [100 * share for share in shares.values()], height=0.5, color=MAIN)
+        for y, arm in zip(at, arms.values(), strict=True):
+            axes.plot([100 * arm.probability] * 2, [y - 0.35, y + 0.35], color=WARM)
+        _name_rows(axes, list(arms))
+        axes.set_xlabel("% of predictions")
 
-    p = p_value(report.health.sample_ratio_p_value_sequential)
+    p = p_equation(report.health.sample_ratio_p_value_sequential)
     sentence = (
         f"Bars: the share of predictions that each arm got; lines: the share that it should get. Listeners"
-        f" make unequally many plays: the test counts each once (sequential p = {p})."
+        f" make unequally many plays: the test counts each once (sequential {p})."
     )
     rows = [
         (name, f"{arm.n:,}", f"{shares[name]:.1%}", f"{arm.probability:.1%}",
@@ -108,19 +109,27 @@ def _metric_chart(arms: Mapping[str, ArmReport | Baseline], field: str, label: s
             if bounds is not None:
                 axes.plot(bounds, [y, y], color=MAIN, linewidth=2.5)
             axes.plot([value], [y], "o", color=MAIN, markersize=7)
-        axes.set_yticks(range(len(judged)), list(judged))
-        axes.set_ylim(-0.6, len(judged) - 0.4)
-        axes.invert_yaxis()
-        axes.grid(visible=True, axis="x")
+        _name_rows(axes, list(judged))
 
     rows = [
         (name, decimals(getattr(arm, field), 4), interval(getattr(arm, f"{field}_ci95"), 4))
         for name, arm in judged.items()
     ]
-    best = "; ".join(f"{name} {value} ({bounds})" for name, value, bounds in rows)
+    best = "; ".join(
+        f"{name} {value}" + ("" if bounds == NONE else f" ({bounds})") for name, value, bounds in rows
+    )
     return _chart(
         field, label, f"{best or 'No figure yet'}.", draw, Table(("arm", label, "95 % interval"), rows)
     )
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Writes names beside rows, where long ones have room, the first at the top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.invert_yaxis()
+    axes.grid(visible=True, axis="x")
+    axes.grid(visible=False, axis="y")
 
 
 def _calibration_chart(arms: Mapping[str, ArmReport]) -> Chart:
@@ -134,7 +143,7 @@ def _calibration_chart(arms: Mapping[str, ArmReport]) -> Chart:
             axes.plot(x, y, "o-", color=colour, label=name, markersize=3.5)
         axes.set_xlabel("predicted play-through probability")
         axes.set_ylabel("share heard out")
-        axes.legend()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1))  # above the lines, not across them
 
     worst = ", ".join(f"{name} {decimals(arm.calibration_error, 3)}" for name, arm in arms.items())
     rows = [
@@ -145,6 +154,15 @@ def _calibration_chart(arms: Mapping[str, ArmReport]) -> Chart:
     sentence = f"On the diagonal a probability means what it says. Mean distance from it: {worst}."
     columns = ("arm", "predicted", "heard out", "95 % interval", "plays")
     return _chart("calibration", "Calibration", sentence, draw, Table(columns, rows))
+
+
+def _reasons_too_early(comparisons: Sequence[Comparison]) -> list[str]:
+    pairs = groupby(comparisons, key=lambda each: (each.first, each.second))
+    return [
+        f"{second} minus {first}: {reason}"
+        for (first, second), each in pairs
+        for reason in reasons_too_early(list(each))
+    ]
 
 
 def _comparison_chart(number: int, comparison: Comparison) -> Chart:
@@ -175,16 +193,14 @@ def _comparison_chart(number: int, comparison: Comparison) -> Chart:
 
 def _sentence(comparison: Comparison) -> str:
     role = "It decides." if comparison.role == "decides" else "Exploration: it names no winner."
-    if comparison.too_early is not None:
-        return f"{role} {TOO_EARLY.capitalize()}: {comparison.too_early}."
     always = interval(comparison.always_valid_ci95, 4, signed=True)
     return (
         f"{role} {decimals(comparison.difference, 4, signed=True)}; one look:"
-        f" {interval(comparison.ci95, 4, signed=True)}, p = {p_value(comparison.p_value)}; every day:"
-        f" {always}, p = {p_value(comparison.always_valid_p_value)}, adjusted for {comparison.n_in_role}"
+        f" {interval(comparison.ci95, 4, signed=True)}, {p_equation(comparison.p_value)}; every day:"
+        f" {always}, {p_equation(comparison.always_valid_p_value)}, adjusted for {comparison.n_in_role}"
         f" {'comparison' if comparison.n_in_role == 1 else 'comparisons'}:"
-        f" {p_value(comparison.adjusted_p_value)}. Power: {comparison.power:.0%} of looks at as many outcomes"
-        f" would find a true difference of {comparison.effect:g}."
+        f" {p_equation(comparison.adjusted_p_value)}. Power: {comparison.power:.0%} of looks at as many"
+        f" outcomes would find a true difference of {comparison.effect:g}."
     )
 
 

@@ -78,7 +78,7 @@ async def read_report(
     since: datetime | None = None,
     experiment: str | None = None,
     phase: str | None = None,
-    explored: str | None = None,
+    shown_first: str | None = None,
     export: Path | None = None,
     progress: ReportProgress | None = None,
 ) -> ExperimentReport:
@@ -91,7 +91,7 @@ async def read_report(
         since: Reads only predictions requested at or after this time; None reads all.
         experiment: Which experiment, and which phase of it; see `choose_phase`.
         phase: See `experiment`.
-        explored: The metric to show first; the one that the phase declared, by default.
+        shown_first: The metric to show first; the one that the phase declared, by default.
         export: A file to write the phase's predictions to; see `export.exporting`.
         progress: Shows how far it is.
 
@@ -118,7 +118,9 @@ async def read_report(
             if export:
                 with exporting(export):
                     pass  # a file without rows rather than none
-            return make_report(FrameColumns().frame(), spooled, phase=None, phases=phases, explored=explored)
+            return make_report(
+                FrameColumns().frame(), spooled, phase=None, phases=phases, shown_first=shown_first
+            )
         if chosen.metric not in set(Metric):
             raise StartError(f"this release knows no metric {chosen.metric!r}, which the phase declared")
         if progress:
@@ -126,7 +128,9 @@ async def read_report(
         logged = await read_predictions(store, chosen, since, progress=progress, export=export)
     if progress:
         progress.judging()
-    return make_report(logged, spooled, phase=chosen, phases=phases, metric=chosen.metric, explored=explored)
+    return make_report(
+        logged, spooled, phase=chosen, phases=phases, metric=chosen.metric, shown_first=shown_first
+    )
 
 
 def _since(since: datetime | None) -> dict[str, Any]:

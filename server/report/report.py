@@ -26,7 +26,7 @@ class ExperimentReport:
         phase: The phase that the figures are about; others are never mixed in.
         phases: All that were logged, latest last.
         metric: What decides, as the phase declared it: the verdict names a winner by no other.
-        explored: The metric that is shown first.
+        shown_first: The metric that is shown first.
         health: Whether to believe the rest.
         arms: By name.
         baselines: "constant" and "past_rate", over all plays with an outcome; none while there is none.
@@ -37,7 +37,7 @@ class ExperimentReport:
     phase: Phase | None
     phases: tuple[Phase, ...]
     metric: str
-    explored: str
+    shown_first: str
     health: Health
     arms: Mapping[str, ArmReport]
     baselines: Mapping[str, Baseline]
@@ -69,7 +69,7 @@ def make_report(
     phase: Phase | None,
     phases: Sequence[Phase],
     metric: str = DEFAULT_METRIC.value,
-    explored: str | None = None,
+    shown_first: str | None = None,
 ) -> ExperimentReport:
     """Reports on one phase.
 
@@ -79,9 +79,9 @@ def make_report(
         phase: The phase; None when nothing was logged.
         phases: All that were logged, latest last.
         metric: What decides, as the phase declared it: "accuracy", "brier" or "log_loss".
-        explored: What to show first; `metric` by default.
+        shown_first: What to show first; `metric` by default.
     """
-    explored = explored or metric
+    shown_first = shown_first or metric
     baselines = judge_baselines(predictions)
     judged = with_scores(predictions)
     health = check(predictions, spooled)
@@ -89,14 +89,14 @@ def make_report(
         str(name): judge_arm(group, judged[judged["arm"] == name])
         for name, group in predictions.groupby("arm", observed=True)
     }
-    # The sort is stable: each pair of arms begins with what is explored.
-    comparisons = sorted(compare(judged, metric), key=lambda c: (c.first, c.second, c.metric != explored))
+    # The sort is stable: the other metrics keep their order.
+    comparisons = sorted(compare(judged, metric), key=lambda c: (c.first, c.second, c.metric != shown_first))
     verdict = conclude(health, arms, comparisons, metric)
-    if explored != metric:
+    if shown_first != metric:
         verdict += (
-            f" By {metric_name(explored)} no winner is named: that is exploration, since the phase declared"
-            f" {metric_name(metric)}."
+            f" By {metric_name(shown_first)} no winner is named: that is exploration, since the phase"
+            f" declared {metric_name(metric)}."
         )
     return ExperimentReport(
-        phase, tuple(phases), metric, explored, health, arms, baselines, tuple(comparisons), verdict
+        phase, tuple(phases), metric, shown_first, health, arms, baselines, tuple(comparisons), verdict
     )

@@ -1,6 +1,6 @@
 """The report in a terminal, within 80 columns."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rich.console import Console, RenderableType
@@ -10,7 +10,7 @@ from rich.text import Text
 from server.report.arms import ArmReport
 from server.report.baselines import Baseline
 from server.report.comparisons import Comparison
-from server.report.p_values import NONE, p_value
+from server.report.p_values import NONE, p_equation
 from server.report.report import ExperimentReport
 from server.report.wording import (
     BASELINE_COLUMNS,
@@ -20,6 +20,7 @@ from server.report.wording import (
     health_rows,
     interval,
     metric_name,
+    reasons_too_early,
     roles,
 )
 
@@ -50,16 +51,18 @@ def _parts(report: ExperimentReport) -> Iterator[RenderableType]:
         yield _health(report)
         yield Text(report.verdict, style="bold")
         return
-    yield Text(f"Experiment {report.phase.experiment}, phase {report.phase.phase}", style="bold")
+    heading = f"Experiment {report.phase.experiment}, phase {report.phase.phase}"
+    yield Text(f"{heading}, decided by {metric_name(report.metric)}", style="bold")
     others = len(report.phases) - 1
     if others:
-        yield Text(f"{others} other phases were logged and are not mixed in; see --phase.", style="dim")
+        were = "other phase was" if others == 1 else "other phases were"
+        yield Text(f"{others} {were} logged and not mixed in; see --phase.", style="dim")
     yield _health(report)
     yield _arms(report.arms)
     if report.baselines:
         yield _baselines(report.baselines)
     for pair, comparisons in groupby(report.comparisons, key=lambda each: (each.first, each.second)):
-        yield _comparisons(*pair, comparisons)
+        yield _comparisons(*pair, list(comparisons))
     if report.comparisons:
         yield Text(roles(report.comparisons))
         yield Text(_HOW_TO_READ, style="italic dim")
@@ -117,8 +120,13 @@ def _baselines(baselines: Mapping[str, Baseline]) -> Table:
     return table
 
 
-def _comparisons(first: str, second: str, comparisons: Iterable[Comparison]) -> Table:
-    table = Table(title=f"Comparison: {second} minus {first}", title_justify="left")
+def _comparisons(first: str, second: str, comparisons: Sequence[Comparison]) -> Table:
+    table = Table(
+        title=Text(f"Comparison: {second} minus {first}"),
+        title_justify="left",
+        caption=Text("\n".join(reasons_too_early(comparisons))),
+        caption_justify="left",
+    )
     for heading in ("", "difference", "one look", "always valid", "power"):
         table.add_column(heading, justify="right" if heading else "left")
     for each in comparisons:
@@ -133,7 +141,7 @@ def _comparison(each: Comparison) -> tuple[str, ...]:
     return (
         name,
         decimals(each.difference, 3, signed=True),
-        f"{interval(each.ci95, 3, signed=True)}\np = {p_value(each.p_value)}",
-        f"{interval(each.always_valid_ci95, 3, signed=True)}\np = {p_value(each.adjusted_p_value)}",
+        f"{interval(each.ci95, 3, signed=True)}\n{p_equation(each.p_value)}",
+        f"{interval(each.always_valid_ci95, 3, signed=True)}\n{p_equation(each.adjusted_p_value)}",
         NONE if each.power is None else f"{each.power:.0%}\nfor {each.effect:g}",
     )

@@ -41,17 +41,40 @@ def conclude(
         return f"Nothing can be said yet: it is too early, since {decisive[0].too_early}."
     clear = [comparison for comparison in ready if comparison.better]
     if clear:
-        return _win(min(clear, key=lambda c: c.adjusted_log_p_value or 0.0), metric)
+        return _win(clear, decisive, metric)
     return _open(max(ready, key=lambda c: abs(c.difference)), metric)
 
 
-def _win(found: Comparison, metric: str) -> str:
-    loser = found.first if found.better == found.second else found.second
-    low, high = sorted(abs(bound) * _SCALE[metric] for bound in found.always_valid_ci95 or (0.0, 0.0))
-    return (
-        f"{found.better} predicts better than {loser}, by {abs(found.difference) * _SCALE[metric]:.3g}"
-        f" {_POINTS[metric]} (always-valid 95 % interval {low:.3g} to {high:.3g}): the experiment may end."
+def _win(clear: Sequence[Comparison], decisive: Sequence[Comparison], metric: str) -> str:
+    """Names an arm that no other is shown to beat, beside the one nearest to it of those that it beats."""
+    beaten = {_loser(each) for each in clear}
+    best = min((c for c in clear if c.better not in beaten), key=lambda c: c.adjusted_log_p_value or 0.0)
+    won = [each for each in clear if each.better == best.better]
+    nearest = min(won, key=lambda c: abs(c.difference))
+    low, high = sorted(abs(bound) * _SCALE[metric] for bound in nearest.always_valid_ci95 or (0.0, 0.0))
+    than = _loser(nearest) if len(won) == 1 else f"{len(won)} arms, the nearest of which is {_loser(nearest)}"
+    sentence = (
+        f"{nearest.better} predicts better than {than}, by"
+        f" {abs(nearest.difference) * _SCALE[metric]:.3g} {_POINTS[metric]}"
+        f" (always-valid 95 % interval {low:.3g} to {high:.3g})"
     )
+    mine = [each for each in decisive if nearest.better in (each.first, each.second)]
+    open_with = [_other(each, nearest.better) for each in mine if not each.better]
+    if open_with:
+        return f"{sentence}: nothing is shown yet of it and {_listed(open_with)}."
+    return f"{sentence}: the experiment may end."
+
+
+def _loser(clear: Comparison) -> str:
+    return _other(clear, clear.better)
+
+
+def _other(pair: Comparison, arm: str | None) -> str:
+    return pair.first if arm == pair.second else pair.second
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _open(widest: Comparison, metric: str) -> str:

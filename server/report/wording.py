@@ -48,6 +48,15 @@ def interval(bounds: tuple[float, float] | None, digits: int, *, signed: bool = 
     return f"{low} to {high}"
 
 
+def reasons_too_early(comparisons: Sequence[Comparison]) -> list[str]:
+    """Returns why comparisons of two arms say nothing yet, each reason with the metrics that it holds for."""
+    metrics: dict[str, list[str]] = {}
+    for each in comparisons:
+        if each.too_early is not None:
+            metrics.setdefault(each.too_early, []).append(metric_name(each.metric))
+    return [f"{TOO_EARLY.capitalize()} by {', '.join(names)}: {why}." for why, names in metrics.items()]
+
+
 def roles(comparisons: Sequence[Comparison]) -> str:
     """Returns which comparisons decide and which explore, and what their p values are adjusted for."""
     deciding = [each for each in comparisons if each.role == "decides"]

@@ -115,9 +115,21 @@ def test_ten_right_of_ten_have_the_variance_that_others_show() -> None:
         (arm_of([1.0] * 291 + [0.0] * 9), arm_of([1.0] * 9700 + [0.0] * 300), True),
         (arm_of([1.0] * 97 + [0.0] * 3), arm_of([1.0] * 97 + [0.0] * 3), True),
         (arm_of([1.0] * 100), arm_of([1.0] * 100), False),
+        (arm_of([0.0] * 30), arm_of([1.0] * 900 + [0.0] * 200), True),
+        (arm_of([1.0] * 300), arm_of([0.0] * 300), True),
         (arm_of([5.0, 2.0] * 15, 6) + arm_of([400.0], 600), arm_of([5.0, 2.0] * 100, 6), False),
     ],
-    ids=["few", "enough", "rare misses", "misses enough", "equal arms", "no variation", "one plays most"],
+    ids=[
+        "few",
+        "enough",
+        "rare misses",
+        "misses enough",
+        "equal arms",
+        "no variation",
+        "all wrong",
+        "opposites",
+        "one plays most",
+    ],
 )
 def test_what_is_too_early_to_tell(canary: Moments, control: Moments, tells: bool) -> None:
     assert bool(clustered.difference(control, canary).tells) is tells

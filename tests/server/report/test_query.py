@@ -65,8 +65,8 @@ async def test_a_phase_knows_the_metric_that_it_was_declared_with(
     await store.close()
     folders = tmp_path / "mongodb", tmp_path / "spool"
     assert (await read_report(mongodb_uri, *folders, phase="new")).metric == "brier"
-    explored = await read_report(mongodb_uri, *folders, phase="new", explored="log_loss")
-    assert (explored.metric, explored.explored) == ("brier", "log_loss")
+    explored = await read_report(mongodb_uri, *folders, phase="new", shown_first="log_loss")
+    assert (explored.metric, explored.shown_first) == ("brier", "log_loss")
     assert "the phase declared Brier score" in explored.verdict
     with pytest.raises(StartError, match="knows no metric 'auc'"):
         await read_report(mongodb_uri, *folders, phase="later")

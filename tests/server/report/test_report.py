@@ -1,8 +1,10 @@
 """What the report says of experiments whose truth is known."""
 
+import dataclasses
 import json
 import math
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def report_on(
     predictions: list[PredictionRecord],
     metric: str = "accuracy",
     spooled: SpoolCounts | None = None,
-    explored: str | None = None,
+    shown_first: str | None = None,
 ) -> ExperimentReport:
     """Reports on predictions of one phase."""
     times = [p.requested_at for p in predictions]
@@ -42,7 +44,7 @@ def report_on(
     phases = [phase] if phase else []
     frame = read_frame(predictions)
     return make_report(
-        frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric, explored=explored
+        frame, spooled or SpoolCounts(), phase=phase, phases=phases, metric=metric, shown_first=shown_first
     )
 
 
@@ -89,13 +91,13 @@ def test_a_clear_difference_is_found_and_named(clear: ExperimentReport) -> None:
 
 def test_only_the_declared_metric_names_a_winner(clear: ExperimentReport) -> None:
     """A metric that is chosen once the figures are known would be the one that favours somebody."""
-    explored = report_on(simulate(noise=BETTER), explored="brier")
+    explored = report_on(simulate(noise=BETTER), shown_first="brier")
     assert explored.verdict.startswith(clear.verdict)
     assert "By Brier score no winner is named" in explored.verdict
     assert "the phase declared accuracy" in explored.verdict
     assert explored.comparisons[0].metric == "brier"
     assert clear.comparisons[0].metric == "accuracy"
-    assert (explored.to_json()["metric"], explored.to_json()["explored"]) == ("accuracy", "brier")
+    assert (explored.to_json()["metric"], explored.to_json()["shown_first"]) == ("accuracy", "brier")
     declared = report_on(simulate(noise=BETTER), "brier")
     assert "of Brier score" in declared.verdict
     assert "explor" not in declared.verdict
@@ -187,6 +189,16 @@ def test_outcomes_that_come_back_from_one_arm_more_often_are_told() -> None:
     assert "outcomes come back from some arms more often" in report_on(partial).verdict
 
 
+def test_an_arm_that_loses_all_outcomes_is_told() -> None:
+    """All its plays are alike, so that it has no variance of its own: no reason to keep silent."""
+    lost = [
+        replace(p, outcome=None) if p.arm == "canary" or n % 5 == 0 else p
+        for n, p in enumerate(split_experiment({"canary": (0, 40), "control": (60, 760)}))
+    ]
+    report = report_on(lost)
+    assert "outcomes come back from some arms more often" in report.verdict
+
+
 def test_dead_letters_are_told() -> None:
     spooled = SpoolCounts(waiting=3, held_outcomes=2, dead_letters=4, dead_outcomes=5)
     report = report_on(simulate(), spooled=spooled)
@@ -245,7 +257,10 @@ def test_ten_right_of_ten_show_nothing() -> None:
     text = terminal_text(report)
     assert "too early" in text
     assert "more outcomes" not in text
-    assert "Too early: canary has 10" in render_page(report)
+    assert "Too early by accuracy, Brier score, log loss: canary has 10" in " ".join(text.split())
+    page = render_page(report)
+    assert "canary: Too early by accuracy" in page
+    assert 'id="comparison_1"' not in page  # an empty plot, with an axis of its own
 
 
 def test_one_outcome_of_a_canary_tells_nothing_about_lost_outcomes() -> None:
@@ -279,6 +294,32 @@ def test_a_metric_that_is_explored_names_no_winner() -> None:
     for text in (" ".join(terminal_text(report).split()), render_page(report)):
         assert "3 comparisons: 1 of accuracy, which decides" in text
         assert "xploration" in text
+
+
+def test_of_several_arms_the_one_that_none_beats_is_named() -> None:
+    """However much more certain it is that another one loses to it, or to the second."""
+    all_clear = {"best": (0, 600), "good": (120, 600), "bad": (350, 600)}
+    assert report_on(split_experiment(all_clear)).verdict.startswith(
+        "best predicts better than 2 arms, the nearest of which is good, by 20 percentage points"
+    )
+    # Of the two best nothing is shown, which is no end.
+    two_left = {"best": (30, 600), "good": (36, 600), "bad": (350, 600), "canary": (1, 12)}
+    verdict = report_on(split_experiment(two_left)).verdict
+    assert verdict.startswith("best predicts better than bad")
+    assert verdict.endswith("nothing is shown yet of it and canary and good.")
+
+
+def test_a_phase_alone_has_no_others(clear: ExperimentReport) -> None:
+    assert "1 phase was logged" in render_page(clear)
+    assert "logged and not mixed in" not in terminal_text(clear)
+    two = dataclasses.replace(clear, phases=clear.phases * 2)
+    assert "1 other phase was logged and not mixed in" in terminal_text(two)
+
+
+def test_a_p_value_too_small_to_write_is_no_equation(clear: ExperimentReport) -> None:
+    for text in (terminal_text(clear), render_page(clear)):
+        assert re.search(r"p (<|&lt;) 0\.0001", text)
+        assert not re.search(r"p = (<|&lt;)", text)
 
 
 def test_arms_and_listeners_may_be_codes(clear: ExperimentReport) -> None:
