@@ -104,6 +104,7 @@ def test_what_waits_and_what_was_given_up_is_shown(tmp_path: Path, make_record: 
 def test_a_spool_that_cannot_be_read_shows_nothing_and_is_no_error(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"something else" * 1_000)
     assert scrape(tmp_path) == {}
+    assert scrape(tmp_path / ("x" * 300)) == {}
 
 
 def free_port() -> int:

@@ -169,14 +169,14 @@ def _delete(file: SpoolFile, reason: str | None) -> int:
 def _opened(directory: Path) -> Iterator[SpoolFile | None]:
     """Opens a folder's spool for the duration of a block; yields None where there is none."""
     path = directory / FILE_NAME
-    if not path.exists():
-        yield None
-        return
-    with closing(SpoolFile(path, create=False)) as file:
-        try:
+    try:
+        if not path.exists():
+            yield None
+            return
+        with closing(SpoolFile(path, create=False)) as file:
             yield file
-        except sqlite3.Error as error:
-            raise StartError(f"cannot use the spool {path}: {error}") from error
+    except (sqlite3.Error, OSError) as error:
+        raise StartError(f"cannot use the spool {path}: {error}") from error
 
 
 def _instant(text: object) -> datetime | None:

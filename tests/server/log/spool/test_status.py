@@ -61,6 +61,16 @@ def test_a_file_that_is_no_spool_is_one_clear_error(folder: Path, use: Callable[
         use(folder)
 
 
+@pytest.mark.parametrize(
+    "use", [count_spooled, read_status, retry_dead_letters, purge_dead_letters], ids=lambda use: use.__name__
+)
+def test_a_folder_that_cannot_be_looked_into_is_one_clear_error(
+    tmp_path: Path, use: Callable[[Path], object]
+) -> None:
+    with pytest.raises(StartError, match="cannot use the spool"):
+        use(tmp_path / ("x" * 300))  # refused to root as well, whom no permission keeps out
+
+
 def test_where_there_is_no_spool_nothing_waits_and_nothing_is_made(folder: Path) -> None:
     assert count_spooled(folder) == SpoolCounts()
     assert read_status(folder) == SpoolStatus()
