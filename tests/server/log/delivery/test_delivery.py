@@ -247,6 +247,18 @@ async def test_of_two_different_outcomes_the_first_counts_and_an_equal_one_vanis
     assert spool.status().dead == {("outcome", "conflict"): 1}
 
 
+async def test_an_outcome_that_is_reported_again_and_again_is_one_question_to_the_store(
+    spool: Spooled, store: FakeStore, make_record: MakeRecord
+) -> None:
+    prediction_id = make_record(1).prediction_id
+    store.records[prediction_id] = make_record(1)
+    spool.append_outcomes(*[(prediction_id, HEARD)] * 1000, *[(prediction_id, SKIPPED)] * 1000)
+    await flush(spool, store)
+    assert store.joins == 2
+    assert store.records[prediction_id].outcome == HEARD
+    assert spool.counts() == SpoolCounts(dead_outcomes=1)
+
+
 async def test_an_outcome_of_an_unknown_prediction_is_looked_for_later_and_not_at_once(
     spool: Spooled, store: FakeStore
 ) -> None:

@@ -137,7 +137,7 @@ def test_the_oldest_is_the_first_prediction_or_outcome_that_waits(
     assert oldest() == NOON
     with opened(folder) as file, file.transaction():
         file.insert_outcomes([(A, replace(HEARD, recorded_at=NOON - timedelta(minutes=1)))])
-        file.insert_outcomes([(A, replace(HEARD, recorded_at=NOON + timedelta(minutes=1)))])
+        file.insert_outcomes([(A, replace(SKIPPED, recorded_at=NOON + timedelta(minutes=1)))])
     assert oldest() == NOON - timedelta(minutes=1)
     with opened(folder) as file, file.transaction():
         file.remove_outcomes(file.due_outcomes(1))
