@@ -258,8 +258,10 @@ class SpoolRows:
         self.remove_outcomes(letter.row for letter in letters if letter.kind == Kind.OUTCOME)
 
     def set_away_since(self, since: float | None) -> None:
-        """Notes since when MongoDB is away (Unix time), None when it is there."""
-        self.connection.execute("UPDATE delivery SET away_since = ?", (since,))
+        """Notes since when MongoDB is away (Unix time), unless that is noted; None when it is there."""
+        # An outage outlasts the process that has noticed it.
+        unless = "" if since is None else " WHERE away_since IS NULL"
+        self.connection.execute(f"UPDATE delivery SET away_since = ?{unless}", (since,))
 
 
 def _to_json(value: object) -> str:

@@ -192,6 +192,14 @@ async def test_a_store_that_comes_back_while_no_delivery_runs_counts_as_away_no_
         await eventually(lambda: spool.status().away_since is None)
 
 
+async def test_an_outage_outlasts_the_process_that_noticed_it(spool: Spooled, store: FakeStore) -> None:
+    spool.execute("UPDATE delivery SET away_since = 1")
+    store.away = True
+    async with running(spool, store):
+        await eventually(lambda: store.attempts >= 2)
+    assert spool.status().away_since == datetime.fromtimestamp(1, UTC)
+
+
 async def test_a_full_disk_at_the_start_ends_no_delivery(
     spool: Spooled, store: FakeStore, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,7 +150,8 @@ def test_the_oldest_is_the_first_prediction_or_outcome_that_waits(
 
 
 def test_since_when_mongodb_is_away_is_shown_until_it_is_back(folder: Path, file: SpoolFile) -> None:
-    for since, shown in ((NOON.timestamp(), NOON), (None, None)):
+    noon_s = NOON.timestamp()
+    for since, shown in ((noon_s, NOON), (noon_s + 60, NOON), (None, None)):
         with file.transaction():
             file.set_away_since(since)
         assert read_status(folder).away_since == shown
