@@ -1,6 +1,7 @@
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -204,6 +205,34 @@ def test_dead_letters_are_put_back_into_the_queue_by_reason(folder: Path, make_r
     assert retry_dead_letters(folder) == 1
     assert outcomes_in(folder) == [(B, HEARD), (A, HEARD)]
     assert read_status(folder).dead == {}
+
+
+@pytest.mark.parametrize("use", [retry_dead_letters, purge_dead_letters])
+def test_many_dead_letters_go_part_by_part_and_in_order(
+    folder: Path, make_record: MakeRecord, use: Callable[[Path, str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers wait for each transaction."""
+    n = 2_500
+    records = [make_record(number) for number in range(n)]
+    insert(folder, *records)
+    refuse(folder)
+    refuse_outcomes(folder, a=Reason.CONFLICT)
+    changed = []
+    transaction = SpoolFile.transaction
+
+    @contextmanager
+    def counted(file: SpoolFile) -> Iterator[None]:
+        before = file.connection.total_changes
+        with transaction(file):
+            yield
+        changed.append(file.connection.total_changes - before)
+
+    monkeypatch.setattr(SpoolFile, "transaction", counted)
+    assert use(folder, "refused") == n
+    monkeypatch.undo()
+    assert max(changed) <= 2_000
+    assert predictions_in(folder) == (records if use is retry_dead_letters else [])
+    assert read_status(folder).dead == {("outcome", "conflict"): 1}
 
 
 def test_a_dead_letter_that_is_kept_for_retries_is_delivered_again(
