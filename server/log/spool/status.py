@@ -109,7 +109,7 @@ def count_spooled(directory: Path, phase: tuple[str, str] | None = None) -> Spoo
         if file is None:
             return SpoolCounts()
         dead = file.connection.execute(_DEAD, {"experiment": experiment, "phase": phase_id}).fetchone()
-        return SpoolCounts(len_of_queue(file), file.waiting_outcomes(), *dead)
+        return SpoolCounts(_count_predictions(file), file.waiting_outcomes(), *dead)
 
 
 def read_status(directory: Path) -> SpoolStatus:
@@ -126,7 +126,7 @@ def read_status(directory: Path) -> SpoolStatus:
         times = [_instant(text) for (text,) in file.connection.execute(_OLDEST)]
         away_since = file.connection.execute("SELECT away_since FROM delivery").fetchone()[0]
         return SpoolStatus(
-            waiting=len_of_queue(file),
+            waiting=_count_predictions(file),
             waiting_outcomes=file.waiting_outcomes(),
             oldest=min((time for time in times if time is not None), default=None),
             dead=dead,
@@ -135,7 +135,7 @@ def read_status(directory: Path) -> SpoolStatus:
         )
 
 
-def len_of_queue(file: SpoolFile) -> int:
+def _count_predictions(file: SpoolFile) -> int:
     """Returns exactly how many predictions wait; counts them."""
     query = "SELECT count(*) FROM predictions WHERE number > (SELECT position FROM delivery)"
     return int(file.connection.execute(query).fetchone()[0])
