@@ -76,13 +76,12 @@ def test_what_waits_and_what_was_given_up_is_shown(tmp_path: Path, make_record: 
     file = SpoolFile(tmp_path / FILE_NAME)
     with file.transaction():
         file.insert(records)
-        file.insert_outcomes([("a" * 24, outcome)] * 6)
+        file.insert_outcomes(("a" * 24, replace(outcome, listened_ms=number)) for number in range(6))
         rows = file.next_predictions(10)
-        outcomes = file.first_outcomes(["a" * 24])["a" * 24]
         file.add_dead_letters(DeadLetter(Kind.PREDICTION, row, Reason.REFUSED) for row in rows[:2])
         file.advance(rows[:2])
-        for number, reason in enumerate((Reason.CONFLICT, Reason.CONFLICT, Reason.UNKNOWN_PREDICTION)):
-            row = outcomes._replace(number=outcomes.number + number)
+        for reason in (Reason.CONFLICT, Reason.CONFLICT, Reason.UNKNOWN_PREDICTION):
+            row = file.first_outcomes(["a" * 24])["a" * 24]
             file.add_dead_letters([DeadLetter(Kind.OUTCOME, row, reason)])
         file.set_away_since(1_700_000_000.0)
     with lock_file(tmp_path / LOCK_NAME):
@@ -104,6 +103,7 @@ def test_what_waits_and_what_was_given_up_is_shown(tmp_path: Path, make_record: 
 def test_a_spool_that_cannot_be_read_shows_nothing_and_is_no_error(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"something else" * 1_000)
     assert scrape(tmp_path) == {}
+    assert scrape(tmp_path / ("x" * 300)) == {}
 
 
 def free_port() -> int:

@@ -130,6 +130,7 @@ class PredictionServiceServicer:
         later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
         second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
         of looks there is kept apart, too.
+
         Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
         input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
         """

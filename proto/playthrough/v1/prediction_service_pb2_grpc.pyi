@@ -79,6 +79,7 @@ class PredictionServiceStub:
     later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
     second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
     of looks there is kept apart, too.
+
     Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
     input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
     """
@@ -126,6 +127,7 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
     second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
     of looks there is kept apart, too.
+
     Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
     input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
     """
@@ -206,6 +208,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         later, on whichever machine that was made. Of two different outcomes of a prediction the first one counts; the
         second is kept apart and counted as a conflict. An outcome whose prediction has not come to MongoDB within an hour
         of looks there is kept apart, too.
+
         Errors: NOT_FOUND for an id that no server can have issued (ids carry a checksum); INVALID_ARGUMENT for malformed
         input; RESOURCE_EXHAUSTED when the outcome cannot be stored.
         """

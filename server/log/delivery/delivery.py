@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -94,7 +94,7 @@ class Delivery:
                     await asyncio.wait_for(self._stopping.wait(), pause_s)
 
     async def _begin(self) -> None:
-        """Says at once, and not with the first record, when MongoDB is away."""
+        """Finds out at once, and not with the first record, whether MongoDB is away."""
         self._change(self._file.look_now)
         await self._store.connect()
         self._note_away(None)  # as an earlier process may have left it
@@ -171,28 +171,12 @@ class Delivery:
         rows = self._file.due_outcomes(BATCH_ROWS)
         if not rows:
             return False
-        outcomes: dict[str, Outcome] = {}
-        dead = []
-        for row in rows:
-            try:
-                outcomes[row.prediction_id] = row.outcome()
-            except ValueError as error:
-                dead.append(DeadLetter(Kind.OUTCOME, row, Reason.UNREADABLE, type(error).__name__))
+        outcomes, dead = _read_outcomes(rows)
         found = await self._store.join(outcomes)
-        looks = self._file.looks(rows)
-        joined, unknown = [], []
-        for row in rows:
-            if row.prediction_id in found.joined:
-                joined.append(row)
-            elif row.prediction_id in found.conflicting:
-                dead.append(DeadLetter(Kind.OUTCOME, row, Reason.CONFLICT))
-            elif row.prediction_id in found.refused:
-                dead.append(DeadLetter(Kind.OUTCOME, row, Reason.REFUSED))
-            elif row.prediction_id in found.unknown:
-                if looks.get(row.number, 0) + 1 >= LOOKS:
-                    dead.append(DeadLetter(Kind.OUTCOME, row, Reason.UNKNOWN_PREDICTION))
-                else:
-                    unknown.append(row)
+        dead += _dead_outcomes(rows, found, self._file.looks(rows))
+        given_up = {letter.row for letter in dead}
+        joined = [row for row in rows if row.prediction_id in found.joined]
+        unknown = [row for row in rows if row.prediction_id in found.unknown and row not in given_up]
 
         def forget() -> None:
             self._file.add_dead_letters(dead)
@@ -237,12 +221,33 @@ def _read(
         except ValueError as error:
             dead.append(DeadLetter(Kind.PREDICTION, row, Reason.UNREADABLE, type(error).__name__))
             continue
-        with contextlib.suppress(
-            KeyError, ValueError
-        ):  # one that cannot be read is no concern of its prediction
+        # An outcome that cannot be read is no concern of its prediction.
+        with contextlib.suppress(KeyError, ValueError):
             record = record.with_outcome(outcomes[row.prediction_id].outcome())
         records[row.prediction_id] = record
     return records, dead
+
+
+def _read_outcomes(rows: Sequence[Row]) -> tuple[dict[str, Outcome], list[DeadLetter]]:
+    """Returns outcomes by their predictions' ids, and what cannot be read."""
+    outcomes, dead = {}, []
+    for row in rows:
+        try:
+            outcomes[row.prediction_id] = row.outcome()
+        except ValueError as error:
+            dead.append(DeadLetter(Kind.OUTCOME, row, Reason.UNREADABLE, type(error).__name__))
+    return outcomes, dead
+
+
+def _dead_outcomes(rows: Sequence[Row], found: Joined, looks: Mapping[int, int]) -> Iterator[DeadLetter]:
+    """Yields the outcomes that are never joined; `looks` were in vain before, by number."""
+    for row in rows:
+        if row.prediction_id in found.conflicting:
+            yield DeadLetter(Kind.OUTCOME, row, Reason.CONFLICT)
+        elif row.prediction_id in found.refused:
+            yield DeadLetter(Kind.OUTCOME, row, Reason.REFUSED)
+        elif row.prediction_id in found.unknown and looks.get(row.number, 0) + 1 >= LOOKS:
+            yield DeadLetter(Kind.OUTCOME, row, Reason.UNKNOWN_PREDICTION)
 
 
 def _log_failure(error: Exception) -> None:

@@ -37,6 +37,7 @@ _LEAST_MS = {
     "serverSelectionTimeoutMS": 1,
     "wtimeoutMS": 0,  # the socket's timeout ends that
 }
+_LIMIT_MS = 1_000_000_000  # the driver ignores a time of so many or more, and would wait for ever
 # The driver reports the end of its sessions, to a server that hangs for as long as a socket's timeout.
 _CLOSE_TIMEOUT_S = 0.5
 
@@ -65,7 +66,7 @@ def make_client(uri: str, *, long_reads: bool = False) -> Client:
         if "timeoutms" in said:  # one deadline for a whole operation: the driver's own rule for the others
             defaults.pop("socketTimeoutMS", None)
         client: Client = AsyncMongoClient(uri, tz_aware=True, **defaults)
-    except (PyMongoError, ValueError) as error:
+    except (PyMongoError, ValueError, OSError) as error:  # OSError: a file of a certificate cannot be read
         raise StartError(f"the MongoDB URI is not usable: {without_secrets(uri, str(error))}") from None
     return client
 
@@ -94,11 +95,14 @@ async def close_client(client: Client) -> None:
 
 
 def _check_times(said: dict[str, Any]) -> None:
-    """Raises ValueError when one of a URI's times is too short, or no number."""
+    """Raises StartError when one of a URI's times is too short, too long, or no number."""
     for name, least in _LEAST_MS.items():
         value = str(said.get(name.lower(), least))
-        if not value.isdecimal() or int(value) < least:
-            raise ValueError(f"{name} has to be a number of milliseconds, at least {least}")
+        if not value.isdecimal() or not least <= int(value) < _LIMIT_MS:
+            raise StartError(
+                f"the MongoDB URI is not usable: {name} has to be a number of milliseconds, at least {least}"
+                f" and below {_LIMIT_MS:,}"
+            )
 
 
 def _options(uri: str) -> dict[str, Any]:

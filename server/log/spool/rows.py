@@ -59,6 +59,14 @@ WHERE NOT EXISTS (SELECT 1 FROM outcomes AS first
         WHERE predictions.prediction_id = this.prediction_id AND predictions.number > :position)
 LIMIT :limit
 """
+# Callers may report an outcome as often as they like: those that came soon after it and are the same go with
+# it, instead of one by one, each with a question to MongoDB. Only so many are looked at, since callers wait.
+_FORGET_OUTCOME = """
+DELETE FROM outcomes WHERE prediction_id = :prediction_id AND number BETWEEN :number AND :number + 10000
+AND (number = :number OR CASE WHEN json_valid(body) AND json_valid(:body)
+    THEN json_extract(body, '$.skipped') = json_extract(:body, '$.skipped')
+        AND json_extract(body, '$.listened_ms') = json_extract(:body, '$.listened_ms') END)
+"""
 
 _encoder = msgspec.json.Encoder()
 _record_decoder = msgspec.json.Decoder(PredictionRecord)
@@ -219,9 +227,8 @@ class SpoolRows:
         return self.connection.execute(change, names).rowcount
 
     def remove_outcomes(self, rows: Iterable[Row]) -> None:
-        """Forgets outcomes."""
-        numbers = [(row.number,) for row in rows]
-        self.connection.executemany("DELETE FROM outcomes WHERE number = ?", numbers)
+        """Forgets outcomes, and those soon after them that report the same of the same predictions."""
+        self.connection.executemany(_FORGET_OUTCOME, [row._asdict() for row in rows])
 
     def postpone_outcomes(self, rows: Iterable[Row], delay_s: float) -> None:
         """Counts a look in vain for predictions in all their outcomes; the next one is so much later."""
@@ -251,8 +258,10 @@ class SpoolRows:
         self.remove_outcomes(letter.row for letter in letters if letter.kind == Kind.OUTCOME)
 
     def set_away_since(self, since: float | None) -> None:
-        """Notes since when MongoDB is away (Unix time), None when it is there."""
-        self.connection.execute("UPDATE delivery SET away_since = ?", (since,))
+        """Notes since when MongoDB is away (Unix time), unless that is noted; None when it is there."""
+        # An outage outlasts the process that has noticed it.
+        unless = "" if since is None else " WHERE away_since IS NULL"
+        self.connection.execute(f"UPDATE delivery SET away_since = ?{unless}", (since,))
 
 
 def _to_json(value: object) -> str:

@@ -31,19 +31,28 @@ UNION ALL
 SELECT json_extract(body, '$.recorded_at') FROM (SELECT body FROM outcomes ORDER BY number LIMIT 1)
 WHERE json_valid(body)
 """
+_PART_ROWS = 1000  # of dead letters at a time, since callers wait meanwhile
+_OF_PART = "dead.number BETWEEN :first AND :last AND dead.reason = coalesce(:reason, dead.reason)"
+_PART_END = f"""
+SELECT coalesce(max(number), :last) FROM (
+    SELECT number FROM dead_letters AS dead WHERE {_OF_PART} ORDER BY number LIMIT {_PART_ROWS})
+"""
 # What callers may ask for again is kept where delivery has been already: it goes to the end of the queue.
 _PREDICTIONS_AGAIN = f"""
 INSERT OR REPLACE INTO predictions (prediction_id, body, keep_until)
 SELECT dead.prediction_id, dead.body, kept.keep_until
 FROM dead_letters AS dead LEFT JOIN predictions AS kept USING (prediction_id)
-WHERE dead.kind = '{Kind.PREDICTION}' AND dead.reason = coalesce(?, dead.reason)
+WHERE dead.kind = '{Kind.PREDICTION}' AND {_OF_PART}
     AND (kept.number IS NULL OR kept.number <= (SELECT position FROM delivery))
 ORDER BY dead.number
 """
 _OUTCOMES_AGAIN = f"""
-INSERT INTO outcomes (prediction_id, body) SELECT prediction_id, body FROM dead_letters
-WHERE kind = '{Kind.OUTCOME}' AND reason = coalesce(?, reason) ORDER BY number
+INSERT INTO outcomes (prediction_id, body) SELECT prediction_id, body FROM dead_letters AS dead
+WHERE kind = '{Kind.OUTCOME}' AND {_OF_PART} ORDER BY number
 """
+_DELETE = (
+    f"DELETE FROM dead_letters WHERE number IN (SELECT number FROM dead_letters AS dead WHERE {_OF_PART})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ def count_spooled(directory: Path, phase: tuple[str, str] | None = None) -> Spoo
         if file is None:
             return SpoolCounts()
         dead = file.connection.execute(_DEAD, {"experiment": experiment, "phase": phase_id}).fetchone()
-        return SpoolCounts(len_of_queue(file), file.waiting_outcomes(), *dead)
+        return SpoolCounts(_count_predictions(file), file.waiting_outcomes(), *dead)
 
 
 def read_status(directory: Path) -> SpoolStatus:
@@ -117,7 +126,7 @@ def read_status(directory: Path) -> SpoolStatus:
         times = [_instant(text) for (text,) in file.connection.execute(_OLDEST)]
         away_since = file.connection.execute("SELECT away_since FROM delivery").fetchone()[0]
         return SpoolStatus(
-            waiting=len_of_queue(file),
+            waiting=_count_predictions(file),
             waiting_outcomes=file.waiting_outcomes(),
             oldest=min((time for time in times if time is not None), default=None),
             dead=dead,
@@ -126,7 +135,7 @@ def read_status(directory: Path) -> SpoolStatus:
         )
 
 
-def len_of_queue(file: SpoolFile) -> int:
+def _count_predictions(file: SpoolFile) -> int:
     """Returns exactly how many predictions wait; counts them."""
     query = "SELECT count(*) FROM predictions WHERE number > (SELECT position FROM delivery)"
     return int(file.connection.execute(query).fetchone()[0])
@@ -142,41 +151,44 @@ def retry_dead_letters(directory: Path, reason: str | None = None) -> int:
     Raises:
         StartError: When the spool cannot be changed.
     """
-    with _opened(directory) as file:
-        if file is None:
-            return 0
-        with file.transaction():
-            for change in (_PREDICTIONS_AGAIN, _OUTCOMES_AGAIN):
-                file.connection.execute(change, (reason,))
-            return _delete(file, reason)
+    return _settle(directory, reason, _PREDICTIONS_AGAIN, _OUTCOMES_AGAIN)
 
 
 def purge_dead_letters(directory: Path, reason: str | None = None) -> int:
     """Drops dead letters for good; returns how many; see `retry_dead_letters`."""
+    return _settle(directory, reason)
+
+
+def _settle(directory: Path, reason: str | None, *changes: str) -> int:
+    """Changes and deletes the dead letters that are there now, part by part; returns how many."""
+    settled = last = 0
     with _opened(directory) as file:
         if file is None:
             return 0
-        with file.transaction():
-            return _delete(file, reason)
-
-
-def _delete(file: SpoolFile, reason: str | None) -> int:
-    change = "DELETE FROM dead_letters WHERE reason = coalesce(?, reason)"
-    return file.connection.execute(change, (reason,)).rowcount
+        # No further: what is delivered again meanwhile, and refused again, comes behind it.
+        end = file.connection.execute("SELECT coalesce(max(number), 0) FROM dead_letters").fetchone()[0]
+        while last < end:
+            with file.transaction():
+                part = {"reason": reason, "first": last + 1, "last": end}
+                part["last"] = last = file.connection.execute(_PART_END, part).fetchone()[0]
+                for change in changes:
+                    file.connection.execute(change, part)
+                settled += file.connection.execute(_DELETE, part).rowcount
+        return settled
 
 
 @contextmanager
 def _opened(directory: Path) -> Iterator[SpoolFile | None]:
     """Opens a folder's spool for the duration of a block; yields None where there is none."""
     path = directory / FILE_NAME
-    if not path.exists():
-        yield None
-        return
-    with closing(SpoolFile(path, create=False)) as file:
-        try:
+    try:
+        if not path.exists():
+            yield None
+            return
+        with closing(SpoolFile(path, create=False)) as file:
             yield file
-        except sqlite3.Error as error:
-            raise StartError(f"cannot use the spool {path}: {error}") from error
+    except (sqlite3.Error, OSError) as error:
+        raise StartError(f"cannot use the spool {path}: {error}") from error
 
 
 def _instant(text: object) -> datetime | None:

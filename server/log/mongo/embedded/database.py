@@ -130,7 +130,8 @@ class EmbeddedMongo:
                 return
             _log.error("embedded_mongodb_ended", exit_code=code, log=str(self._directory / "log"))
             await asyncio.sleep(_RESTART_DELAY_S)
-            with contextlib.suppress(StartError):
+            # No room, no memory, …: tried again for as long as it takes.
+            with contextlib.suppress(StartError, OSError):
                 await self._spawn(program, port)
                 _log.info("embedded_mongodb_restarted")
 

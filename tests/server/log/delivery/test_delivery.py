@@ -192,6 +192,14 @@ async def test_a_store_that_comes_back_while_no_delivery_runs_counts_as_away_no_
         await eventually(lambda: spool.status().away_since is None)
 
 
+async def test_an_outage_outlasts_the_process_that_noticed_it(spool: Spooled, store: FakeStore) -> None:
+    spool.execute("UPDATE delivery SET away_since = 1")
+    store.away = True
+    async with running(spool, store):
+        await eventually(lambda: store.attempts >= 2)
+    assert spool.status().away_since == datetime.fromtimestamp(1, UTC)
+
+
 async def test_a_full_disk_at_the_start_ends_no_delivery(
     spool: Spooled, store: FakeStore, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +253,18 @@ async def test_of_two_different_outcomes_the_first_counts_and_an_equal_one_vanis
     assert store.records[prediction_id].outcome == HEARD
     assert spool.counts() == SpoolCounts(dead_outcomes=1)
     assert spool.status().dead == {("outcome", "conflict"): 1}
+
+
+async def test_an_outcome_that_is_reported_again_and_again_is_one_question_to_the_store(
+    spool: Spooled, store: FakeStore, make_record: MakeRecord
+) -> None:
+    prediction_id = make_record(1).prediction_id
+    store.records[prediction_id] = make_record(1)
+    spool.append_outcomes(*[(prediction_id, HEARD)] * 1000, *[(prediction_id, SKIPPED)] * 1000)
+    await flush(spool, store)
+    assert store.joins == 2
+    assert store.records[prediction_id].outcome == HEARD
+    assert spool.counts() == SpoolCounts(dead_outcomes=1)
 
 
 async def test_an_outcome_of_an_unknown_prediction_is_looked_for_later_and_not_at_once(

@@ -1,5 +1,7 @@
 """What a MongoDB URI may say, and what delivery does whatever it says."""
 
+from pathlib import Path
+
 import pytest
 from pymongo import ReadPreference, WriteConcern
 from pymongo.read_concern import ReadConcern
@@ -39,7 +41,7 @@ async def test_the_times_of_a_uri_hold_and_ours_where_it_has_none(
 @pytest.mark.parametrize(
     "name", ["timeoutMS", "socketTimeoutMS", "connectTimeoutMS", "serverSelectionTimeoutMS"]
 )
-@pytest.mark.parametrize("value", ["0", "-1", "soon", ""])
+@pytest.mark.parametrize("value", ["0", "-1", "soon", "", "1000000000", "9" * 30])
 @pytest.mark.parametrize("scheme", ["mongodb", "mongodb+srv"])
 def test_a_time_that_would_never_end_or_is_none_is_refused_by_name(
     scheme: str, name: str, value: str
@@ -50,7 +52,18 @@ def test_a_time_that_would_never_end_or_is_none_is_refused_by_name(
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ["soon", "-1"])
+def test_a_refused_time_is_named_whatever_the_user_is_called() -> None:
+    with pytest.raises(StartError, match="timeoutMS has to be"):
+        MongoStore("mongodb://time:number@db/log?timeoutMS=0")
+
+
+@pytest.mark.parametrize("option", ["tlsCAFile", "tlsCertificateKeyFile"])
+def test_a_certificate_that_cannot_be_read_is_one_clear_error(option: str, tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="No such file"):
+        MongoStore(f"mongodb://db/log?tls=true&{option}={tmp_path}/none.pem")
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "1000000000"])
 def test_a_write_concerns_time_that_is_none_is_refused(value: str) -> None:
     with pytest.raises(StartError, match="wtimeoutMS"):
         MongoStore(f"mongodb://db/log?wtimeoutMS={value}")

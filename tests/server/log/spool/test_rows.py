@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,23 @@ def test_outcomes_are_due_in_order_and_the_first_of_a_prediction_first(file: Spo
     with file.transaction():
         file.remove_outcomes(file.due_outcomes(2))
     assert due(file) == [(A, SKIPPED), (C, SKIPPED)]
+
+
+def test_an_outcome_that_goes_takes_those_along_that_report_the_same_of_its_prediction(
+    file: SpoolFile,
+) -> None:
+    most = Outcome(skipped=True, listened_ms=2**63 - 1, recorded_at=HEARD.recorded_at)
+    later = replace(most, recorded_at=HEARD.recorded_at + timedelta(hours=1))
+    less = replace(most, listened_ms=2**63 - 2)
+    insert_outcomes(file, (A, most), (A, less), (B, most), (A, later), (A, SKIPPED))
+    file.connection.execute("UPDATE outcomes SET body = '{' WHERE number = 5")
+    with file.transaction():
+        file.remove_outcomes(file.due_outcomes(1))
+    left = file.connection.execute("SELECT number FROM outcomes ORDER BY number").fetchall()
+    assert left == [(2,), (3,), (5,)]
+    with file.transaction():
+        file.remove_outcomes([Row(5, A, "{")])
+    assert due(file) == [(A, less), (B, most)]
 
 
 def test_an_outcome_waits_while_its_prediction_waits_here(file: SpoolFile, make_record: MakeRecord) -> None:

@@ -1,6 +1,7 @@
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def test_a_file_that_is_no_spool_is_one_clear_error(folder: Path, use: Callable[
     write_broken_file(folder)
     with pytest.raises(StartError, match="cannot open the spool"):
         use(folder)
+
+
+@pytest.mark.parametrize(
+    "use", [count_spooled, read_status, retry_dead_letters, purge_dead_letters], ids=lambda use: use.__name__
+)
+def test_a_folder_that_cannot_be_looked_into_is_one_clear_error(
+    tmp_path: Path, use: Callable[[Path], object]
+) -> None:
+    with pytest.raises(StartError, match="cannot use the spool"):
+        use(tmp_path / ("x" * 300))  # refused to root as well, whom no permission keeps out
 
 
 def test_where_there_is_no_spool_nothing_waits_and_nothing_is_made(folder: Path) -> None:
@@ -127,7 +138,7 @@ def test_the_oldest_is_the_first_prediction_or_outcome_that_waits(
     assert oldest() == NOON
     with opened(folder) as file, file.transaction():
         file.insert_outcomes([(A, replace(HEARD, recorded_at=NOON - timedelta(minutes=1)))])
-        file.insert_outcomes([(A, replace(HEARD, recorded_at=NOON + timedelta(minutes=1)))])
+        file.insert_outcomes([(A, replace(SKIPPED, recorded_at=NOON + timedelta(minutes=1)))])
     assert oldest() == NOON - timedelta(minutes=1)
     with opened(folder) as file, file.transaction():
         file.remove_outcomes(file.due_outcomes(1))
@@ -140,7 +151,8 @@ def test_the_oldest_is_the_first_prediction_or_outcome_that_waits(
 
 
 def test_since_when_mongodb_is_away_is_shown_until_it_is_back(folder: Path, file: SpoolFile) -> None:
-    for since, shown in ((NOON.timestamp(), NOON), (None, None)):
+    noon_s = NOON.timestamp()
+    for since, shown in ((noon_s, NOON), (noon_s + 60, NOON), (None, None)):
         with file.transaction():
             file.set_away_since(since)
         assert read_status(folder).away_since == shown
@@ -193,6 +205,34 @@ def test_dead_letters_are_put_back_into_the_queue_by_reason(folder: Path, make_r
     assert retry_dead_letters(folder) == 1
     assert outcomes_in(folder) == [(B, HEARD), (A, HEARD)]
     assert read_status(folder).dead == {}
+
+
+@pytest.mark.parametrize("use", [retry_dead_letters, purge_dead_letters])
+def test_many_dead_letters_go_part_by_part_and_in_order(
+    folder: Path, make_record: MakeRecord, use: Callable[[Path, str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers wait for each transaction."""
+    n = 2_500
+    records = [make_record(number) for number in range(n)]
+    insert(folder, *records)
+    refuse(folder)
+    refuse_outcomes(folder, a=Reason.CONFLICT)
+    changed = []
+    transaction = SpoolFile.transaction
+
+    @contextmanager
+    def counted(file: SpoolFile) -> Iterator[None]:
+        before = file.connection.total_changes
+        with transaction(file):
+            yield
+        changed.append(file.connection.total_changes - before)
+
+    monkeypatch.setattr(SpoolFile, "transaction", counted)
+    assert use(folder, "refused") == n
+    monkeypatch.undo()
+    assert max(changed) <= 2_000
+    assert predictions_in(folder) == (records if use is retry_dead_letters else [])
+    assert read_status(folder).dead == {("outcome", "conflict"): 1}
 
 
 def test_a_dead_letter_that_is_kept_for_retries_is_delivered_again(

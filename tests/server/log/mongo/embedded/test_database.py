@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo import AsyncMongoClient, WriteConcern
+from structlog.testing import capture_logs
 
 from server.errors import StartError
 from server.log.lock import lock_folder
@@ -70,6 +72,24 @@ async def test_it_comes_back_on_its_port_when_it_dies_alone(
     assert await running_uri(tmp_path) == uri
     await database.stop()
     assert not embedded_module._answers(int(port))
+
+
+@needs_embedded
+async def test_a_system_that_starts_no_process_for_a_while_does_not_keep_it_away_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_module, "_RESTART_DELAY_S", 0.01)
+    database = EmbeddedMongo(tmp_path)
+    uri = await database.start()
+    log = tmp_path / "log"
+    log.unlink()
+    log.mkdir()  # it cannot be written
+    with capture_logs() as logs:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        await eventually(lambda: len(logs) >= 3)
+    log.rmdir()
+    await eventually(lambda: embedded_module._answers(urlsplit(uri).port or 0))
+    await database.stop()
 
 
 @needs_embedded
