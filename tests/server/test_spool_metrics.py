@@ -24,7 +24,7 @@ from server.log.prediction_id import new_prediction_id
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool.file import FILE_NAME, SpoolFile
 from server.log.spool.rows import DeadLetter, Kind, Reason
-from server.log.spool.status import LOCK_NAME
+from server.log.spool.turn import DELIVERY_LOCK_NAME
 from server.settings import ServerSettings
 from server.spool_metrics import SpoolCollector
 from server.supervisor import supervising
@@ -84,7 +84,7 @@ def test_what_waits_and_what_was_given_up_is_shown(tmp_path: Path, make_record: 
             row = file.first_outcomes(["a" * 24])["a" * 24]
             file.add_dead_letters([DeadLetter(Kind.OUTCOME, row, reason)])
         file.set_away_since(1_700_000_000.0)
-    with lock_file(tmp_path / LOCK_NAME):
+    with lock_file(tmp_path / DELIVERY_LOCK_NAME):
         seen = scrape(tmp_path)
     file.close()
     age_s = seen.pop(("playthrough_spool_oldest_seconds",))

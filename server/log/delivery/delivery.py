@@ -200,7 +200,7 @@ class Delivery:
         if self._file.is_in_place():
             return
         _log.error("spool_deleted", spool=str(self._file.path), reason="what it holds goes to a new file")
-        fresh = SpoolFile(self._file.path)
+        fresh = SpoolFile(self._file.path, expendable=True)
         try:
             take_over(self._file, fresh)
         except BaseException:

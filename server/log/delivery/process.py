@@ -1,6 +1,7 @@
 """The delivery process: started by the server, never by hand; see `server.child`."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,8 @@ from server.log.delivery.delivery import STALLED_AFTER_S, Delivery
 from server.log.lock import lock_file
 from server.log.mongo.store import MongoStore
 from server.log.spool.file import FILE_NAME, SpoolFile
-from server.log.spool.status import LOCK_NAME
 from server.log.spool.takeover import take_over_former
+from server.log.spool.turn import DELIVERY_LOCK_NAME
 from server.settings import ServerSettings
 from server.stop_budget import StopBudget
 
@@ -37,8 +38,12 @@ async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncItera
     assert settings.external_mongodb_uri is not None
     store = MongoStore(settings.external_mongodb_uri, ttl_days=settings.experiment_ttl_days)
     directory = settings.spool_directory
-    with await asyncio.to_thread(lock_file, directory / LOCK_NAME, _PREDECESSOR_ENDS_WITHIN_S):
-        file = SpoolFile(directory / FILE_NAME)
+    lock_path = directory / DELIVERY_LOCK_NAME
+    with await asyncio.to_thread(lock_file, lock_path, _PREDECESSOR_ENDS_WITHIN_S) as lock:
+        lock.truncate(0)
+        lock.write(str(os.getpid()).encode())
+        lock.flush()
+        file = SpoolFile(directory / FILE_NAME, expendable=True)
         delivery = Delivery(file, store)
         task = asyncio.create_task(_deliver(file, delivery), name="delivery")
 

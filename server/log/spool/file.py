@@ -3,7 +3,6 @@
 It belongs on a local disk: SQLite's write-ahead log does not work on network file systems.
 """
 
-import fcntl
 import os
 import sqlite3
 import sys
@@ -13,12 +12,13 @@ from pathlib import Path
 
 from server.errors import StartError
 from server.log.spool.rows import SCHEMA, SCHEMA_VERSION, SpoolRows
+from server.log.spool.turn import Turn
 
 FILE_NAME = "log.sqlite3"
 """The spool file's name in its folder."""
 
-# Commits queue for a lock of the system; SQLite's own would be polled for, which took five times as long at
-# the 99th percentile. It is still waited for, since checkpoints and readers' recovery take it alone.
+# Writers take turns by a lock of their own (see `turn`). SQLite's is still waited for, since checkpoints and
+# readers' recovery take it alone.
 _BUSY_TIMEOUT_S = 10.0
 
 
@@ -29,13 +29,19 @@ class SpoolFile(SpoolRows):
         path: The file.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, expendable: bool = False) -> None:
         """Opens the file, or creates it.
+
+        Args:
+            path: The file.
+            create: Whether to make it when it is not there.
+            expendable: Whether another process may end this one when it stops within a transaction.
 
         Raises:
             StartError: When it cannot be opened, or is something else.
         """
         self.path = path
+        self._expendable = expendable
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open(create=create)
@@ -45,7 +51,7 @@ class SpoolFile(SpoolRows):
     def close(self) -> None:
         """Closes the file."""
         self.connection.close()
-        os.close(self._queue)
+        self._turn.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -54,7 +60,7 @@ class SpoolFile(SpoolRows):
         Raises:
             sqlite3.Error: When another writer kept the file too long, or the disk does not take it.
         """
-        fcntl.flock(self._queue, fcntl.LOCK_EX)
+        self._turn.take()
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -65,7 +71,7 @@ class SpoolFile(SpoolRows):
                     self.connection.execute("ROLLBACK")
                 raise
         finally:
-            fcntl.flock(self._queue, fcntl.LOCK_UN)
+            self._turn.give_back()
 
     def is_in_place(self) -> bool:
         """Returns whether the file is still where other processes look for it."""
@@ -81,11 +87,11 @@ class SpoolFile(SpoolRows):
             sqlite3.Error: When it cannot be opened.
             OSError: When its folder cannot be made.
         """
-        former, queue = self.connection, self._queue
+        former, turn = self.connection, self._turn
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._open(create=True)
         former.close()
-        os.close(queue)
+        turn.close()
 
     def compact(self) -> None:
         """Empties the write-ahead log into the file, so that it takes no room beside it."""
@@ -108,17 +114,18 @@ class SpoolFile(SpoolRows):
         return int(pages * size)
 
     def _open(self, *, create: bool) -> None:
-        queue = os.open(self.path.with_suffix(".queue"), os.O_RDWR | os.O_CREAT, 0o644)
+        turn = Turn(self.path.with_suffix(".queue"), expendable=self._expendable)
         try:
             if create:
-                fcntl.flock(queue, fcntl.LOCK_EX)
+                turn.take()
                 _remove_leftovers(self.path)
             self.connection, self._inode = _connect_in_place(self.path, create=create)
-            fcntl.flock(queue, fcntl.LOCK_UN)
+            if create:
+                turn.give_back()
         except BaseException:
-            os.close(queue)
+            turn.close()
             raise
-        self._queue = queue
+        self._turn = turn
 
 
 def _remove_leftovers(path: Path) -> None:

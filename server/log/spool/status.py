@@ -1,6 +1,5 @@
 """How much the spool holds, how old it is, and how delivery goes; whoever writes it does not notice."""
 
-import fcntl
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -11,9 +10,7 @@ from pathlib import Path
 from server.errors import StartError
 from server.log.spool.file import FILE_NAME, SpoolFile
 from server.log.spool.rows import Kind
-
-LOCK_NAME = "delivery.lock"
-"""Held in the spool's folder by the process that delivers it."""
+from server.log.spool.turn import DELIVERY_LOCK_NAME, delivery_pid
 
 _DEAD = """
 SELECT count(*) FILTER (WHERE kind = 'prediction' AND CASE
@@ -130,7 +127,7 @@ def read_status(directory: Path) -> SpoolStatus:
             waiting_outcomes=file.waiting_outcomes(),
             oldest=min((time for time in times if time is not None), default=None),
             dead=dead,
-            delivering=_is_locked(directory / LOCK_NAME),
+            delivering=delivery_pid(directory / DELIVERY_LOCK_NAME) is not None,
             away_since=None if away_since is None else datetime.fromtimestamp(away_since, UTC),
         )
 
@@ -196,14 +193,3 @@ def _instant(text: object) -> datetime | None:
         return datetime.fromisoformat(str(text))
     except ValueError:
         return None
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False

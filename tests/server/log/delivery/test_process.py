@@ -27,7 +27,8 @@ from server.log.lock import lock_file
 from server.log.mongo.embedded.database import embedded_mongodb, find_program
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool.file import FILE_NAME, SpoolFile
-from server.log.spool.status import LOCK_NAME, read_status
+from server.log.spool.status import read_status
+from server.log.spool.turn import DELIVERY_LOCK_NAME
 from server.settings import ServerSettings, to_json
 from server.stop_budget import StopBudget
 
@@ -244,7 +245,7 @@ async def test_a_predecessor_that_still_delivers_is_waited_for_but_not_for_ever(
     delivered: ServerSettings, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append(delivered, make_record(1))
-    lock = lock_file(delivered.spool_directory / LOCK_NAME)
+    lock = lock_file(delivered.spool_directory / DELIVERY_LOCK_NAME)
     monkeypatch.setattr(process_module, "_PREDECESSOR_ENDS_WITHIN_S", 0.1)
     with pytest.raises(StartError, match="is in use by another server"):
         async with delivering(delivered, StopBudget(5.0)):

@@ -13,7 +13,6 @@ from server.log.record import PredictionRecord
 from server.log.spool.file import SpoolFile
 from server.log.spool.rows import DeadLetter, Kind, Reason
 from server.log.spool.status import (
-    LOCK_NAME,
     SpoolCounts,
     SpoolStatus,
     count_spooled,
@@ -21,6 +20,7 @@ from server.log.spool.status import (
     read_status,
     retry_dead_letters,
 )
+from server.log.spool.turn import DELIVERY_LOCK_NAME
 from tests.server.log.spool.contents import (
     HEARD,
     SKIPPED,
@@ -171,7 +171,7 @@ with lock_file(Path(sys.argv[1])):
 
 def test_delivery_runs_while_another_process_holds_its_lock(folder: Path, file: SpoolFile) -> None:
     assert not read_status(folder).delivering
-    command = [sys.executable, "-c", _HOLDER, str(folder / LOCK_NAME)]
+    command = [sys.executable, "-c", _HOLDER, str(folder / DELIVERY_LOCK_NAME)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
