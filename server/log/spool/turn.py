@@ -1,8 +1,8 @@
 """Whose turn it is to write the spool file: a lock of the system, which frees itself when its holder ends.
 
 A process that stops while it has the lock would stop all others. Delivery may be ended then: it is started
-again and repeats its batch. It is known by its pid, which it keeps in its own lock file, and in this one while
-it has the lock.
+again and repeats its batch. It is known by its pid, which it keeps in its own lock file, and in this one
+while it has the lock.
 """
 
 import fcntl
