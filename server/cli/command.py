@@ -1,6 +1,7 @@
 """What the commands share."""
 
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -28,3 +29,16 @@ def run_command(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     except (ServiceError, DataError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def write_file(path: Path, text: str) -> None:
+    """Writes a command's result to a file, in a folder that is made when it is missing.
+
+    Raises:
+        ServiceError: When it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ServiceError(f"cannot write {path}: {error.strerror}") from error

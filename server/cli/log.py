@@ -9,8 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from server.cli.command import run_command
-from server.errors import ServiceError
+from server.cli.command import run_command, write_file
 from server.log.spool.rows import Reason
 from server.log.spool.status import SpoolStatus, purge_dead_letters, read_status, retry_dead_letters
 from server.settings import load_settings
@@ -46,7 +45,7 @@ def status(
             return
         Console().print(_table(state, directory))
         if json_file is not None:
-            _write(json_file, text + "\n")
+            write_file(json_file, text + "\n")
 
     run_command(show)
 
@@ -122,10 +121,3 @@ def _to_json(state: SpoolStatus) -> dict[str, Any]:
             {"kind": kind, "reason": reason, "count": count} for (kind, reason), count in state.dead.items()
         ],
     }
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ServiceError(f"cannot write {path}: {error.strerror}") from error

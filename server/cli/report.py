@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from server.cli.command import MongoUri, run_command
+from server.cli.command import MongoUri, run_command, write_file
 from server.diagnostic_log import configure_logs
 from server.errors import ServiceError
 from server.experiment.metric import Metric
@@ -88,19 +88,11 @@ def _deliver(figures: "ExperimentReport", json_file: Path | None, html_file: Pat
 
         show(figures, Console())
         if json_file is not None:
-            _write(json_file, text + "\n")
+            write_file(json_file, text + "\n")
     if html_file is not None:
         from server.report.page import render_page
 
-        _write(html_file, render_page(figures))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ServiceError(f"cannot write {path}: {error.strerror}") from error
+        write_file(html_file, render_page(figures))
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -24,10 +24,6 @@ class Outcome(msgspec.Struct, frozen=True):
     listened_ms: int
     recorded_at: datetime
 
-    def agrees_with(self, other: "Outcome") -> bool:
-        """Returns whether both report the same, whenever they were recorded."""
-        return self.skipped == other.skipped and self.listened_ms == other.listened_ms
-
 
 class PredictionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answered prediction.

@@ -54,8 +54,10 @@ class FakeStore:
             record = self.records.get(prediction_id)
             if record is None:
                 answer.unknown.add(prediction_id)
-            elif record.outcome is None or record.outcome.agrees_with(outcome):
-                self.records[prediction_id] = record.with_outcome(record.outcome or outcome)
+                continue
+            first = record.outcome or outcome
+            if (first.skipped, first.listened_ms) == (outcome.skipped, outcome.listened_ms):
+                self.records[prediction_id] = record.with_outcome(first)
                 answer.joined.add(prediction_id)
             else:
                 answer.conflicting.add(prediction_id)
