@@ -1,4 +1,4 @@
-"""What every call goes through: the limit, the counts, and errors into status codes."""
+"""What every call goes through: the gate, the counts, and errors into status codes."""
 
 import asyncio
 import functools
@@ -10,8 +10,8 @@ import grpc
 import structlog
 
 from server import errors
-from server.call_counts import CallCounts
 from server.rpc.errors import Context, abort, code_of
+from server.rpc.gate import Gate
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -19,20 +19,15 @@ Response = TypeVar("Response")
 _log = structlog.get_logger("server.rpc")
 
 
-class Limited:
-    """A servicer whose calls are counted, and refused beyond a limit.
+class Gated:
+    """A servicer whose calls pass a gate, and are counted there."""
 
-    grpcio has a limit of its own, `maximum_concurrent_rpcs`, whose count has gone wrong in releases; and it
-    tells the caller nothing.
-    """
-
-    def __init__(self, counts: CallCounts, max_in_flight: int) -> None:
-        """Counts calls, of which `max_in_flight` may be under way."""
-        self.counts = counts
-        self.max_in_flight = max_in_flight
+    def __init__(self, gate: Gate) -> None:
+        """Answers the calls that the gate lets in."""
+        self.gate = gate
 
 
-Servicer = TypeVar("Servicer", bound=Limited)
+Servicer = TypeVar("Servicer", bound=Gated)
 Method = Callable[[Servicer, Request, Context], Awaitable[Response]]
 
 
@@ -42,13 +37,11 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
 
     @functools.wraps(method)
     async def answered(self: Servicer, request: Request, context: Context) -> Response:
-        counts = self.counts
+        gate = self.gate
         started = perf_counter()
-        model, code = "", "OK"
-        counts.in_flight += 1
+        model, code, caller = "", "OK", None
         try:
-            if counts.in_flight > self.max_in_flight:
-                raise errors.OverloadedError
+            caller = gate.enter(name, context)
             answer = await method(self, request, context)
             model = getattr(answer, "model", "")
             return answer
@@ -63,7 +56,8 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
             _log.exception("call_failed", method=name)
             await context.abort(grpc.StatusCode.INTERNAL, "internal error")
         finally:
-            counts.in_flight -= 1
-            counts.add((name, model, code), perf_counter() - started)
+            if caller is not None:
+                gate.leave(name, caller)
+            gate.counts.add((name, model, code), perf_counter() - started)
 
     return answered

@@ -7,8 +7,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.call_counts import CallCounts
 from server.errors import StartError
+from server.rpc.gate import Gate
 from server.rpc.health import SERVICE_NAME, HealthServicer
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
@@ -34,22 +34,19 @@ _OPTIONS = (
 class RpcServer:
     """Listens on a port, answers the contract, health checks and reflection."""
 
-    def __init__(
-        self, service: PredictionService, counts: CallCounts, *, max_in_flight: int, share_port: bool = False
-    ) -> None:
+    def __init__(self, service: PredictionService, gate: Gate, *, share_port: bool = False) -> None:
         """Registers the servicers; `start` opens the port.
 
         Args:
             service: Answers the calls.
-            counts: Where calls are counted.
-            max_in_flight: How many calls may be under way.
+            gate: Lets the calls in.
             share_port: Whether other workers listen on the same port. Without that, SO_REUSEPORT would let a
                 second server share a busy port silently, and take half of the calls.
         """
         self._service = service
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
         self._health = HealthServicer()
-        self._servicer = PredictionServicer(service, counts, max_in_flight)
+        self._servicer = PredictionServicer(service, gate)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE_NAME, _HEALTH_NAME, reflection.SERVICE_NAME)

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.call_counts import CallCounts
 from server.errors import OverloadedError, TooLateError
 from server.planning import CompletePlay
 from server.rpc import convert, validation
-from server.rpc.calls import Limited, answers
+from server.rpc.calls import Gated, answers
 from server.rpc.errors import Context
+from server.rpc.gate import Gate
 from server.rpc.plan_validation import check_plan_prefetch
 from server.service import PredictionService
 
@@ -28,12 +28,12 @@ _MAX_OFF_LOOP = 64
 _MAX_CHUNKS_AT_ONCE = 2_000
 
 
-class PredictionServicer(Limited, pb_grpc.PredictionServiceServicer):
+class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
     """Answers `playthrough.v1.PredictionService`."""
 
-    def __init__(self, service: PredictionService, counts: CallCounts, max_in_flight: int) -> None:
-        """Answers with a service; counts the calls, and refuses those beyond `max_in_flight`."""
-        super().__init__(counts, max_in_flight)
+    def __init__(self, service: PredictionService, gate: Gate) -> None:
+        """Answers with a service what the gate lets in."""
+        super().__init__(gate)
         self._service = service
         # One thread: a second would only fight the event loop harder for the interpreter.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranker")
