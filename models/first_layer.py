@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from models.artifact import Layer
 from models.context import ListenerContext
 from models.features import InputEncoder
 from models.features.track_views import TrackViews, empty_views, fill_views
+from models.listener_cache import ListenerCache
 
-_LISTENERS_KEPT = 4096
+# Of a loaded version: some 8,000 listeners with a few genres each, or 100 with as many as a request can hold.
+_LISTENERS_BYTES = 8 << 20
 
 YieldControl = Callable[[], object]
 """Called after every chunk of a long computation, to let other work go on."""
@@ -37,6 +39,10 @@ class ListenerPart:
     sums: NDArray[np.float32]
     leaning: float = 0.0
     direction: NDArray[np.float32] | None = None
+
+    def n_bytes(self) -> int:
+        """Returns the size of the arrays."""
+        return self.sums.nbytes + (0 if self.direction is None else self.direction.nbytes)
 
 
 class FirstLayer:
@@ -63,9 +69,8 @@ class FirstLayer:
         )
         listener_weight = np.ascontiguousarray(weight[:, inputs.n_track_inputs : n_without_context])
         # Of a method of this object it would be a reference cycle: a replaced model would stay in memory.
-        self.listener_part: Callable[[tuple[str, ...]], ListenerPart] = lru_cache(_LISTENERS_KEPT)(
-            partial(_listener_part, inputs, listener_weight)
-        )
+        compute = partial(_listener_part, inputs, listener_weight)
+        self.listener_part = ListenerCache(compute, ListenerPart.n_bytes, _LISTENERS_BYTES).get
         self._context = inputs.context
         # The last column adds nothing to the 1 that `ForwardPass` wants at a row's end.
         context_weight = weight[:, n_without_context:].T

@@ -23,6 +23,7 @@ from server.daemon_thread import abandon, run_in_daemon_thread
 from server.data_check import ServedData, check_data
 from server.experiment.assignment import Experiment
 from server.hot_swap import HotSwap, load_models
+from server.limits.limits import limiting
 from server.loaded_models import LoadedModels
 from server.log.experiment_log import ExperimentLog
 from server.log.lock import lock_folder
@@ -129,7 +130,8 @@ async def _start(
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
     await _start_metrics(order, counts, service, stack)
-    rpc = RpcServer(service, Gate(counts, settings.max_in_flight), share_port=order.of > 1)
+    gate = Gate(counts, await stack.enter_async_context(limiting(settings)))
+    rpc = RpcServer(service, gate, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)

@@ -1,6 +1,7 @@
 """Counts what the server does, in plain numbers: a call costs well under a microsecond."""
 
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -30,10 +31,12 @@ class CallCounts:
     Attributes:
         in_flight: Calls under way now.
         ended: Times of calls that have ended, by how.
+        shed: Calls that were not begun, to spare the others, by reason (`server.errors.ShedError`).
     """
 
     in_flight: int = 0
     ended: dict[Ending, Latencies] = field(default_factory=dict)
+    shed: Counter[str] = field(default_factory=Counter)
 
     def add(self, ending: Ending, seconds: float) -> None:
         """Counts a call that has ended."""

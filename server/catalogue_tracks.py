@@ -20,13 +20,19 @@ class CatalogueTrack(NamedTuple):
 
 
 class CatalogueTracks:
-    """Looks tracks up by id, in a microsecond: a data frame takes a hundred times as long."""
+    """Looks tracks up by id, in a microsecond: a data frame takes a hundred times as long.
+
+    Attributes:
+        mean_id_bytes: Length of an id as UTF-8, in the mean.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         """Reads both columns of the catalogue."""
         tracks = catalogue.tracks
         durations_ms = tracks["duration_ms"].to_numpy(dtype=np.float64, na_value=0.0)
         self._row_of = catalogue.row_of
+        n_id_bytes = sum(len(track_id.encode()) for track_id in catalogue.track_ids)
+        self.mean_id_bytes = n_id_bytes / max(1, len(catalogue.track_ids))
         self._durations_s: list[float] = (durations_ms / 1000).tolist()
         self._storage_classes: list[str | None] = tracks["storage_class"].tolist()
 

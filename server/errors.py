@@ -7,8 +7,9 @@ ServiceError
 ├── UnknownTrackError           the model's catalogue lacks that track
 ├── UnknownPredictionError      no server can have issued that prediction id
 ├── SpoolFullError              nothing can be logged until MongoDB, or the disk, takes records again
-├── OverloadedError             as many calls are under way as the server takes
-├── TooLateError                the caller's time was up before its work was begun
+├── ShedError                   a call that is not begun, to spare the others; says for which reason
+│   ├── OverloadedError         more is asked for than the server, or this caller, may have
+│   └── TooLateError            it could not be answered in the caller's time
 └── StorageUnavailableError     the answer is in MongoDB, and MongoDB does not answer
 
 Each one's `str()` is a single line, safe to show to a caller.
@@ -65,18 +66,44 @@ class SpoolFullError(ServiceError):
         super().__init__(f"the experiment log {problem}")
 
 
-class OverloadedError(ServiceError):
-    """As many calls are under way as the server takes."""
+class ShedError(ServiceError):
+    """A call is not begun, to spare the others.
+
+    Attributes:
+        reason: Why, in a word, as it is counted.
+    """
+
+    def __init__(self, reason: str, problem: str) -> None:
+        super().__init__(problem)
+        self.reason = reason
+
+
+_OVERLOADS = {
+    "in_flight": "too many calls are under way",
+    "caller": "too many calls of this caller are under way",
+    "method": "too many calls of this method wait",
+    "rate": "this caller calls too often",
+    "loop_lag": "the server is too busy",
+}
+
+
+class OverloadedError(ShedError):
+    """More is asked for than the server, or this caller, may have.
+
+    Attributes:
+        retry_after_s: When to try again, in seconds from now.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float) -> None:
+        super().__init__(reason, _OVERLOADS[reason])
+        self.retry_after_s = retry_after_s
+
+
+class TooLateError(ShedError):
+    """The call could not be answered in the caller's time."""
 
     def __init__(self) -> None:
-        super().__init__("too many calls are under way")
-
-
-class TooLateError(ServiceError):
-    """The caller's time was up before its work was begun."""
-
-    def __init__(self) -> None:
-        super().__init__("the call's time is up")
+        super().__init__("deadline", "the call's time is up")
 
 
 class StorageUnavailableError(ServiceError):

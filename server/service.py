@@ -180,6 +180,11 @@ class PredictionService:
         """
         return len(self.library.find(model).predictor.track_ids)
 
+    @property
+    def mean_track_id_bytes(self) -> float:
+        """Returns the length of a track's id in the catalogue, in the mean."""
+        return self._catalogue.mean_id_bytes
+
     def complete_play(self, play: Play) -> CompletePlay:
         """Returns a play with what its request leaves to the catalogue."""
         return with_catalogue(play, self._catalogue)

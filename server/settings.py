@@ -36,7 +36,11 @@ class ServerSettings(DataSettings):
         drain_grace_s: How long the end may take once the server stops, in seconds: for calls in flight to
             finish, and for the spool to reach MongoDB.
         workers: How many processes serve on the port.
-        max_in_flight: How many calls a worker takes at once before it refuses more.
+        max_in_flight: How many calls of one method may be under way in a worker; of one caller four fifths.
+        max_calls_per_s: How many calls of each method a caller may make a second in a worker; by default any
+            number, since a gateway makes all calls from one address.
+        max_loop_lag_ms: How late the event loop may be, in ms, before rankings and plans are refused, and at
+            four times that all calls; 0 refuses none.
         versions_kept: How many versions of each model stay loaded, for requests that name one.
         registry_poll_s: How often the registry is looked at for new versions, in seconds; 0 for never.
         metrics_host: Address of the metrics for Prometheus.
@@ -60,6 +64,8 @@ class ServerSettings(DataSettings):
     drain_grace_s: float = Field(default=10.0, ge=0)
     workers: int = Field(default=1, ge=1, le=256)
     max_in_flight: int = Field(default=1000, ge=1)
+    max_calls_per_s: float | None = Field(default=None, gt=0)
+    max_loop_lag_ms: int = Field(default=200, ge=0)
     versions_kept: int = Field(default=2, ge=1)
     registry_poll_s: float = Field(default=1.0, ge=0)
     metrics_host: str = "127.0.0.1"

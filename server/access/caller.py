@@ -1,5 +1,6 @@
 """Who makes a call."""
 
+from contextvars import ContextVar
 from typing import Literal, NamedTuple
 
 CallerKind = Literal["anonymous", "token", "certificate"]
@@ -15,6 +16,10 @@ class Caller(NamedTuple):
 
     name: str
     kind: CallerKind
+
+
+CALLER: ContextVar[Caller] = ContextVar("caller")
+"""Who makes the call that this task answers; the gate sets it."""
 
 
 def peer_caller(peer: str) -> Caller:

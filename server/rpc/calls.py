@@ -50,6 +50,8 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
             raise
         except errors.ServiceError as error:
             code = code_of(error).name
+            if isinstance(error, errors.ShedError):
+                gate.counts.shed[error.reason] += 1
             await abort(context, error)
         except Exception:
             code = "INTERNAL"

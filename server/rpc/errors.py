@@ -1,5 +1,6 @@
 """Turns errors into status codes, with what a client can act on."""
 
+import math
 from typing import Any, NoReturn
 
 import grpc
@@ -12,7 +13,9 @@ from server import errors
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_RETRY_AFTER_S = 1
+# What nobody can foresee: when MongoDB, or the disk, takes records again.
+_RETRY_AFTER_S = 1.0
+_LEAST_RETRY_S = 0.01
 _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnknownModelError: grpc.StatusCode.NOT_FOUND,
@@ -49,7 +52,8 @@ def _details(error: errors.ServiceError) -> list[Message]:
             bad.field_violations.add(field=field, description=problem)
         return [bad]
     if isinstance(error, errors.SpoolFullError | errors.OverloadedError | errors.StorageUnavailableError):
+        after_s = max(getattr(error, "retry_after_s", _RETRY_AFTER_S), _LEAST_RETRY_S)
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromSeconds(_RETRY_AFTER_S)
+        retry.retry_delay.FromMilliseconds(math.ceil(after_s * 1000))
         return [retry]
     return []

@@ -1,8 +1,8 @@
 """What a call passes before its method begins: who calls, and whether there is room for it."""
 
-from server.access.caller import Caller, peer_caller
+from server.access.caller import CALLER, Caller, peer_caller
 from server.call_counts import CallCounts
-from server.errors import OverloadedError
+from server.limits.limits import Limits
 from server.rpc.errors import Context
 
 
@@ -13,10 +13,10 @@ class Gate:
     tells the caller nothing.
     """
 
-    def __init__(self, counts: CallCounts, max_in_flight: int) -> None:
-        """Lets `max_in_flight` calls be under way at once, and counts them."""
+    def __init__(self, counts: CallCounts, limits: Limits) -> None:
+        """Lets calls in as far as the limits allow, and counts them."""
         self.counts = counts
-        self._max_in_flight = max_in_flight
+        self._limits = limits
 
     def enter(self, method: str, context: Context) -> Caller:
         """Lets a call in, and returns who makes it; followed by `leave` unless it raises.
@@ -26,14 +26,16 @@ class Gate:
             context: The call's.
 
         Raises:
-            OverloadedError: There is no room for it.
+            OverloadedError: There is no room for it, or it comes too soon.
+            TooLateError: It could not be answered in time.
         """
-        if self.counts.in_flight >= self._max_in_flight:
-            raise OverloadedError
         caller = peer_caller(context.peer() or "")
+        self._limits.enter(method, caller.name, context.time_remaining())
+        CALLER.set(caller)
         self.counts.in_flight += 1
         return caller
 
     def leave(self, method: str, caller: Caller) -> None:
         """Counts a call out that `enter` has let in."""
         self.counts.in_flight -= 1
+        self._limits.leave(method, caller.name)

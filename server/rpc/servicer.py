@@ -1,15 +1,15 @@
 """The contract's methods: convert, call, convert back."""
 
-import asyncio
-import math
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.errors import OverloadedError, TooLateError
+from server.access.caller import CALLER
+from server.limits.fair_thread import FairThread
+from server.limits.loop_time import LoopTime
 from server.planning import CompletePlay
 from server.rpc import convert, validation
 from server.rpc.calls import Gated, answers
@@ -21,11 +21,13 @@ from server.service import PredictionService
 Answer = TypeVar("Answer")
 
 # A ranking of a whole catalogue takes some ten milliseconds of a core: so many make a queue of a second.
-_MAX_OFF_LOOP = 64
+_MOST_WAITING = 64
 
-# Of a plan; ten songs of five minutes have 1,500. The rule looks at few of them, but where it looks at all it
-# takes some 10 microseconds a chunk.
-_MAX_CHUNKS_AT_ONCE = 2_000
+# What may be answered on the event loop takes it 25 ms at most, see benchmarks/worst_request.py. Of a plan:
+# five songs of five minutes have 750 chunks. The rule looks at few of them, but where it looks at all it takes
+# 12 microseconds a chunk. Of a ranking: 200 tracks with curves of 100 points.
+_MAX_CHUNKS_AT_ONCE = 1_000
+_MAX_POINTS_AT_ONCE = 20_000
 
 
 class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
@@ -35,9 +37,8 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Answers with a service what the gate lets in."""
         super().__init__(gate)
         self._service = service
-        # One thread: a second would only fight the event loop harder for the interpreter.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranker")
-        self._off_loop = 0
+        self._thread = FairThread(_MOST_WAITING)
+        self._loop_time = LoopTime()
 
     @answers
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
@@ -76,11 +77,13 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
     async def RankTracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
         """Ranks tracks: a queue at once, since that is short; the catalogue off the event loop."""
         validation.check_rank_tracks(request)
-        n_tracks = len(request.track_ids) or self._service.catalogue_size(request.model)
-        validation.check_curve_points(request, n_tracks)
-        if request.track_ids:
-            return self._rank_tracks(request)
-        return await self._off_the_loop(lambda: self._rank_tracks(request), context)
+        n_asked = len(request.track_ids)
+        n_tracks = n_asked or self._service.catalogue_size(request.model)
+        n_points = validation.check_curve_points(request, n_tracks)
+        if not n_asked:
+            validation.check_expected_size(request, n_tracks, self._service.mean_track_id_bytes)
+        is_short = n_asked > 0 and n_points <= _MAX_POINTS_AT_ONCE
+        return await self._long("RankTracks", partial(self._rank_tracks, request), context, is_short=is_short)
 
     @answers
     async def PlanPrefetch(
@@ -89,9 +92,9 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Plans for a play: a queue of songs at once, many or long tracks off the event loop."""
         check_plan_prefetch(request)
         complete = self._service.complete_play(convert.play_of(request))
-        if complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
-            return self._plan_prefetch(request, complete)
-        return await self._off_the_loop(lambda: self._plan_prefetch(request, complete), context)
+        is_short = complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE
+        work = partial(self._plan_prefetch, request, complete)
+        return await self._long("PlanPrefetch", work, context, is_short=is_short)
 
     @answers
     async def RecordOutcome(
@@ -104,25 +107,19 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
 
     def close(self) -> None:
         """Ends the thread that ranks and plans."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._thread.close()
 
-    async def _off_the_loop(self, work: Callable[[], Answer], context: Context) -> Answer:
-        """Returns the answer of work that is too long for the event loop; not begun for who has given up."""
-        if self._off_loop >= _MAX_OFF_LOOP:
-            raise OverloadedError
-        loop, remaining_s = asyncio.get_running_loop(), context.time_remaining()
-        until_s = math.inf if remaining_s is None else time.monotonic() + remaining_s
-
-        def in_time() -> Answer:
-            if time.monotonic() > until_s:
-                raise TooLateError
+    async def _long(
+        self, method: str, work: Callable[[], Answer], context: Context, *, is_short: bool
+    ) -> Answer:
+        """Returns a long answer: at once if it is short and the loop has time, else from a thread."""
+        if not (is_short and self._loop_time.is_left()):
+            return await self._thread.run(method, CALLER.get().name, work, context.time_remaining())
+        began_s = monotonic()
+        try:
             return work()
-
-        self._off_loop += 1
-        try:  # cancelled while it waits for the thread, it is not begun
-            return await loop.run_in_executor(self._thread, in_time)
         finally:
-            self._off_loop -= 1
+            self._loop_time.spend(monotonic() - began_s)
 
     def _rank_tracks(self, request: pb.RankTracksRequest) -> pb.RankTracksResponse:
         ranking = self._service.rank_tracks(

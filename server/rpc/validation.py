@@ -16,6 +16,11 @@ from playthrough.v1.limits import (
 )
 from server.errors import InvalidRequestError
 
+# Of a RankedTrack without its id and its curve: its tags, its lengths, the probability and skipped.
+_RANKED_TRACK_BYTES = 15
+# Of what is wrong with a request so many are named: an error travels in HTTP headers, which hold 8 KB.
+_MOST_VIOLATIONS = 20
+
 _PREDICTION_ID = re.compile(r"[0-9a-f]{24}")
 
 Violations = list[tuple[str, str]]
@@ -63,28 +68,48 @@ def check_record_outcome(request: pb.RecordOutcomeRequest) -> None:
     refuse_if_any(violations)
 
 
-def check_curve_points(request: pb.RankTracksRequest, n_tracks: int) -> None:
-    """Raises InvalidRequestError when a ranking's listening curves would have too many points.
+def check_curve_points(request: pb.RankTracksRequest, n_tracks: int) -> int:
+    """Returns how many points a ranking's listening curves have.
 
     Args:
         request: The request.
         n_tracks: How many tracks it asks about.
+
+    Raises:
+        InvalidRequestError: They are too many.
     """
     returned = min(request.top_k or n_tracks, n_tracks)
-    if returned * len(request.listening_curve_at_s) > MAX_RANKED_CURVE_POINTS:
+    n_points = returned * len(request.listening_curve_at_s)
+    if n_points > MAX_RANKED_CURVE_POINTS:
         problem = (
             f"times the {returned:,} tracks to return must be at most {MAX_RANKED_CURVE_POINTS:,}: "
             "ask for fewer seconds, or fewer tracks by top_k"
         )
         refuse_if_any([("listening_curve_at_s", problem)])
+    return n_points
+
+
+def check_expected_size(request: pb.RankTracksRequest, n_tracks: int, mean_track_id_bytes: float) -> None:
+    """Raises InvalidRequestError when a ranking can be seen to be too large before it is made.
+
+    Args:
+        request: The request.
+        n_tracks: How many tracks it asks about.
+        mean_track_id_bytes: Length of a track's id in the mean.
+    """
+    returned = min(request.top_k or n_tracks, n_tracks)
+    track_bytes = _RANKED_TRACK_BYTES + mean_track_id_bytes + 8 * len(request.listening_curve_at_s)
+    _refuse_if_large(returned * track_bytes, returned)
 
 
 def check_answer_size(response: pb.RankTracksResponse) -> None:
     """Raises InvalidRequestError when a ranking has more tracks than an answer can carry."""
-    if response.ByteSize() > MAX_ANSWER_BYTES:
-        problem = (
-            f"must be given, and below {len(response.tracks):,}: so many make an answer of more than 4 MB"
-        )
+    _refuse_if_large(response.ByteSize(), len(response.tracks))
+
+
+def _refuse_if_large(answer_bytes: float, n_tracks: int) -> None:
+    if answer_bytes > MAX_ANSWER_BYTES:
+        problem = f"must be given, and below {n_tracks:,}: so many make an answer of more than 4 MB"
         refuse_if_any([("top_k", problem)])
 
 
@@ -116,7 +141,8 @@ def check_listener(
     if not request.HasField("context"):
         return
     context = request.context
-    tracks = [play.track_id for play in context.recent_plays]
+    plays = context.recent_plays[: MAX_RECENT_PLAYS + 1]  # a request may hold a million
+    tracks = [play.track_id for play in plays]
     _check_texts(violations, "context.recent_plays", tracks, MAX_RECENT_PLAYS, suffix=".track_id")
     _check_not_negative(violations, "context.position", context.position)
 
@@ -155,6 +181,6 @@ def _check_seconds(violations: Violations, field: str, seconds: Sequence[float])
 
 
 def refuse_if_any(violations: Violations) -> None:
-    """Raises InvalidRequestError when something is wrong."""
+    """Raises InvalidRequestError when something is wrong; names the first faults."""
     if violations:
-        raise InvalidRequestError(violations)
+        raise InvalidRequestError(violations[:_MOST_VIOLATIONS])

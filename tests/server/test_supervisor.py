@@ -276,6 +276,39 @@ def test_workers_that_still_start_end_with_their_supervisor(
     assert "Traceback" not in errors
 
 
+def test_a_worker_that_drains_after_its_supervisor_was_killed_leaves_the_processor_alone(
+    supervisor: "subprocess.Popen[str]",
+) -> None:
+    """Its stdin has ended then, which a reader that is not removed would be told again and again."""
+    address = address_of(supervisor)
+    workers = workers_of(supervisor)
+    asking: Queue[reflection_pb2.ServerReflectionRequest | None] = Queue()
+    with grpc.insecure_channel(address) as channel:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        stream = stub.ServerReflectionInfo(iter(asking.get, None))
+        asking.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+        next(stream)  # and stays open: one worker has a call under way until its grace period is over
+        supervisor.kill()
+        deadline = time.monotonic() + 60
+        while len(draining := [pid for pid in workers if _runs(pid)]) > 1:
+            assert time.monotonic() < deadline, "the worker without a call does not end"
+            time.sleep(0.05)
+        before_s = _busy_s(draining[0])
+        time.sleep(1.0)
+        assert _runs(draining[0]), "the call was cut off"
+        assert _busy_s(draining[0]) - before_s < 0.5, "it spins"
+        asking.put(None)
+    while _runs(draining[0]):
+        assert time.monotonic() < deadline, "a worker outlived its supervisor"
+        time.sleep(0.05)
+
+
+def _busy_s(pid: int) -> float:
+    """Returns how long a process's main thread has run or waited for a core: a spinning one does always."""
+    ran_ns, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return (int(ran_ns) + int(waited_ns)) / 1e9
+
+
 def _runs(pid: int) -> bool:
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()

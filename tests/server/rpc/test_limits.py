@@ -37,7 +37,8 @@ async def test_calls_beyond_the_limit_are_told_when_to_retry_and_room_comes_back
         holding = asyncio.ensure_future(stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0])))
         await inside.wait()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.Predict(pb.PredictRequest(track_id=track_ids[0]))
+            await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]))
+        await stub.Predict(pb.PredictRequest(track_id=track_ids[0]))  # each method has room of its own
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         trailers = dict(caught.value.trailing_metadata() or ())
         rich = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
@@ -46,7 +47,7 @@ async def test_calls_beyond_the_limit_are_told_when_to_retry_and_room_comes_back
         assert retry.retry_delay.ToTimedelta().total_seconds() > 0
         leave.set()
         await holding
-        await stub.Predict(pb.PredictRequest(track_id=track_ids[0]))
+        await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]))
 
 
 async def test_a_request_beyond_the_size_limit_is_refused_and_the_server_lives(

@@ -1,6 +1,8 @@
 """PlanPrefetch on the real server: the client library's own plan, for any input, in bounded answers."""
 
+import asyncio
 import math
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,9 +38,11 @@ from playthrough.v1 import limits
 from playthrough.v1 import prediction_service_pb2 as pb
 from server import app
 from server.call_counts import CallCounts
+from server.limits.fair_thread import FairThread
 from server.planning import PlannedPlay
 from server.rpc import convert, servicer
 from server.rpc.plan_validation import check_plan_prefetch
+from server.rpc.servicer import PredictionServicer
 from server.settings import ServerSettings
 
 CONTEXT = ListenerContext(recent_plays=tuple(RecentPlay("x", skipped=n % 3 == 0) for n in range(20)))
@@ -140,14 +144,25 @@ async def test_plans_count_among_the_calls_and_their_limit(
 ) -> None:
     counts = CallCounts()
     monkeypatch.setattr("server.app.CallCounts", lambda: counts)
+    began, go_on = threading.Event(), threading.Event()
+
+    def stuck(_self: PredictionServicer, _request: object, _complete: object) -> pb.PlanPrefetchResponse:
+        began.set()
+        assert go_on.wait(60)
+        return pb.PlanPrefetchResponse()
+
     async with serving(max_in_flight=1) as stub:
         request = pb.PlanPrefetchRequest(playing=pb.QueuedTrack(track_id=track_ids[0]))
         await stub.PlanPrefetch(request)
         assert counts.ended["PlanPrefetch", "advanced", "OK"].total_s > 0
-        counts.in_flight += 1  # another call is under way
+        monkeypatch.setattr(servicer, "_MAX_CHUNKS_AT_ONCE", -1)
+        monkeypatch.setattr(PredictionServicer, "_plan_prefetch", stuck)
+        under_way = asyncio.ensure_future(stub.PlanPrefetch(request))
+        await asyncio.to_thread(began.wait, 60)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.PlanPrefetch(request)
-        counts.in_flight -= 1
+        go_on.set()
+        await under_way
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         rich = status_pb2.Status.FromString(
             dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"]
@@ -158,7 +173,14 @@ async def test_plans_count_among_the_calls_and_their_limit(
 async def test_the_largest_request_is_planned_off_the_event_loop_within_four_megabytes(
     serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servicer, "_MAX_OFF_LOOP", 0)
+    beside: list[str] = []
+    run = FairThread.run
+
+    async def spied(self: FairThread, method: str, *rest: Any) -> Any:
+        beside.append(method)
+        return await run(self, method, *rest)
+
+    monkeypatch.setattr(FairThread, "run", spied)
     queue = [pb.QueuedTrack(track_id=f"{n:0200}", duration_ms=499_000) for n in range(200)]
     request = pb.PlanPrefetchRequest(
         playing=pb.QueuedTrack(track_id="playing", duration_ms=499_000),
@@ -168,11 +190,8 @@ async def test_the_largest_request_is_planned_off_the_event_loop_within_four_meg
         waste_per_mbit=0.0,
     )
     async with serving() as stub:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.PlanPrefetch(request)
-        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, "it waits for the thread"
-        monkeypatch.setattr(servicer, "_MAX_OFF_LOOP", 64)
         answer = await stub.PlanPrefetch(request)
+    assert beside == ["PlanPrefetch"]
     assert {fetch.track_id for fetch in answer.fetches} == {it.track_id for it in queue}
     assert answer.ByteSize() <= limits.MAX_ANSWER_BYTES
     longest = pb.Fetch(track_id="\U0001f3b5" * 200, first_byte=2**53, last_byte=2**53, latest_start_s=1.5)
