@@ -24,6 +24,7 @@ from playthrough.v1.limits import (
 Worst = tuple[str, str, Message]
 """What it is, its method and the request."""
 
+_CHUNKS_AT_ONCE = 1_000  # so many are planned on the event loop
 _CHUNK_S = 0.01  # the shortest: most chunks, most distances to weigh
 
 
@@ -47,7 +48,7 @@ def permitted(track_ids: Sequence[str]) -> list[Worst]:
     unknown = [f"{number}".ljust(MAX_STRING_LENGTH, "\U0001f3b5") for number in range(MAX_TRACK_IDS)]
     who = {"favourite_genres": genres, "context": context}
     seconds = [number / 10 for number in range(MAX_CURVE_POINTS)]
-    each = seconds[: MAX_RANKED_CURVE_POINTS // MAX_TRACK_IDS]
+    at_once, each = seconds[:20], seconds[: MAX_RANKED_CURVE_POINTS // MAX_TRACK_IDS]
     few = MAX_RANKED_CURVE_POINTS // MAX_CURVE_POINTS
 
     def rank(**fields: object) -> Message:
@@ -60,10 +61,13 @@ def permitted(track_ids: Sequence[str]) -> list[Worst]:
         ("an outcome", "RecordOutcome", pb.RecordOutcomeRequest(prediction_id="0" * 24)),
         (f"{len(known):,} tracks", "RankTracks", rank(track_ids=known)),
         (f"{len(unknown):,} unknown tracks", "RankTracks", rank(track_ids=unknown)),
-        (
-            f"{len(known):,} tracks x {len(each)} points",
-            "RankTracks",
-            rank(track_ids=known, listening_curve_at_s=each),
+        *(
+            (
+                f"{len(known):,} tracks x {len(some)} points",
+                "RankTracks",
+                rank(track_ids=known, listening_curve_at_s=some),
+            )
+            for some in (at_once, each)
         ),
         ("the catalogue", "RankTracks", rank()),
         ("the catalogue, best 50", "RankTracks", rank(top_k=50)),
@@ -106,9 +110,9 @@ def _plans(track_ids: Sequence[str], who: dict[str, object]) -> list[Worst]:
             plan(tracks, chunks, objective),
         )
         for tracks, chunks, objective in (
-            (10, 2_000, 0),
-            (MAX_QUEUED_TRACKS, 2_000, 0),
-            (MAX_QUEUED_TRACKS, 2_000, pb.Ration.OBJECTIVE_BYTES),
+            (10, _CHUNKS_AT_ONCE, 0),
+            (MAX_QUEUED_TRACKS, _CHUNKS_AT_ONCE, 0),
+            (MAX_QUEUED_TRACKS, _CHUNKS_AT_ONCE, pb.Ration.OBJECTIVE_BYTES),
             (1, MAX_PLANNED_CHUNKS, 0),
             (MAX_QUEUED_TRACKS, MAX_PLANNED_CHUNKS, 0),
         )

@@ -24,8 +24,8 @@ Answer = TypeVar("Answer")
 _MOST_WAITING = 64
 
 # What may be answered on the event loop takes it 25 ms at most, see benchmarks/worst_request.py. Of a plan:
-# five songs of five minutes have 750 chunks. The rule looks at few of them, but where it looks at all it takes
-# 12 microseconds a chunk. Of a ranking: 200 tracks with curves of 100 points.
+# five songs of five minutes have 750 chunks; the rule looks at few, but a chunk that it looks at takes 12 µs.
+# Of a ranking: 200 tracks with curves of 100 points.
 _MAX_CHUNKS_AT_ONCE = 1_000
 _MAX_POINTS_AT_ONCE = 20_000
 
