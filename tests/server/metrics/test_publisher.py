@@ -12,7 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.call_counts import CallCounts
 from server.errors import StartError
-from server.metrics import MetricsPublisher, serve_metrics
+from server.metrics.page import serve_metrics
+from server.metrics.publisher import MetricsPublisher
+from server.metrics.snapshot import ModelState
 
 Serving = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -33,24 +35,39 @@ def counts() -> CallCounts:
 
 @pytest.fixture
 def publisher(counts: CallCounts) -> MetricsPublisher:
-    return MetricsPublisher(counts, models=lambda: (3, 1))
+    versions = [ModelState("simple", str(version), "d", "standby", 1.0) for version in range(3)]
+    failed = ModelState("simple", "3", "", "failed")
+    return MetricsPublisher(counts, models=lambda: [*versions, failed])
 
 
 def test_what_is_counted_is_published_once(publisher: MetricsPublisher, counts: CallCounts) -> None:
     for seconds in (0.0007, 0.0007, 60.0):
-        counts.add(("Predict", "simple", "OK"), seconds)
-    counts.add(("Predict", "", "NOT_FOUND"), 0.0001)
+        counts.add(("Predict", "simple", "OK", "token"), seconds)
+    counts.add(("Predict", "", "NOT_FOUND", "anonymous"), 0.0001)
     counts.in_flight = 2
+    counts.add_shed("in_flight")
+    counts.shed["loop_lag"] = 2
+    for probability in (0.0, 0.05, 0.06, 1.0):
+        counts.add_score("simple", probability)
+    counts.loop_lag.add(0.03)
     publisher.publish()
     publisher.publish()  # nothing new: nothing added
     seen = samples(publisher)
-    assert seen["playthrough_calls_total", "OK", "Predict", "simple"] == 3
-    assert seen["playthrough_calls_total", "NOT_FOUND", "Predict", ""] == 1
+    assert seen["playthrough_calls_total", "token", "OK", "Predict", "simple"] == 3
+    assert seen["playthrough_calls_total", "anonymous", "NOT_FOUND", "Predict", ""] == 1
     assert seen["playthrough_call_seconds_count", "Predict"] == 4
     assert seen["playthrough_call_seconds_sum", "Predict"] == pytest.approx(60.0015)
     assert seen["playthrough_call_seconds_bucket", "0.001", "Predict"] == 3
     assert seen["playthrough_call_seconds_bucket", "2.5", "Predict"] == 3
     assert seen["playthrough_calls_in_flight",] == 2
+    assert seen["playthrough_calls_shed_total", "in_flight"] == 1
+    assert seen["playthrough_calls_shed_total", "loop_lag"] == 2
+    assert seen["playthrough_play_through_probability_bucket", "0.05", "simple"] == 2
+    assert seen["playthrough_play_through_probability_bucket", "0.1", "simple"] == 3
+    assert seen["playthrough_play_through_probability_bucket", "1.0", "simple"] == 4
+    assert seen["playthrough_play_through_probability_sum", "simple"] == pytest.approx(1.11)
+    assert seen["playthrough_loop_lag_seconds_bucket", "0.025"] == 0
+    assert seen["playthrough_loop_lag_seconds_bucket", "0.05"] == 1
     assert seen["playthrough_model_versions", "loaded"] == 3
     assert seen["playthrough_model_versions", "failed"] == 1
 
@@ -71,12 +88,12 @@ async def test_a_running_server_shows_its_calls(serving: Serving, track_ids: lis
                 await asyncio.sleep(0.05)
     families = {family.name: family for family in text_string_to_metric_families(page)}
     calls = {
-        (sample.labels["method"], sample.labels["model"], sample.labels["code"]): sample.value
+        tuple(sample.labels[name] for name in ("method", "model", "code", "caller")): sample.value
         for sample in families["playthrough_calls"].samples
         if sample.name.endswith("_total")
     }
-    assert calls["Predict", "simple", "OK"] == 1
-    assert calls["Predict", "", "NOT_FOUND"] == 1
+    assert calls["Predict", "simple", "OK", "anonymous"] == 1
+    assert calls["Predict", "", "NOT_FOUND", "anonymous"] == 1
     assert "made up" not in page  # callers cannot make up label values
 
 
