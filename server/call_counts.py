@@ -1,6 +1,7 @@
 """Counts what the server does, in plain numbers: a call costs well under a microsecond."""
 
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -55,7 +56,7 @@ class CallCounts:
     Attributes:
         in_flight: Calls under way now.
         ended: Seconds of calls that have ended, by how.
-        shed: Calls that were refused because there were too many, by reason.
+        shed: Calls that were refused because there were too many, by reason: one of a few words.
         scores: Play-through probabilities that Predict and PredictRandom answered, by model.
         loop_lag: Seconds by which the event loop came too late to what it was to do at a given time.
         exemplars: The latest call with an id, by method and bucket of its latency; taken away once published.
@@ -63,7 +64,7 @@ class CallCounts:
 
     in_flight: int = 0
     ended: dict[Ending, Tally] = field(default_factory=dict)
-    shed: dict[str, int] = field(default_factory=dict)
+    shed: Counter[str] = field(default_factory=Counter)
     scores: dict[str, Tally] = field(default_factory=dict)
     loop_lag: Tally = field(default_factory=lambda: Tally(LATENCY_BOUNDS_S))
     exemplars: dict[tuple[str, int], Exemplar] = field(default_factory=dict)
@@ -82,10 +83,6 @@ class CallCounts:
         bucket = tally.add(seconds)
         if exemplar_id:
             self.exemplars[ending[0], bucket] = exemplar_id, seconds
-
-    def add_shed(self, reason: str) -> None:
-        """Counts a call that was refused because there were too many; `reason` is one of a few words."""
-        self.shed[reason] = self.shed.get(reason, 0) + 1
 
     def add_score(self, model: str, play_through_probability: float) -> None:
         """Counts what a model answered about one play."""

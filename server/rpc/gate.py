@@ -29,7 +29,7 @@ class Gate:
             OverloadedError: There is no room for it.
         """
         if self.counts.in_flight >= self._max_in_flight:
-            self.counts.add_shed("in_flight")
+            self.counts.shed["in_flight"] += 1
             raise OverloadedError
         caller = peer_caller(context.peer() or "")
         self.counts.in_flight += 1

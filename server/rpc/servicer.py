@@ -111,7 +111,7 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
     async def _off_the_loop(self, work: Callable[[], Answer], context: Context) -> Answer:
         """Returns the answer of work that is too long for the event loop; not begun for who has given up."""
         if self._off_loop >= _MAX_OFF_LOOP:
-            self.gate.counts.add_shed("off_loop")
+            self.gate.counts.shed["off_loop"] += 1
             raise OverloadedError
         loop, remaining_s = asyncio.get_running_loop(), context.time_remaining()
         until_s = math.inf if remaining_s is None else time.monotonic() + remaining_s

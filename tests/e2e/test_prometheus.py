@@ -141,6 +141,11 @@ def test_every_panel_and_every_alert_has_data(
         names = queried.get("label/__name__/values")
         shown = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in names if name.startswith(OURS)}
         assert shown - {"playthrough_spool_dead_letters"} == DOCUMENTED - {"playthrough_spool_dead_letters"}
+        with urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics", timeout=30) as answer:
+            checked = subprocess.run(
+                ["promtool", "check", "metrics"], input=answer.read(), capture_output=True
+            )
+        assert (checked.returncode, checked.stderr) == (0, b"")  # names and units as Prometheus wants them
         counted = queried.series("sum by (method) (playthrough_calls_total)")
         methods = {method.name for method in pb.DESCRIPTOR.services_by_name["PredictionService"].methods}
         assert {each["metric"]["method"] for each in counted} == methods

@@ -31,7 +31,7 @@ models = [ModelState("simple", version, "d" + version, "serving", 100.0 * int(ve
 models.append(ModelState("simple", "1", "d1", "standby", 90.0 + int(version)))
 publisher = MetricsPublisher(counts, models=lambda: models, directory=Path(directory))
 counts.add(("Predict", "simple", "OK", "token"), 0.002, "trace-" + version)
-counts.add_shed("in_flight")
+counts.shed["in_flight"] += 1
 counts.add_score("simple", 0.5)
 counts.loop_lag.add(0.3)
 publisher.publish()

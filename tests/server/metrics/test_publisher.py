@@ -1,8 +1,10 @@
 import asyncio
 import socket
+import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -45,7 +47,7 @@ def test_what_is_counted_is_published_once(publisher: MetricsPublisher, counts: 
         counts.add(("Predict", "simple", "OK", "token"), seconds)
     counts.add(("Predict", "", "NOT_FOUND", "anonymous"), 0.0001)
     counts.in_flight = 2
-    counts.add_shed("in_flight")
+    counts.shed["in_flight"] += 1
     counts.shed["loop_lag"] = 2
     for probability in (0.0, 0.05, 0.06, 1.0):
         counts.add_score("simple", probability)
@@ -73,9 +75,7 @@ def test_what_is_counted_is_published_once(publisher: MetricsPublisher, counts: 
 
 
 async def test_a_running_server_shows_its_calls(serving: Serving, track_ids: list[str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     async with serving(metrics_port=port) as stub:
         await stub.Predict(pb.PredictRequest(model="simple", track_id=track_ids[0]))
         with pytest.raises(grpc.aio.AioRpcError):
@@ -94,7 +94,45 @@ async def test_a_running_server_shows_its_calls(serving: Serving, track_ids: lis
     }
     assert calls["Predict", "simple", "OK", "anonymous"] == 1
     assert calls["Predict", "", "NOT_FOUND", "anonymous"] == 1
+    (score,) = [
+        it for it in families["playthrough_play_through_probability"].samples if it.name.endswith("_count")
+    ]
+    assert (score.labels, score.value) == ({"model": "simple"}, 1)
     assert "made up" not in page  # callers cannot make up label values
+
+
+async def test_a_running_server_shows_which_versions_serve_stand_by_and_failed(
+    serving: Serving, registry_directory: Path, save_model: Callable[[Path, str, str], None]
+) -> None:
+    save_model(registry_directory, "simple", "2")
+    (registry_directory / "simple" / "3").mkdir()
+    (registry_directory / "simple" / "3" / "manifest.json").write_text("{}")
+    port = free_port()
+    expected = [
+        ("advanced", "1", "serving"),
+        ("simple", "1", "standby"),
+        ("simple", "2", "serving"),
+        ("simple", "3", "failed"),
+    ]
+    async with serving(metrics_port=port, registry_poll_s=0.05), asyncio.timeout(60):
+        found: list[tuple[str, ...]] = []
+        while found != expected:
+            page = await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/metrics")
+            families = {family.name: family for family in text_string_to_metric_families(page)}
+            infos = [it.labels for it in families["playthrough_model_info"].samples]
+            found = sorted((it["model"], it["version"], it["state"]) for it in infos)
+            await asyncio.sleep(0.05)
+    assert {it["digest"] != "" for it in infos if it["state"] != "failed"} == {True}
+    loaded = families["playthrough_model_loaded_timestamp_seconds"].samples
+    assert {(it.labels["model"], it.labels["version"]) for it in loaded} == {it[:2] for it in expected[:3]}
+    assert all(abs(it.value - time.time()) < 3_600 for it in loaded)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _read(url: str) -> str:
