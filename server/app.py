@@ -34,7 +34,7 @@ from server.polling import polling
 from server.rpc.gate import Gate
 from server.rpc.server import RpcServer
 from server.service import PredictionService
-from server.settings import ServerSettings
+from server.settings import ServerSettings, metrics_directory
 from server.start_checks import check_start
 from server.stop_budget import StopBudget
 from server.storage import storing
@@ -130,7 +130,7 @@ async def _start(
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
     await _start_metrics(order, counts, service, stack)
-    gate = Gate(counts, await stack.enter_async_context(limiting(settings)))
+    gate = Gate(counts, await stack.enter_async_context(limiting(settings, counts.loop_lag)))
     rpc = RpcServer(service, gate, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
@@ -159,24 +159,21 @@ async def _start_metrics(
     settings = order.settings
     if settings.metrics_port is None:
         return
-    from server.metrics import MetricsPublisher, serve_metrics
-    from server.spool_metrics import SpoolCollector
+    from server.metrics.page import show_own
+    from server.metrics.publisher import MetricsPublisher
+    from server.metrics.snapshot import states_of
 
-    def models() -> tuple[int, int]:
-        return sum(map(len, service.library.loaded.values())), len(service.library.failed)
-
-    publisher = MetricsPublisher(counts, models=models)
+    directory = metrics_directory() if order.of > 1 else None
+    publisher = MetricsPublisher(counts, models=lambda: states_of(service.library), directory=directory)
 
     async def publish() -> None:
         publisher.publish()
 
     stack.callback(publisher.publish)  # a last time, after the last call
     await stack.enter_async_context(polling("metrics", publish, _METRICS_POLL_S))
+    publisher.publish()  # what there is before the first call
     if order.of == 1:
-        publisher.registry.register(SpoolCollector(settings.spool_directory))
-        stop, address = serve_metrics(publisher.registry, settings.metrics_host, settings.metrics_port)
-        stack.push_async_callback(asyncio.to_thread, stop)
-        _log.info("metrics", address=address)
+        show_own(settings, publisher, stack)
 
 
 def _log_start(address: str, library: LoadedModels, mongodb: str) -> None:

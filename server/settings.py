@@ -11,6 +11,7 @@ from data.settings import DataSettings, SettingsError
 from server.errors import StartError
 
 EMBEDDED = "embedded"
+_METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's name for it
 
 
 class ServerSettings(DataSettings):
@@ -137,5 +138,11 @@ def child_environment(metrics_directory: Path | None) -> dict[str, str]:
     """
     own = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # torch's too
     if metrics_directory is not None:
-        own["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
+        own[_METRICS_DIRECTORY] = str(metrics_directory)
     return os.environ | own
+
+
+def metrics_directory() -> Path | None:
+    """Returns where this process puts what its parent shows of it; None when it shows nothing."""
+    directory = os.environ.get(_METRICS_DIRECTORY)
+    return None if directory is None else Path(directory)

@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import structlog
-
 from server.child_supervision import CUT_SHORT_S, END_MARGIN_S, Child
 from server.log.lock import lock_folder
 from server.rpc.listening_port import reserved
@@ -20,8 +18,6 @@ from server.settings import ServerSettings
 from server.start_checks import check_start
 from server.stop_budget import StopBudget
 from server.storage import storing
-
-_log = structlog.get_logger("server.supervisor")
 
 
 @asynccontextmanager
@@ -59,7 +55,7 @@ async def supervising(
 def _worker(settings: ServerSettings, number: int, metrics_directory: Path | None) -> Child:
     def ended(pid: int) -> None:
         if metrics_directory is not None:
-            from server.metrics import forget_worker
+            from server.metrics.page import forget_worker
 
             forget_worker(pid, metrics_directory)
 
@@ -87,13 +83,8 @@ def _show_metrics(settings: ServerSettings, stack: AsyncExitStack) -> Path | Non
     """Shows the workers' metrics when they are wanted; returns where the workers put them."""
     if settings.metrics_port is None:
         return None
-    from server.metrics import registry_of_workers, serve_metrics
-    from server.spool_metrics import SpoolCollector
+    from server.metrics.page import show_workers
 
     directory = Path(stack.enter_context(TemporaryDirectory(prefix="playthrough-metrics-")))
-    registry = registry_of_workers(directory)
-    registry.register(SpoolCollector(settings.spool_directory))
-    stop, address = serve_metrics(registry, settings.metrics_host, settings.metrics_port)
-    stack.push_async_callback(asyncio.to_thread, stop)
-    _log.info("metrics", address=address)
+    show_workers(settings, directory, stack)
     return directory

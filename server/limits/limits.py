@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from server.call_counts import Tally
 from server.errors import OverloadedError, TooLateError
 from server.limits.call_rate import CallRate
 from server.limits.in_flight import InFlight
@@ -62,9 +63,14 @@ class Limits:
 
 
 @asynccontextmanager
-async def limiting(settings: ServerSettings) -> AsyncIterator[Limits]:
-    """Yields the limits that settings ask for, with a look at the loop's lag for the duration of a block."""
-    lag, per_s = LoopLag(), settings.max_calls_per_s
+async def limiting(settings: ServerSettings, lags: Tally) -> AsyncIterator[Limits]:
+    """Yields the limits that settings ask for, with a look at the loop's lag for the duration of a block.
+
+    Args:
+        settings: The server's.
+        lags: Where the looks are counted, in seconds.
+    """
+    lag, per_s = LoopLag(lags), settings.max_calls_per_s
     async with lag.watching():
         rate = None if per_s is None else CallRate(per_s)
         yield Limits(InFlight(settings.max_in_flight), rate, lag, settings.max_loop_lag_ms / 1000)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
+from server.call_counts import LATENCY_BOUNDS_S, Tally
+
 _EVERY_S = 0.02
 # One pause, as for a model that is loaded, is no overload: the least of so many looks counts.
 _LOOKS = 3
@@ -22,9 +24,14 @@ class LoopLag:
         standing_s: How late the loop has been at least in the last looks, in seconds.
     """
 
-    def __init__(self) -> None:
-        """Starts in time."""
+    def __init__(self, looks: Tally | None = None) -> None:
+        """Starts in time.
+
+        Args:
+            looks: Where every look is counted, in seconds.
+        """
         self.standing_s = 0.0
+        self._looks = Tally(LATENCY_BOUNDS_S) if looks is None else looks
         self._latest_s = deque([0.0], maxlen=_LOOKS)
 
     @asynccontextmanager
@@ -40,6 +47,7 @@ class LoopLag:
 
     def add(self, late_s: float) -> None:
         """Adds a look."""
+        self._looks.add(late_s)
         self._latest_s.append(late_s)
         self.standing_s = min(self._latest_s)
 

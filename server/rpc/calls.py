@@ -10,6 +10,7 @@ import grpc
 import structlog
 
 from server import errors
+from server.call_counts import UNKNOWN_CALLER
 from server.rpc.errors import Context, abort, code_of
 from server.rpc.gate import Gate
 
@@ -60,6 +61,7 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
         finally:
             if caller is not None:
                 gate.leave(name, caller)
-            gate.counts.add((name, model, code), perf_counter() - started)
+            kind = UNKNOWN_CALLER if caller is None else caller.kind
+            gate.counts.add((name, model, code, kind), perf_counter() - started)
 
     return answered

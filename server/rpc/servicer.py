@@ -56,6 +56,7 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
             convert.context_of(request),
             request.version,
         )
+        self.gate.counts.add_score(prediction.model, prediction.play_through_probability)
         return convert.predict_response(prediction)
 
     @answers
@@ -71,6 +72,7 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
             convert.context_of(request),
             request.request_id,
         )
+        self.gate.counts.add_score(prediction.model, prediction.play_through_probability)
         return convert.predict_random_response(prediction)
 
     @answers

@@ -12,8 +12,10 @@ import structlog
 
 from server.backoff import backoff_s
 from server.errors import StorageUnavailableError
+from server.log.delivery.counting import count_outcomes, count_predictions
 from server.log.mongo.store import Joined, Stored
 from server.log.record import Outcome, PredictionRecord
+from server.log.spool.counts import Count, add_counts
 from server.log.spool.file import SpoolFile
 from server.log.spool.rows import DeadLetter, Kind, Reason, Row
 from server.log.spool.takeover import take_over
@@ -74,6 +76,7 @@ class Delivery:
                 begun = True
                 moved = await self.deliver()
             except StorageUnavailableError as error:
+                self._note_failure("unavailable")
                 if failures == 0:
                     _log.warning("storage_unavailable", reason=error.reason)
                     self._note_away(time.time())
@@ -82,6 +85,7 @@ class Delivery:
             except Exception as error:
                 # A bug, or a full disk, must not end the delivery for good: the rows are safe, so try again.
                 _log_failure(error)
+                self._note_failure("error")
                 pause_s = _LONGEST_DELAY_S
             else:
                 if failures:
@@ -155,8 +159,11 @@ class Delivery:
             for prediction_id in stored.inserted
             if records[prediction_id].outcome is not None
         ]
+        delivered = {key: record for key, record in records.items() if key not in stored.refused}
+        counts = count_predictions(delivered, stored.inserted)
 
         def forget() -> None:
+            add_counts(self._file.connection, counts)
             self._file.add_dead_letters(dead)
             self._file.remove_outcomes(joined)
             self._file.advance(rows)
@@ -177,8 +184,10 @@ class Delivery:
         given_up = {letter.row for letter in dead}
         joined = [row for row in rows if row.prediction_id in found.joined]
         unknown = [row for row in rows if row.prediction_id in found.unknown and row not in given_up]
+        counts = count_outcomes(outcomes, found)
 
         def forget() -> None:
+            add_counts(self._file.connection, counts)
             self._file.add_dead_letters(dead)
             self._file.remove_outcomes(joined)
             self._file.postpone_outcomes(unknown, LOOK_EVERY_S)
@@ -194,6 +203,10 @@ class Delivery:
     def _note_away(self, since: float | None) -> None:
         with contextlib.suppress(sqlite3.Error, OSError):  # a full disk: it is a sign, no more
             self._change(lambda: self._file.set_away_since(since))
+
+    def _note_failure(self, reason: str) -> None:
+        with contextlib.suppress(sqlite3.Error, OSError):  # as above
+            self._change(lambda: add_counts(self._file.connection, {(Count.FAILURES, reason): 1}))
 
     def _follow_file(self) -> None:
         """Goes over to a new file, with all that waits, when this one was deleted under who has it open."""

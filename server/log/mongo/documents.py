@@ -69,11 +69,26 @@ class OutcomeView(BaseModel):
 
     id: str = Field(alias="_id")
     outcome: Any = None
+    model: Any = None
+    play_through_probability: Any = None
 
     def has(self, outcome: Outcome) -> bool:
         """Returns whether it reports the same as an outcome, whenever that was recorded."""
         told = self.outcome if isinstance(self.outcome, dict) else {}
         return (told.get("skipped"), told.get("listened_ms")) == (outcome.skipped, outcome.listened_ms)
+
+    def is_from(self, outcome: Outcome) -> bool:
+        """Returns whether its outcome is this very one, by the millisecond in which it was recorded."""
+        told = self.outcome.get("recorded_at") if isinstance(self.outcome, dict) else None
+        moment = outcome.recorded_at.replace(microsecond=outcome.recorded_at.microsecond // 1000 * 1000)
+        return bool(told == moment)
+
+    def predicted(self) -> tuple[str, float] | None:
+        """Returns the model and the play-through probability that it answered; None if it has no such."""
+        model, probability = self.model, self.play_through_probability
+        if isinstance(model, str) and isinstance(probability, int | float) and 0 <= probability <= 1:
+            return model, float(probability)
+        return None
 
 
 def to_document(prediction_id: str, record: PredictionRecord) -> PredictionDocument:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import bson
@@ -59,12 +60,15 @@ class Joined(NamedTuple):
         conflicting: The prediction had another one first.
         unknown: There is no such prediction.
         refused: It can never be stored.
+        predicted: Model and play-through probability of those joined whose prediction has exactly this
+            outcome, not an equal one that was reported before.
     """
 
     joined: set[str]
     conflicting: set[str]
     unknown: set[str]
     refused: set[str]
+    predicted: Mapping[str, tuple[str, float]] = MappingProxyType({})
 
 
 class MongoStore:
@@ -156,7 +160,12 @@ class MongoStore:
         settled = {key: view.has(outcomes[key]) for key, view in stored.items() if view.outcome is not None}
         joined = {key for key, agrees in settled.items() if agrees}
         unknown = set(documents.keys() - stored.keys() - refused)
-        return Joined(joined, settled.keys() - joined, unknown, refused)
+        predicted = {
+            key: predicted
+            for key in joined
+            if stored[key].is_from(outcomes[key]) and (predicted := stored[key].predicted())
+        }
+        return Joined(joined, settled.keys() - joined, unknown, refused, predicted)
 
     async def find_batches(
         self, query: dict[str, Any], shape: type[BaseModel] | None = None

@@ -20,7 +20,7 @@ RETRIED_WITHIN_S = 600.0
 MOST_KEPT = 200_000
 """How many later predictions may come before such an answer is given up."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Only a file of an earlier version needs it: it waits for whoever writes.
 SCHEMA = f"""
@@ -43,6 +43,9 @@ CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (prediction_id);
 CREATE TABLE IF NOT EXISTS delivery (
     only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, away_since REAL
 );
+CREATE TABLE IF NOT EXISTS counts (
+    name TEXT NOT NULL, label TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (name, label)
+) WITHOUT ROWID;
 INSERT INTO delivery SELECT 1, 0, NULL WHERE NOT EXISTS (SELECT * FROM delivery);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;

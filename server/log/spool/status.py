@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from server.errors import StartError
+from server.log.spool.counts import counts_of
 from server.log.spool.file import FILE_NAME, SpoolFile
 from server.log.spool.rows import Kind
 from server.log.spool.turn import DELIVERY_LOCK_NAME, delivery_pid
@@ -130,6 +131,29 @@ def read_status(directory: Path) -> SpoolStatus:
             delivering=delivery_pid(directory / DELIVERY_LOCK_NAME) is not None,
             away_since=None if away_since is None else datetime.fromtimestamp(away_since, UTC),
         )
+
+
+def read_counts(directory: Path) -> Mapping[tuple[str, str], float]:
+    """Returns what the delivery of a folder's spool has counted, by name and label.
+
+    Raises:
+        StartError: When the spool cannot be read.
+    """
+    with _opened(directory) as file:
+        return {} if file is None else counts_of(file.connection)
+
+
+def size_bytes(directory: Path) -> int:
+    """Returns how much of the disk a folder's spool takes, its write-ahead log included.
+
+    Raises:
+        OSError: When the folder cannot be read.
+    """
+    sizes = []
+    for path in directory.glob(f"{FILE_NAME}*"):
+        with suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return sum(sizes)
 
 
 def _count_predictions(file: SpoolFile) -> int:

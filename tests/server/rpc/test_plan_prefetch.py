@@ -154,7 +154,7 @@ async def test_plans_count_among_the_calls_and_their_limit(
     async with serving(max_in_flight=1) as stub:
         request = pb.PlanPrefetchRequest(playing=pb.QueuedTrack(track_id=track_ids[0]))
         await stub.PlanPrefetch(request)
-        assert counts.ended["PlanPrefetch", "advanced", "OK"].total_s > 0
+        assert counts.ended["PlanPrefetch", "advanced", "OK", "anonymous"].total > 0
         monkeypatch.setattr(servicer, "_MAX_CHUNKS_AT_ONCE", -1)
         monkeypatch.setattr(PredictionServicer, "_plan_prefetch", stuck)
         under_way = asyncio.ensure_future(stub.PlanPrefetch(request))

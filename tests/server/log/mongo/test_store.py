@@ -80,13 +80,32 @@ async def test_outcomes_are_joined_and_the_first_one_wins(store: MongoStore, mak
     await store.join({settled: HEARD, other: HEARD})
     outcomes = {known: SKIPPED, settled: HEARD_LATER, other: SKIPPED, "f" * 24: HEARD}
     found = await store.join(outcomes)
-    assert found == Joined({known, settled}, {other}, {"f" * 24}, set())
+    # What was reported again brings nothing to the counts of outcomes.
+    predicted = {known: ("simple", 0.25)}
+    assert found == Joined({known, settled}, {other}, {"f" * 24}, set(), predicted)
     assert {key: record.outcome for key, record in (await stored(store)).items()} == {
         known: SKIPPED,
         settled: HEARD,
         other: HEARD,
         untouched: None,
     }
+
+
+async def test_an_outcome_that_was_joined_before_a_crash_still_counts_and_one_of_a_foreign_document_does_not(
+    store: MongoStore, make_record: MakeRecord
+) -> None:
+    records = by_id(*(make_record(n) for n in range(3)))
+    await store.add(records)
+    # As the clock has it; MongoDB keeps milliseconds.
+    outcomes = dict.fromkeys(records, replace(HEARD, recorded_at=datetime(2030, 1, 1, 0, 0, 0, 123_456, UTC)))
+    await store.join(outcomes)
+    collection = PredictionDocument.get_pymongo_collection()
+    foreign = [{"$unset": {"play_through_probability": 1}}, {"$set": {"model": 7}}]
+    for prediction_id, change in zip(list(records)[1:], foreign, strict=True):
+        await collection.update_one({"_id": prediction_id}, change, bypass_document_validation=True)
+    again = await store.join(outcomes)
+    assert again.joined == set(records)
+    assert again.predicted == {make_record(0).prediction_id: ("simple", 0.25)}
 
 
 async def test_an_outcome_of_a_prediction_without_the_field_is_joined(
@@ -131,7 +150,9 @@ async def test_an_outcome_of_another_release_counts(
     bypassing = {"bypass_document_validation": True}
     await collection.update_many({}, {"$set": {"outcome": foreign}}, **bypassing)  # type: ignore[arg-type]
     first, second = make_record(1).prediction_id, make_record(2).prediction_id
-    assert await store.join({first: HEARD, second: SKIPPED}) == Joined({first}, {second}, set(), set())
+    predicted = {first: ("simple", 0.25)} if "recorded_at" in foreign else {}
+    found = await store.join({first: HEARD, second: SKIPPED})
+    assert found == Joined({first}, {second}, set(), set(), predicted)
 
 
 @pytest.mark.parametrize("foreign", ["heard", {"heard": True}, 1])
@@ -147,8 +168,9 @@ async def test_an_outcome_that_somebody_made_up_holds_up_nothing(
     assert await store.add(by_id(make_record(1), make_record(2))) == Stored(
         {make_record(2).prediction_id}, {}
     )
-    joined = await store.join({make_record(1).prediction_id: HEARD, make_record(2).prediction_id: HEARD})
-    assert joined == Joined({make_record(2).prediction_id}, {make_record(1).prediction_id}, set(), set())
+    first, second = make_record(1).prediction_id, make_record(2).prediction_id
+    joined = await store.join({first: HEARD, second: HEARD})
+    assert joined == Joined({second}, {first}, set(), set(), {second: ("simple", 0.25)})
 
 
 async def test_what_mongodb_will_never_take_is_refused_and_the_rest_stored(
@@ -174,7 +196,7 @@ async def test_an_outcome_that_mongodb_will_never_take_is_refused_and_the_rest_j
     await database.command({"collMod": "predictions", "validator": validator})
     impossible = Outcome(skipped=True, listened_ms=1 << 64, recorded_at=HEARD.recorded_at)
     found = await store.join({first: SKIPPED, second: HEARD, third: impossible})
-    assert found == Joined({second}, set(), set(), {first, third})
+    assert found == Joined({second}, set(), set(), {first, third}, {second: ("simple", 0.25)})
 
 
 async def test_impossible_records_are_refused_in_words_that_quote_nothing_and_the_rest_is_stored(

@@ -25,8 +25,8 @@ from server.log.record import Outcome, PredictionRecord
 from server.log.spool.file import FILE_NAME, SpoolFile
 from server.log.spool.rows import DeadLetter, Kind, Reason
 from server.log.spool.turn import DELIVERY_LOCK_NAME
+from server.metrics.spool import SpoolCollector
 from server.settings import ServerSettings
-from server.spool_metrics import SpoolCollector
 from server.supervisor import supervising
 
 MakeRecord = Callable[[int], PredictionRecord]
@@ -35,6 +35,7 @@ Samples = dict[tuple[str, ...], float]
 NAMES = {
     "playthrough_spool_waiting",
     "playthrough_spool_oldest_seconds",
+    "playthrough_spool_bytes",
     "playthrough_spool_dead_letters",
     "playthrough_outcome_conflicts",
     "playthrough_delivery_running",
@@ -56,6 +57,7 @@ QUIET: Samples = {
     ("playthrough_spool_waiting", "prediction"): 0,
     ("playthrough_spool_waiting", "outcome"): 0,
     ("playthrough_spool_oldest_seconds",): 0,
+    ("playthrough_spool_bytes",): 0,
     ("playthrough_outcome_conflicts",): 0,
     ("playthrough_delivery_running",): 0,
     ("playthrough_mongodb_away_since_seconds",): 0,
@@ -66,7 +68,9 @@ def test_no_spool_and_an_empty_one_are_quiet(tmp_path: Path) -> None:
     assert scrape(tmp_path) == QUIET
     assert list(tmp_path.iterdir()) == []
     SpoolFile(tmp_path / FILE_NAME).close()
-    assert scrape(tmp_path) == QUIET
+    size = (tmp_path / FILE_NAME).stat().st_size
+    assert size > 0
+    assert scrape(tmp_path) == QUIET | {("playthrough_spool_bytes",): size}
 
 
 def test_what_waits_and_what_was_given_up_is_shown(tmp_path: Path, make_record: MakeRecord) -> None:
@@ -86,7 +90,9 @@ def test_what_waits_and_what_was_given_up_is_shown(tmp_path: Path, make_record: 
         file.set_away_since(1_700_000_000.0)
     with lock_file(tmp_path / DELIVERY_LOCK_NAME):
         seen = scrape(tmp_path)
+        on_disk = sum(path.stat().st_size for path in tmp_path.glob(f"{FILE_NAME}*"))
     file.close()
+    assert 0 < seen.pop(("playthrough_spool_bytes",)) <= on_disk  # the shared memory comes with who looks
     age_s = seen.pop(("playthrough_spool_oldest_seconds",))
     assert seen == {
         ("playthrough_spool_waiting", "prediction"): 1,

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from server.errors import StartError
 from server.log.spool.rows import Kind, Reason
-from server.log.spool.status import SpoolStatus, read_status
+from server.log.spool.status import SpoolStatus, read_status, size_bytes
 
 
 class SpoolCollector(Collector):
@@ -21,18 +21,19 @@ class SpoolCollector(Collector):
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Yields the metrics without values, so that nothing is read before the first scrape."""
-        yield from _families(SpoolStatus())
+        yield from _families(SpoolStatus(), 0)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yields the metrics; none while the spool cannot be read."""
         try:
             status = read_status(self._directory)
-        except StartError:
+            n_bytes = size_bytes(self._directory)
+        except (StartError, OSError):
             return
-        yield from _families(status)
+        yield from _families(status, n_bytes)
 
 
-def _families(status: SpoolStatus) -> Iterator[GaugeMetricFamily]:
+def _families(status: SpoolStatus, n_bytes: int) -> Iterator[GaugeMetricFamily]:
     waiting = {"prediction": status.waiting, "outcome": status.waiting_outcomes}
     oldest_s = 0.0 if status.oldest is None else max(0.0, time.time() - status.oldest.timestamp())
     away_since_s = 0.0 if status.away_since is None else status.away_since.timestamp()
@@ -41,6 +42,9 @@ def _families(status: SpoolStatus) -> Iterator[GaugeMetricFamily]:
     yield _labelled("spool_waiting", "Records that MongoDB does not have yet.", ("kind",), waiting)
     yield GaugeMetricFamily(
         "playthrough_spool_oldest_seconds", "Age of the oldest record that waits; 0 without one.", oldest_s
+    )
+    yield GaugeMetricFamily(
+        "playthrough_spool_bytes", "Size of the spool on disk, with what it can use again.", n_bytes
     )
     yield _labelled("spool_dead_letters", "Records that were given up.", ("kind", "reason"), dead)
     yield GaugeMetricFamily(
