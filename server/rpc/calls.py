@@ -10,6 +10,7 @@ import grpc
 import structlog
 
 from server import errors
+from server.diagnostic_log import stack_of
 from server.rpc.errors import Context, abort, code_of
 from server.rpc.gate import Gate
 
@@ -39,7 +40,8 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
     async def answered(self: Servicer, request: Request, context: Context) -> Response:
         gate = self.gate
         started = perf_counter()
-        model, code, caller = "", "OK", None
+        call = gate.recorder.begin(name, request, context)
+        model, code, caller, answer = "", "OK", None, None
         try:
             caller = gate.enter(name, context)
             answer = await method(self, request, context)
@@ -50,14 +52,15 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
             raise
         except errors.ServiceError as error:
             code = code_of(error).name
-            await abort(context, error)
-        except Exception:
+            await abort(context, error, call.answer_metadata)
+        except Exception as error:
             code = "INTERNAL"
-            _log.exception("call_failed", method=name)
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+            _log.error("call_failed", method=name, call_id=call.id, exception=stack_of(error))
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error", call.answer_metadata)
         finally:
             if caller is not None:
                 gate.leave(name, caller)
             gate.counts.add((name, model, code), perf_counter() - started)
+            call.end(code, caller, answer)
 
     return answered

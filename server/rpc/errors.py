@@ -30,15 +30,18 @@ def code_of(error: errors.ServiceError) -> grpc.StatusCode:
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
-async def abort(context: Context, error: errors.ServiceError) -> NoReturn:
-    """Ends the call with the error's status and details."""
+async def abort(
+    context: Context, error: errors.ServiceError, metadata: tuple[tuple[str, str], ...] = ()
+) -> NoReturn:
+    """Ends the call with the error's status and details, and with metadata."""
     code = code_of(error)
     status = status_pb2.Status(code=code.value[0], message=str(error))
     for detail in _details(error):
         packed = AnyMessage()
         packed.Pack(detail)
         status.details.append(packed)
-    await context.abort_with_status(rpc_status.to_status(status))
+    rich = rpc_status.to_status(status)
+    await context.abort(rich.code, rich.details, (*rich.trailing_metadata, *metadata))
 
 
 def _details(error: errors.ServiceError) -> list[Message]:

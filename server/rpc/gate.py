@@ -3,6 +3,7 @@
 from server.access.caller import Caller, peer_caller
 from server.call_counts import CallCounts
 from server.errors import OverloadedError
+from server.rpc.call_records import CallRecorder
 from server.rpc.errors import Context
 
 
@@ -13,9 +14,10 @@ class Gate:
     tells the caller nothing.
     """
 
-    def __init__(self, counts: CallCounts, max_in_flight: int) -> None:
-        """Lets `max_in_flight` calls be under way at once, and counts them."""
+    def __init__(self, counts: CallCounts, max_in_flight: int, recorder: CallRecorder | None = None) -> None:
+        """Lets `max_in_flight` calls be under way at once, counts them, and has them recorded."""
         self.counts = counts
+        self.recorder = recorder or CallRecorder()
         self._max_in_flight = max_in_flight
 
     def enter(self, method: str, context: Context) -> Caller:
