@@ -96,7 +96,7 @@ def test_the_console_shows_no_local_variable() -> None:
 
 def test_a_stack_says_where_and_of_what_kind_and_no_message() -> None:
     def lookup() -> None:
-        {}["secret-track"]
+        {"track": 1}["secret-track"]
 
     try:
         try:

@@ -47,7 +47,7 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
     """An OTLP receiver, and where it listens."""
     receiver = Receiver()
     server = grpc.server(ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield receiver, f"http://127.0.0.1:{port}"
@@ -93,9 +93,9 @@ def session(address: str, track_id: str) -> set[str]:
     """Calls every method, well and badly, on a connection of its own; returns the names of the codes."""
     context = pb.ListenerContext(recent_plays=[pb.RecentPlay(track_id="secrettrack-heard", skipped=True)])
     play: dict[str, Any] = {"favourite_genres": ["secretgenre"], "context": context}
-    too_many = {"favourite_genres": ["secretgenre"] * 101}
+    too_many: dict[str, Any] = {"favourite_genres": ["secretgenre"] * 101}
     known, unknown = pb.QueuedTrack(track_id=track_id, duration_ms=1), pb.QueuedTrack(track_id="secrettrack")
-    listener = {"listener_id": "secretlistener", "request_id": "secretrequest"}
+    listener: dict[str, Any] = {"listener_id": "secretlistener", "request_id": "secretrequest"}
     requests: list[tuple[str, Any]] = [
         ("ListModels", pb.ListModelsRequest()),
         ("Predict", pb.PredictRequest(track_id=track_id, **play)),
@@ -116,7 +116,7 @@ def session(address: str, track_id: str) -> set[str]:
         stub = pb_grpc.PredictionServiceStub(channel)
         for method, request in requests:
             codes.add(code_of(getattr(stub, method), request))
-        garbage = channel.unary_unary("/playthrough.v1.PredictionService/Predict")
+        garbage: Any = channel.unary_unary("/playthrough.v1.PredictionService/Predict")
         codes.add(code_of(garbage, b"\xffsecrettrack"))
         codes.add(code_of(channel.unary_unary("/playthrough.v1.PredictionService/secrettrack"), b""))
     return codes
@@ -126,7 +126,7 @@ def code_of(method: Any, request: Any) -> str:
     try:
         method(request, metadata=METADATA, timeout=60)
     except grpc.RpcError as error:
-        code: grpc.StatusCode = error.code()  # type: ignore[attr-defined]
+        code: grpc.StatusCode = error.code()
         return code.name
     return "OK"
 
@@ -136,6 +136,7 @@ def code_of(method: Any, request: Any) -> str:
 )
 def test_a_session_leaves_nothing_of_the_listener_and_no_secret_in_logs_and_traces(
     start: list[str],
+    tmp_path: Path,
     environment: dict[str, str],
     receiver: tuple[Receiver, str],
     data_directory: Path,
@@ -143,22 +144,25 @@ def test_a_session_leaves_nothing_of_the_listener_and_no_secret_in_logs_and_trac
     track_ids: list[str],
 ) -> None:
     folders = ["--data", str(data_directory), "--models", str(registry_directory), "--port", "0"]
-    process = subprocess.Popen(
-        [sys.executable, *start, *folders],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    log = tmp_path / "log"  # a pipe that nobody empties would stop the server
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, *start, *folders],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
     try:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
         codes = set.union(*(session(address, track_ids[0]) for _ in range(24)))
         process.terminate()
-        written = process.communicate(timeout=120)[1]
+        process.communicate(timeout=120)
     finally:
         process.kill()
         process.communicate()
+    written = log.read_text()
     traced = "".join(map(MessageToJson, receiver[0].requests))
     assert {"OK", "NOT_FOUND", "INVALID_ARGUMENT", "UNIMPLEMENTED"} <= codes
     assert ("INTERNAL" in codes) is ("-c" in start)
