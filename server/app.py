@@ -155,8 +155,10 @@ async def _start_polling(settings: ServerSettings, swap: HotSwap, stack: AsyncEx
         await stack.enter_async_context(registry)
 
 
-async def _call_recorder(settings: ServerSettings, stack: AsyncExitStack, budget: StopBudget) -> CallRecorder:
-    """Returns what records the calls: spans and the access log, where they are wanted."""
+async def _call_recorder(
+    settings: ServerSettings, stack: AsyncExitStack, budget: StopBudget
+) -> CallRecorder | None:
+    """Returns what records the calls, by spans and the access log; None where neither is wanted."""
     tracer, access_log = None, None
     if settings.tracing:
         from server.tracing import Tracer
@@ -167,7 +169,7 @@ async def _call_recorder(settings: ServerSettings, stack: AsyncExitStack, budget
         access_log = AccessLog(settings.access_log_sample)
         stack.callback(access_log.write_now)  # what the last calls left
         await stack.enter_async_context(polling("access log", access_log.write, _ACCESS_LOG_POLL_S))
-    return CallRecorder(tracer, access_log)
+    return CallRecorder(tracer, access_log) if tracer or access_log else None
 
 
 async def _start_metrics(

@@ -30,61 +30,35 @@ class Tracer(Protocol):
 
 
 class CallRecord:
-    """A call under way of which nothing is recorded; one that fails has an id all the same.
+    """A call under way that is traced, or may get a line in the access log.
 
     Attributes:
-        trace_id: Id of the call's trace when it is sampled, else "".
+        id: The call's id.
+        trace_id: Id of its trace when it is sampled, else "".
     """
 
-    __slots__ = ("_context", "_id", "trace_id")
-
-    def __init__(self, context: Context) -> None:
-        """Begins with no id."""
-        self._context = context
-        self._id = self.trace_id = ""
-
-    @property
-    def id(self) -> str:
-        """Returns the call's id, which is looked for when it is first asked for: that takes microseconds."""
-        if not self._id:
-            self._id = call_id_of(dict(self._context.invocation_metadata() or ()))
-        return self._id
-
-    @property
-    def answer_metadata(self) -> tuple[tuple[str, str], ...]:
-        """Returns what tells the caller the call's id."""
-        return ((CALL_ID_KEY, self.id),)
-
-    def end(self, code: str, caller: Caller | None, answer: Any) -> None:
-        """Records how the call ended.
-
-        Args:
-            code: Name of its status code.
-            caller: Who made it; None when the gate refused it.
-            answer: Its answer; None when it failed.
-        """
-
-
-class _KeptRecord(CallRecord):
-    """A call that is traced, or may get a line in the access log."""
-
-    __slots__ = ("_access_log", "_method", "_request", "_span", "_started_s")
+    __slots__ = ("_access_log", "_method", "_request", "_span", "_started_s", "id", "trace_id")
 
     def __init__(
         self, method: str, request: Message, context: Context, tracer: Tracer | None, log: AccessLog | None
     ) -> None:
         """Begins the span, and has the answer carry the call's id."""
-        super().__init__(context)
         self._started_s = time.perf_counter()
         self._method, self._request, self._access_log = method, request, log
         metadata = dict(context.invocation_metadata() or ())
         self._span = None if tracer is None else tracer.begin(f"{SERVICE_NAME}/{method}", metadata)
         self.trace_id = self._span.trace_id if self._span else ""
-        self._id = call_id_of(metadata, self.trace_id)
-        context.set_trailing_metadata(self.answer_metadata)
+        self.id = call_id_of(metadata, self.trace_id)
+        context.set_trailing_metadata(((CALL_ID_KEY, self.id),))
 
     def end(self, code: str, caller: Caller | None, answer: Any) -> None:
-        """Ends the span, and writes the line."""
+        """Ends the span, and has the line written.
+
+        Args:
+            code: Name of the call's status code.
+            caller: Who made it; None when the gate refused it.
+            answer: Its answer; None when it failed.
+        """
         model, version = getattr(answer, "model", ""), getattr(answer, "version", "")
         # Who is not let in leaves no span: to send "sampled" must not be enough to fill the collector.
         if self._span is not None and caller is not None:
@@ -123,12 +97,14 @@ class CallRecorder:
     """Begins the record of each call."""
 
     def __init__(self, tracer: Tracer | None = None, access_log: AccessLog | None = None) -> None:
-        """Records by what is given; without either, only failures get an id."""
+        """Records by what is given."""
         self._tracer, self._access_log = tracer, access_log
-        self._keeps = tracer is not None or access_log is not None
 
     def begin(self, method: str, request: Any, context: Context) -> CallRecord:
         """Begins the record of a call."""
-        if self._keeps:
-            return _KeptRecord(method, request, context, self._tracer, self._access_log)
-        return CallRecord(context)
+        return CallRecord(method, request, context, self._tracer, self._access_log)
+
+
+def id_of(call: CallRecord | None, context: Context) -> str:
+    """Returns the id of a call, recorded or not: one that fails has one in any case."""
+    return call.id if call else call_id_of(dict(context.invocation_metadata() or ()))

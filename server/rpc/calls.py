@@ -10,7 +10,9 @@ import grpc
 import structlog
 
 from server import errors
+from server.call_ids import CALL_ID_KEY
 from server.diagnostic_log import stack_of
+from server.rpc.call_records import id_of
 from server.rpc.errors import Context, abort, code_of
 from server.rpc.gate import Gate
 
@@ -40,7 +42,8 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
     async def answered(self: Servicer, request: Request, context: Context) -> Response:
         gate = self.gate
         started = perf_counter()
-        call = gate.recorder.begin(name, request, context)
+        recorder = gate.recorder
+        call = None if recorder is None else recorder.begin(name, request, context)
         model, code, caller, answer = "", "OK", None, None
         try:
             caller = gate.enter(name, context)
@@ -52,15 +55,17 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
             raise
         except errors.ServiceError as error:
             code = code_of(error).name
-            await abort(context, error, call.answer_metadata)
+            await abort(context, error, id_of(call, context))
         except Exception as error:
             code = "INTERNAL"
-            _log.error("call_failed", method=name, call_id=call.id, exception=stack_of(error))
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error", call.answer_metadata)
+            call_id = id_of(call, context)
+            _log.error("call_failed", method=name, call_id=call_id, exception=stack_of(error))
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error", ((CALL_ID_KEY, call_id),))
         finally:
             if caller is not None:
                 gate.leave(name, caller)
             gate.counts.add((name, model, code), perf_counter() - started)
-            call.end(code, caller, answer)
+            if call is not None:
+                call.end(code, caller, answer)
 
     return answered

@@ -17,7 +17,7 @@ class Gate:
     def __init__(self, counts: CallCounts, max_in_flight: int, recorder: CallRecorder | None = None) -> None:
         """Lets `max_in_flight` calls be under way at once, counts them, and has them recorded."""
         self.counts = counts
-        self.recorder = recorder or CallRecorder()
+        self.recorder = recorder
         self._max_in_flight = max_in_flight
 
     def enter(self, method: str, context: Context) -> Caller:
