@@ -1,9 +1,10 @@
 """What a call pays for being traced, or for a line in the access log: the wrapper of every method, in a loop.
 
 The method answers at once and the call's context is made up, so that what remains is the wrapper and what it
-records. Every figure is the median over rounds, in each of which all kinds are measured in turns.
+records. Counted is the processor time of all threads, the one that sends the spans included; every figure is
+the median over rounds, in each of which all kinds are measured in turns.
 
-Example: python -m benchmarks.recording --rounds 15
+Example: python -m benchmarks.recording
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Annotated, Any
 
 import grpc
@@ -90,10 +91,10 @@ def _kinds() -> dict[str, tuple[_Servicer, "grpc.aio.ServicerContext[Any, Any]"]
 
 async def _us_a_call(servicer: _Servicer, context: Any, calls: int) -> float:
     method = servicer.Predict
-    began = perf_counter()
+    began = process_time()
     for _ in range(calls):
         await method(_REQUEST, context)
-    return (perf_counter() - began) / calls * 1e6
+    return (process_time() - began) / calls * 1e6
 
 
 async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
@@ -105,13 +106,13 @@ async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
     return found
 
 
-@app.command(epilog="Example: python -m benchmarks.recording --rounds 15")
+@app.command(epilog="Example: python -m benchmarks.recording")
 def recording(
-    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 21,
     calls: Annotated[int, typer.Option(min=1, help="Calls in one measurement.")] = 5_000,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write JSON.")] = None,
 ) -> None:
-    """Prints what the wrapper takes a call, and how much more than with nothing recorded; takes seconds."""
+    """Prints what the wrapper takes a call, and how much more than with nothing recorded; takes half a minute."""
     found = asyncio.run(_measure(rounds, calls))
     plain = found["nothing recorded"]
     print(f"processor: {processor()}")

@@ -1,6 +1,6 @@
 """Spans of calls for an OpenTelemetry collector: the extra `tracing`, imported only when it is wanted.
 
-A span is made straight where calls are answered: an aio interceptor costs several times as much, sampled or
+A span is made straight where calls are answered: an aio interceptor would have every call pay, sampled or
 not. How many are sampled, and where they go, is for OpenTelemetry's own variables to say (OTEL_…).
 """
 
@@ -31,7 +31,7 @@ class CallSpan:
     """The span of one call.
 
     Attributes:
-        trace_id: Id of the call's trace when it is sampled, else "".
+        trace_id: Id of the call's trace.
     """
 
     __slots__ = ("_span", "trace_id")
@@ -39,13 +39,10 @@ class CallSpan:
     def __init__(self, span: Span) -> None:
         """Wraps a span that has begun."""
         self._span = span
-        sampled = span.is_recording()
-        self.trace_id = format_trace_id(span.get_span_context().trace_id) if sampled else ""
+        self.trace_id = format_trace_id(span.get_span_context().trace_id)
 
     def end(self, code: str, attributes: Mapping[str, str]) -> None:
         """Ends the span, by the name of the call's status code; to leave it open exports nothing."""
-        if not self.trace_id:
-            return
         span = self._span
         span.set_attribute("rpc.response.status_code", code)
         for name, value in attributes.items():
@@ -78,8 +75,8 @@ class Tracer:
         self._tracer = self._provider.get_tracer("playthrough.server")
         self._propagator = TraceContextTextMapPropagator()
 
-    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallSpan:
-        """Begins the span of a call.
+    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallSpan | None:
+        """Begins the span of a call, and returns None when the call is not sampled.
 
         Args:
             method: Full name of the method, for example "playthrough.v1.PredictionService/Predict".
@@ -87,10 +84,13 @@ class Tracer:
         """
         parent = self._propagator.extract(metadata, Context())
         attributes = {"rpc.system.name": "grpc", "rpc.method": method}
-        return CallSpan(self._tracer.start_span(method, parent, SpanKind.SERVER, attributes))
+        span = self._tracer.start_span(method, parent, SpanKind.SERVER, attributes)
+        return CallSpan(span) if span.is_recording() else None
 
     async def close(self, grace_s: float) -> None:
         """Sends what waits, for at most two seconds; a collector that does not take it is left alone."""
         closing = run_in_daemon_thread(self._provider.shutdown)
-        await asyncio.wait([closing], timeout=min(grace_s, _CLOSES_WITHIN_S))
-        abandon(closing)
+        try:
+            await asyncio.wait([closing], timeout=min(grace_s, _CLOSES_WITHIN_S))
+        finally:
+            abandon(closing)

@@ -25,8 +25,8 @@ class CallSpan(Protocol):
 class Tracer(Protocol):
     """What begins spans: `server.tracing.Tracer`, which only who traces imports."""
 
-    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallSpan:
-        """Begins the span of a call."""
+    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallSpan | None:
+        """Begins the span of a call; None when it is not sampled."""
 
 
 class CallRecord:
