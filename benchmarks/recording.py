@@ -112,7 +112,7 @@ def recording(
     calls: Annotated[int, typer.Option(min=1, help="Calls in one measurement.")] = 5_000,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write JSON.")] = None,
 ) -> None:
-    """Prints what the wrapper takes a call, and how much more than with nothing recorded; takes half a minute."""
+    """Prints what the wrapper takes a call, and what recording adds; takes half a minute."""
     found = asyncio.run(_measure(rounds, calls))
     plain = found["nothing recorded"]
     print(f"processor: {processor()}")

@@ -28,7 +28,7 @@ class AccessLog:
 
     def __init__(self, sample: float) -> None:
         """Takes a share of all calls, between 0 and 1, and every failure of the server's."""
-        self._sample = sample
+        self._sample, self._random = sample, random.Random()
         self._budgets = LineBudget(_LINES_PER_S), LineBudget(_LINES_PER_S)
         self._waiting: list[Mapping[str, object]] = []
         self._overflowed = 0
@@ -36,7 +36,7 @@ class AccessLog:
     def wants(self, code: str) -> bool:
         """Returns whether a call gets a line, by the name of its status code."""
         failed = code in _SERVER_FAILURES
-        if not failed and random.random() >= self._sample:
+        if not failed and self._random.random() >= self._sample:
             return False
         return self._budgets[failed].spend()
 

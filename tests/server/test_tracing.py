@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -27,6 +27,16 @@ METHOD = "playthrough.v1.PredictionService"
 
 def traceparent(flags: str) -> tuple[str, str]:
     return "traceparent", f"00-{TRACE_ID}-{PARENT_ID}-{flags}"
+
+
+@pytest.fixture(autouse=True)
+def _no_sender_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Waits for the threads that send: one that still retries would disturb tests that own the randomness."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("OtelBatch"):
+            thread.join()
 
 
 @pytest.fixture
@@ -174,11 +184,16 @@ async def test_spans_that_nobody_takes_are_dropped_and_the_end_does_not_wait_for
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
     exporter = HungExporter()
     tracer = Tracer(exporter)
-    for _ in range(10):
-        tracer.begin("Predict", {}).end("OK", {})
+
+    def trace(calls: int) -> None:
+        for _ in range(calls):
+            span = tracer.begin("Predict", {})
+            assert span is not None
+            span.end("OK", {})
+
+    trace(10)
     await asyncio.to_thread(exporter.hangs.wait)
-    for _ in range(500):
-        tracer.begin("Predict", {}).end("OK", {})
+    trace(500)
     await tracer.close(0.01)  # returns although the exporter still hangs
     assert not exporter.let_go.is_set()
     exporter.let_go.set()
