@@ -11,7 +11,8 @@ COPY constraints.txt ./
 RUN pip install --no-deps --constraint constraints.txt --index-url "$TORCH_INDEX" torch
 # What we depend on changes seldom, our own code often: a layer each.
 COPY pyproject.toml ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+      print(*p['dependencies'], *p['optional-dependencies']['tracing'], sep='\n')" \
       > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 COPY LICENSE README.md ./
@@ -28,7 +29,7 @@ RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/playthrough p
 COPY --from=build /opt/playthrough /opt/playthrough
 # matplotlib keeps its font list in MPLCONFIGDIR; in compose only /tmp and the volumes can be written.
 ENV PATH=/opt/playthrough/bin:$PATH PYTHONUNBUFFERED=1 PLAYTHROUGH_VAR_DIR=/var/lib/playthrough/var \
-    MPLCONFIGDIR=/tmp/matplotlib
+    MPLCONFIGDIR=/tmp/matplotlib PLAYTHROUGH_LOG_FORMAT=json
 USER playthrough
 WORKDIR /var/lib/playthrough
 RUN mkdir data models var

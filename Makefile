@@ -35,7 +35,7 @@ install: $(READY)  ## Make the virtual environment in .venv.
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,tracing,dev]'
 	@touch $@
 
 data/sample/sessions.jsonl: | $(READY)

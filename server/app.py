@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
 from models import Registry
+from server.access_log import AccessLog
 from server.call_counts import CallCounts
 from server.catalogue_tracks import CatalogueTracks
 from server.child import Order
@@ -31,6 +32,7 @@ from server.log.mongo.uri import describe
 from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
+from server.rpc.call_records import CallRecorder
 from server.rpc.gate import Gate
 from server.rpc.server import RpcServer
 from server.service import PredictionService
@@ -43,6 +45,8 @@ from server.storage import storing
 _EXPERIMENT_POLL_S = 1.0
 # Well below the seconds between two scrapes.
 _METRICS_POLL_S = 0.5
+# Soon enough for who follows the log, and a thread's start is worth some lines.
+_ACCESS_LOG_POLL_S = 0.5
 
 _log = structlog.get_logger("server")
 
@@ -130,7 +134,8 @@ async def _start(
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
     await _start_metrics(order, counts, service, stack)
-    gate = Gate(counts, await stack.enter_async_context(limiting(settings, counts.loop_lag)))
+    limits = await stack.enter_async_context(limiting(settings, counts.loop_lag))
+    gate = Gate(counts, limits, await _call_recorder(settings, stack, budget))
     rpc = RpcServer(service, gate, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
@@ -150,6 +155,23 @@ async def _start_polling(settings: ServerSettings, swap: HotSwap, stack: AsyncEx
     if settings.registry_poll_s > 0:
         registry = polling("model registry", swap.look_at_registry, settings.registry_poll_s)
         await stack.enter_async_context(registry)
+
+
+async def _call_recorder(
+    settings: ServerSettings, stack: AsyncExitStack, budget: StopBudget
+) -> CallRecorder | None:
+    """Returns what records the calls, by spans and the access log; None where neither is wanted."""
+    tracer, access_log = None, None
+    if settings.tracing:
+        from server.tracing import Tracer
+
+        tracer = Tracer()
+        stack.push_async_callback(budget.spend, tracer.close)
+    if settings.access_log_sample > 0:
+        access_log = AccessLog(settings.access_log_sample)
+        stack.callback(access_log.write_now)  # what the last calls left
+        await stack.enter_async_context(polling("access log", access_log.write, _ACCESS_LOG_POLL_S))
+    return CallRecorder(tracer, access_log) if tracer or access_log else None
 
 
 async def _start_metrics(

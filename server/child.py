@@ -18,7 +18,7 @@ import uvloop
 
 from data import terminal
 from data.errors import DataError
-from server.diagnostic_log import configure_logs
+from server.diagnostic_log import configure_logs, log_the_uncaught
 from server.errors import ServiceError
 from server.settings import ServerSettings, from_json
 from server.stop_budget import StopBudget
@@ -58,7 +58,8 @@ async def _run(order: dict[str, str | int], work: Work, ready: Callable[[], None
     settings = from_json(str(order["settings"]))
     told = Order(settings, int(order["number"]), int(order["of"]))
     names = {"worker": told.number} if order["name"] == "worker" else {"process": order["name"]}
-    configure_logs(settings.log_level, **names)
+    configure_logs(settings.log_level, settings.log_format, **names)
+    log_the_uncaught()
     budget = StopBudget(settings.drain_grace_s)
 
     def begun(_address: object) -> None:

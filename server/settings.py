@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 
 from data.settings import DataSettings, SettingsError
+from server.diagnostic_log import LogFormat
 from server.errors import StartError
 
 EMBEDDED = "embedded"
@@ -47,6 +48,9 @@ class ServerSettings(DataSettings):
         metrics_host: Address of the metrics for Prometheus.
         metrics_port: Port of the metrics; 0 picks a free one, unset shows none.
         log_level: Least severity that is logged.
+        log_format: How a log line looks: JSON, or for people ("console"); "auto" is the latter in a terminal.
+        access_log_sample: Which share of the calls gets a line in the log; 0 for none, failures included.
+        tracing: Whether calls are traced; OpenTelemetry's own variables (OTEL_…) say how.
     """
 
     lenient: bool = False
@@ -72,6 +76,9 @@ class ServerSettings(DataSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: LogFormat = "auto"
+    access_log_sample: float = Field(default=0.0, ge=0, le=1)
+    tracing: bool = False
 
     @property
     def embedded_directory(self) -> Path:

@@ -1,5 +1,7 @@
 """What is cheap to find out before a server loads, starts or writes anything."""
 
+from importlib.util import find_spec
+
 from data.errors import DataError
 from data.schema import CATALOGUE_FILES
 from models import ArtifactError, Registry
@@ -15,10 +17,13 @@ def check_start(settings: ServerSettings) -> None:
     """Raises what would keep a server with these settings from starting, as far as that is cheap to see.
 
     Raises:
-        StartError: When a port is taken, no model is whole, or the experiment's file is wrong.
+        StartError: When a port is taken, an extra is missing, no model is whole, or the experiment's file is
+            wrong.
         DataError: When a file of the catalogue is missing.
     """
     check_free(settings.host, settings.port)
+    if settings.tracing:
+        _check_extra("tracing", "opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.grpc")
     if settings.metrics_port is not None:
         check_free(settings.metrics_host, settings.metrics_port)
     for contract in CATALOGUE_FILES:
@@ -27,6 +32,16 @@ def check_start(settings: ServerSettings) -> None:
     _check_models(Registry(settings.models), settings.default_model)
     if settings.experiment_file is not None:
         read_definition(settings.experiment_file)
+
+
+def _check_extra(extra: str, *modules: str) -> None:
+    """Raises a StartError unless what an optional extra brings is installed."""
+    try:
+        installed = all(find_spec(module) for module in modules)
+    except ModuleNotFoundError:  # of a package above
+        installed = False
+    if not installed:
+        raise StartError(f"{extra} is switched on and not installed: pip install 'playthrough[{extra}]'")
 
 
 def _check_models(registry: Registry, default_model: str | None) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from data import terminal
 from server.cli.command import MongoUri, run_command
-from server.diagnostic_log import configure_logs
+from server.diagnostic_log import configure_logs, log_the_uncaught
 from server.settings import load_settings
 from server.stop_budget import StopBudget
 from server.stop_signals import run_until_stopped
@@ -67,7 +67,8 @@ def serve(
             workers=workers,
             metrics_port=metrics_port,
         )
-        configure_logs(settings.log_level)
+        configure_logs(settings.log_level, settings.log_format)
+        log_the_uncaught()
         budget = StopBudget(settings.drain_grace_s)
         # Imported here: the other commands need none of it, and it takes a second.
         if settings.workers > 1:

@@ -11,6 +11,9 @@ import structlog
 
 from server import errors
 from server.call_counts import UNKNOWN_CALLER
+from server.call_ids import CALL_ID_KEY
+from server.diagnostic_log import stack_of
+from server.rpc.call_records import id_of
 from server.rpc.errors import Context, abort, code_of
 from server.rpc.gate import Gate
 
@@ -40,7 +43,9 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
     async def answered(self: Servicer, request: Request, context: Context) -> Response:
         gate = self.gate
         started = perf_counter()
-        model, code, caller = "", "OK", None
+        recorder = gate.recorder
+        call = None if recorder is None else recorder.begin(name, request, context)
+        model, code, caller, answer = "", "OK", None, None
         try:
             caller = gate.enter(name, context)
             answer = await method(self, request, context)
@@ -53,15 +58,19 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
             code = code_of(error).name
             if isinstance(error, errors.ShedError):
                 gate.counts.shed[error.reason] += 1
-            await abort(context, error)
-        except Exception:
+            await abort(context, error, id_of(call, context))
+        except Exception as error:
             code = "INTERNAL"
-            _log.exception("call_failed", method=name)
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+            call_id = id_of(call, context)
+            _log.error("call_failed", method=name, call_id=call_id, exception=stack_of(error))
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error", ((CALL_ID_KEY, call_id),))
         finally:
             if caller is not None:
                 gate.leave(name, caller)
             kind = UNKNOWN_CALLER if caller is None else caller.kind
-            gate.counts.add((name, model, code, kind), perf_counter() - started)
+            trace_id = "" if call is None else call.trace_id
+            gate.counts.add((name, model, code, kind), perf_counter() - started, trace_id)
+            if call is not None:
+                call.end(code, caller, answer)
 
     return answered

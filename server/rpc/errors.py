@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_status import rpc_status
 
 from server import errors
+from server.call_ids import CALL_ID_KEY
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -33,15 +34,16 @@ def code_of(error: errors.ServiceError) -> grpc.StatusCode:
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
-async def abort(context: Context, error: errors.ServiceError) -> NoReturn:
-    """Ends the call with the error's status and details."""
+async def abort(context: Context, error: errors.ServiceError, call_id: str) -> NoReturn:
+    """Ends the call with the error's status and details, and with the call's id."""
     code = code_of(error)
     status = status_pb2.Status(code=code.value[0], message=str(error))
     for detail in _details(error):
         packed = AnyMessage()
         packed.Pack(detail)
         status.details.append(packed)
-    await context.abort_with_status(rpc_status.to_status(status))
+    rich = rpc_status.to_status(status)
+    await context.abort(rich.code, rich.details, (*rich.trailing_metadata, (CALL_ID_KEY, call_id)))
 
 
 def _details(error: errors.ServiceError) -> list[Message]:

@@ -3,6 +3,7 @@
 from server.access.caller import CALLER, Caller, peer_caller
 from server.call_counts import CallCounts
 from server.limits.limits import Limits
+from server.rpc.call_records import CallRecorder
 from server.rpc.errors import Context
 
 
@@ -13,9 +14,10 @@ class Gate:
     tells the caller nothing.
     """
 
-    def __init__(self, counts: CallCounts, limits: Limits) -> None:
-        """Lets calls in as far as the limits allow, and counts them."""
+    def __init__(self, counts: CallCounts, limits: Limits, recorder: CallRecorder | None = None) -> None:
+        """Lets calls in as far as the limits allow, counts them, and has them recorded."""
         self.counts = counts
+        self.recorder = recorder
         self._limits = limits
 
     def enter(self, method: str, context: Context) -> Caller:

@@ -1,0 +1,110 @@
+"""What is recorded of a call beside the counts: its id, its span, and its line in the access log."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+
+from server.access.caller import Caller
+from server.access_log import AccessLog
+from server.call_ids import CALL_ID_KEY, call_id_of
+from server.rpc.errors import Context
+from server.rpc.health import SERVICE_NAME
+
+
+class CallSpan(Protocol):
+    """What `server.tracing` makes of a call."""
+
+    trace_id: str
+
+    def end(self, code: str, attributes: Mapping[str, str]) -> None:
+        """Ends the span."""
+
+
+class Tracer(Protocol):
+    """What begins spans: `server.tracing.Tracer`, which only who traces imports."""
+
+    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallSpan | None:
+        """Begins the span of a call; None when it is not sampled."""
+
+
+class CallRecord:
+    """A call under way that is traced, or may get a line in the access log.
+
+    Attributes:
+        id: The call's id.
+        trace_id: Id of its trace when it is sampled, else "".
+    """
+
+    __slots__ = ("_access_log", "_method", "_request", "_span", "_started_s", "id", "trace_id")
+
+    def __init__(
+        self, method: str, request: Message, context: Context, tracer: Tracer | None, log: AccessLog | None
+    ) -> None:
+        """Begins the span, and has the answer carry the call's id."""
+        self._started_s = time.perf_counter()
+        self._method, self._request, self._access_log = method, request, log
+        metadata = dict(context.invocation_metadata() or ())
+        self._span = None if tracer is None else tracer.begin(f"{SERVICE_NAME}/{method}", metadata)
+        self.trace_id = self._span.trace_id if self._span else ""
+        self.id = call_id_of(metadata, self.trace_id)
+        context.set_trailing_metadata(((CALL_ID_KEY, self.id),))
+
+    def end(self, code: str, caller: Caller | None, answer: Any) -> None:
+        """Ends the span, and has the line written.
+
+        Args:
+            code: Name of the call's status code.
+            caller: Who made it; None when the gate refused it.
+            answer: Its answer; None when it failed.
+        """
+        model, version = getattr(answer, "model", ""), getattr(answer, "version", "")
+        # Who is not let in leaves no span: to send "sampled" must not be enough to fill the collector.
+        if self._span is not None and caller is not None:
+            self._span.end(code, _named("playthrough.", call_id=self.id, model=model, version=version))
+        if self._access_log is not None and self._access_log.wants(code):
+            self._access_log.add(self._line(code, caller, answer, _named(model=model, version=version)))
+
+    def _line(
+        self, code: str, caller: Caller | None, answer: Any, model: dict[str, str]
+    ) -> dict[str, object]:
+        line: dict[str, object] = {
+            "call_id": self.id,
+            "method": self._method,
+            "code": code,
+            "duration_ms": round((time.perf_counter() - self._started_s) * 1000, 3),
+            "request_bytes": self._request.ByteSize(),
+            **model,
+        }
+        if answer is not None:
+            line["answer_bytes"] = answer.ByteSize()
+        if caller is not None:
+            line["caller_kind"] = caller.kind
+            if caller.kind != "anonymous":  # that one's name is an address
+                line["caller"] = caller.name
+        if self.trace_id:
+            line["trace_id"] = self.trace_id
+        return line
+
+
+def _named(prefix: str = "", **values: str) -> dict[str, str]:
+    """Returns the values that there are."""
+    return {f"{prefix}{name}": value for name, value in values.items() if value}
+
+
+class CallRecorder:
+    """Begins the record of each call."""
+
+    def __init__(self, tracer: Tracer | None = None, access_log: AccessLog | None = None) -> None:
+        """Records by what is given."""
+        self._tracer, self._access_log = tracer, access_log
+
+    def begin(self, method: str, request: Any, context: Context) -> CallRecord:
+        """Begins the record of a call."""
+        return CallRecord(method, request, context, self._tracer, self._access_log)
+
+
+def id_of(call: CallRecord | None, context: Context) -> str:
+    """Returns the id of a call, recorded or not: one that fails has one in any case."""
+    return call.id if call else call_id_of(dict(context.invocation_metadata() or ()))
