@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
 from models import Registry
+from server.access.start import followed_access, followed_tls
 from server.call_counts import CallCounts
 from server.catalogue_tracks import CatalogueTracks
 from server.child import Order
@@ -31,6 +32,7 @@ from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
 from server.rpc.gate import Gate
+from server.rpc.security import Security
 from server.rpc.server import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
@@ -40,6 +42,8 @@ from server.storage import storing
 
 # Soon enough for who edits the file and looks what happens.
 _EXPERIMENT_POLL_S = 1.0
+# A certificate is renewed days before its end; who takes a permission away wants it gone soon.
+_ACCESS_POLL_S = 1.0
 # Well below the seconds between two scrapes.
 _METRICS_POLL_S = 0.5
 
@@ -129,9 +133,12 @@ async def _start(
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
     await _start_metrics(order, counts, service, stack)
-    rpc = RpcServer(service, Gate(counts, settings.max_in_flight), share_port=order.of > 1)
+    security = Security(followed_tls(settings), followed_access(settings))
+    gate = Gate(counts, settings.max_in_flight, security)
+    rpc = RpcServer(service, gate, security, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
+    await stack.enter_async_context(polling("access and TLS files", security.look, _ACCESS_POLL_S))
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=order.number == 0)

@@ -7,6 +7,8 @@ ServiceError
 ├── UnknownTrackError           the model's catalogue lacks that track
 ├── UnknownPredictionError      no server can have issued that prediction id
 ├── SpoolFullError              nothing can be logged until MongoDB, or the disk, takes records again
+├── UnauthenticatedError        nothing that a caller shows says who it is
+├── PermissionDeniedError       a known caller may not do this
 ├── OverloadedError             as many calls are under way as the server takes
 ├── TooLateError                the caller's time was up before its work was begun
 └── StorageUnavailableError     the answer is in MongoDB, and MongoDB does not answer
@@ -63,6 +65,25 @@ class SpoolFullError(ServiceError):
 
     def __init__(self, problem: str = "is full") -> None:
         super().__init__(f"the experiment log {problem}")
+
+
+class UnauthenticatedError(ServiceError):
+    """Nothing that a caller shows says who it is.
+
+    Attributes:
+        reason: Why, in a word; for the log. The caller is told the same whatever the reason.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("a valid token or client certificate is needed")
+        self.reason = reason
+
+
+class PermissionDeniedError(ServiceError):
+    """A known caller may not do this."""
+
+    def __init__(self, method: str, scope: str) -> None:
+        super().__init__(f"{method} needs the scope {scope!r}")
 
 
 class OverloadedError(ServiceError):

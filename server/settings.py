@@ -41,6 +41,12 @@ class ServerSettings(DataSettings):
         registry_poll_s: How often the registry is looked at for new versions, in seconds; 0 for never.
         metrics_host: Address of the metrics for Prometheus.
         metrics_port: Port of the metrics; 0 picks a free one, unset shows none.
+        tls_dir: Folder of the port's certificate and key, `tls.crt` and `tls.key`.
+        tls_cert: The certificate as a file, with `tls_key` instead of `tls_dir`.
+        tls_key: Its private key.
+        tls_client_ca: The authorities of clients' certificates; with it, each client has to show one.
+        access_file: TOML file of who may call what. Followed while the server runs, as the TLS files are.
+        insecure: Whether the port may speak plain text beyond this machine.
         log_level: Least severity that is logged.
     """
 
@@ -64,6 +70,12 @@ class ServerSettings(DataSettings):
     registry_poll_s: float = Field(default=1.0, ge=0)
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    tls_dir: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    access_file: Path | None = None
+    insecure: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

@@ -1,9 +1,10 @@
 """What a call passes before its method begins: who calls, and whether there is room for it."""
 
-from server.access.caller import Caller, peer_caller
+from server.access.caller import Caller
 from server.call_counts import CallCounts
 from server.errors import OverloadedError
 from server.rpc.errors import Context
+from server.rpc.security import Security
 
 
 class Gate:
@@ -13,9 +14,10 @@ class Gate:
     tells the caller nothing.
     """
 
-    def __init__(self, counts: CallCounts, max_in_flight: int) -> None:
-        """Lets `max_in_flight` calls be under way at once, and counts them."""
+    def __init__(self, counts: CallCounts, max_in_flight: int, security: Security) -> None:
+        """Lets `max_in_flight` calls be under way at once, of callers that `security` admits."""
         self.counts = counts
+        self._admit = security.admit
         self._max_in_flight = max_in_flight
 
     def enter(self, method: str, context: Context) -> Caller:
@@ -27,10 +29,12 @@ class Gate:
 
         Raises:
             OverloadedError: There is no room for it.
+            UnauthenticatedError: Nothing that it shows says who makes it.
+            PermissionDeniedError: Its caller may not call the method.
         """
         if self.counts.in_flight >= self._max_in_flight:
             raise OverloadedError
-        caller = peer_caller(context.peer() or "")
+        caller = self._admit(method, context)
         self.counts.in_flight += 1
         return caller
 
