@@ -101,6 +101,20 @@ class ServerSettings(DataSettings):
         return None if uri == EMBEDDED else uri
 
 
+class HealthSettings(DataSettings):
+    """How `python -m server health` reaches a server that speaks TLS: the variables of any client of it.
+
+    Attributes:
+        client_tls_ca: The authorities of the server's certificate.
+        client_tls_cert: The client's own certificate, for a server that asks for one.
+        client_tls_key: Its private key.
+    """
+
+    client_tls_ca: Path | None = None
+    client_tls_cert: Path | None = None
+    client_tls_key: Path | None = None
+
+
 def to_json(settings: ServerSettings) -> str:
     """Returns settings as one line for another process, the database's password included."""
     uri = settings.mongodb_uri and settings.mongodb_uri.get_secret_value()

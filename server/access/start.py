@@ -29,8 +29,8 @@ def check_protection(settings: ServerSettings) -> None:
         return
     if not settings.insecure:
         raise StartError(
-            f"will not listen on {settings.host} without TLS, since calls and tokens could be read and "
-            "changed on their way: give --tls-dir, or --tls-cert and --tls-key, or say --insecure (docs/security.md)"
+            f"will not listen on {settings.host} without TLS, since calls could be read and changed on their "
+            "way: give --tls-dir, or --tls-cert and --tls-key, or --insecure (docs/security.md)"
         )
     _log.warning("insecure", host=settings.host, hint="calls can be read and changed on their way")
 
