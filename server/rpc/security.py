@@ -120,5 +120,5 @@ def _certificate_names(context: Context) -> tuple[str, ...]:
     """Returns a client certificate's names as the access file writes them: URIs, hosts, common name."""
     told = context.auth_context()
     hosts = [b"dns:" + name for name in told.get("peer_dns", ())]
-    common = [b"cn:" + name for name in told.get("x509_common_name", ())]
+    common = [b"cn:" + name for name in told.get("x509_common_name", ()) if name]
     return tuple(name.decode("utf-8", "replace") for name in [*told.get("peer_uri", ()), *hosts, *common])
