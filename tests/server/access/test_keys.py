@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from server.access.keys import parse_keys, read_keys
 from server.errors import StartError
-from tests.server.authority import KEYS, jwk
+from tests.authority import KEYS, jwk
 
 PATH = Path("jwks.json")
 SECRET = jwt.algorithms.ECAlgorithm.to_jwk(KEYS["ES256"], as_dict=True)

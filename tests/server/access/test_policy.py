@@ -1,6 +1,7 @@
 """Each method by each scope, by each way to say who one is."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from server.access.caller import Caller
 from server.access.policy import Policy, Shown, read_policy
 from server.access.scopes import ALL_SCOPES, needed_scope
 from server.errors import PermissionDeniedError, UnauthenticatedError
-from tests.server.authority import AUDIENCE, ISSUER, token, write_jwks
+from tests.authority import AUDIENCE, ISSUER, token, write_jwks
 
 NEEDED = {
     "Predict": "predict",
@@ -44,7 +45,7 @@ def policy(folder: Path, text: str = CALLERS) -> Policy:
     return read_policy(folder / "access.toml", mutual_tls=True)
 
 
-def by_token(subject: str, **changes: object) -> Shown:
+def by_token(subject: str, **changes: Any) -> Shown:
     return Shown([f"Bearer {token('EdDSA', sub=subject, **changes)}"], (), PEER)
 
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from server.access.start import check_protection
 from server.errors import StartError
 from server.settings import ServerSettings
-from tests.server.authority import Authority, write_pair
+from tests.authority import Authority, write_pair
 
 TOKENS = '[tokens]\nissuer = "i"\naudience = "a"\nkeys = "jwks.json"\nscope_claim = "scope"\n'
 
@@ -51,7 +51,7 @@ def test_beyond_loopback_plain_text_is_refused_unless_told(folder: Path, host: s
 
 
 def test_tokens_alone_do_not_protect_what_can_be_read_on_its_way(folder: Path) -> None:
-    from tests.server.authority import write_jwks
+    from tests.authority import write_jwks
 
     write_jwks(folder / "jwks.json")
     (folder / "access.toml").write_text(TOKENS)

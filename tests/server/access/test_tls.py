@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from server.access.tls import FollowedTls, TlsFiles, read_tls
 from server.errors import StartError
-from tests.server.authority import KEYS, Authority, write_pair
+from tests.authority import KEYS, Authority, write_pair
 
 AUTHORITY = Authority("authority")
 
@@ -63,8 +63,8 @@ def test_what_is_broken_or_does_not_fit_is_told_and_no_key_shown(
 
 @pytest.mark.parametrize(("since", "until"), [(-5, -1), (1, 5)])
 def test_a_certificate_that_no_client_takes_today_is_refused(files: TlsFiles, since: int, until: int) -> None:
-    dates = {"since": timedelta(days=since), "until": timedelta(days=until)}
-    write_pair(files.certificate.parent, AUTHORITY.sign("server", **dates))
+    pair = AUTHORITY.sign("server", since=timedelta(days=since), until=timedelta(days=until))
+    write_pair(files.certificate.parent, pair)
     with pytest.raises(StartError, match=r"valid from .*, not now"):
         read_tls(files)
 
