@@ -34,4 +34,6 @@ USER playthrough
 WORKDIR /var/lib/playthrough
 RUN mkdir data models var
 EXPOSE 50051
-CMD ["python", "-m", "server", "--data", "data/sample", "--models", "models", "--host", "0.0.0.0"]
+# --insecure: a container listens on all of its own addresses; what of them is published, and to whom, is told where it
+# is run. With PLAYTHROUGH_TLS_DIR it speaks TLS all the same (docs/security.md).
+CMD ["python", "-m", "server", "--data", "data/sample", "--models", "models", "--host", "0.0.0.0", "--insecure"]

@@ -30,6 +30,7 @@ from server.limits.loop_lag import LoopLag
 from server.rpc.call_records import CallRecorder
 from server.rpc.calls import Gated, answers
 from server.rpc.gate import Gate
+from server.rpc.security import Security
 from server.tracing import Tracer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -83,7 +84,7 @@ def _kinds() -> dict[str, tuple[_Servicer, "grpc.aio.ServicerContext[Any, Any]"]
 
     def kind(recorder: CallRecorder | None, flags: str | None = None) -> Any:
         return _Servicer(
-            Gate(CallCounts(), Limits(InFlight(1_000), None, LoopLag(), 0.0), recorder)
+            Gate(CallCounts(), Security(), Limits(InFlight(1_000), None, LoopLag(), 0.0), recorder)
         ), _Context(flags)
 
     return {

@@ -24,6 +24,7 @@ from benchmarks.load import h2load, servers
 from benchmarks.load.comparing import Bench, Row
 from benchmarks.load.logged import beside_delivery, predict_random, sustained
 from benchmarks.load.outage import outage
+from benchmarks.load.secured import tls
 from benchmarks.load.setup import Figure, Setup, requests_for
 from benchmarks.load.unlogged import metrics, mlserver, new_version, predict, rankings, workers
 from data import DataError
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[Setup], Iterator[Row | Figure]]] = {
     "rankings": rankings,
     "workers": workers,
     "metrics": metrics,
+    "tls": tls,
     "new-version": new_version,
     "mlserver": mlserver,
     "predict-random": predict_random,

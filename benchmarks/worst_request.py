@@ -36,6 +36,7 @@ from server.log.prediction_id import new_prediction_id
 from server.log.record import Outcome, PredictionRecord
 from server.model_loader import ModelLoader
 from server.rpc.gate import Gate
+from server.rpc.security import Security
 from server.rpc.server import MAX_REQUEST_BYTES
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
@@ -139,7 +140,7 @@ def _costs(runner: asyncio.Runner, data: Path, models: Path, turns: int) -> Iter
     loaded = load_models(loader, ServerSettings(data=data, models=models))
     limits = Limits(InFlight(1_000), None, LoopLag(), 0.0)
     service = PredictionService(*loaded, _Log(), CatalogueTracks(catalogue))
-    servicer = PredictionServicer(service, Gate(CallCounts(), limits))
+    servicer = PredictionServicer(service, Gate(CallCounts(), Security(), limits))
     gc.collect()
     gc.freeze()
     try:

@@ -14,14 +14,18 @@ from cache_client.prefetch.prefetch_client import Advice, PrefetchClient
 from cache_client.prefetch.score import ScoreWeights
 from cache_client.prefetch.throughput import Transfer
 from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.credentials import tls_credentials
 from cache_client.rpc.errors import (
     CacheClientError,
     DeadlineExceeded,
+    InvalidCredentials,
     InvalidRequest,
     NotFoundError,
     Overloaded,
+    PermissionDenied,
     ServerError,
     ServerUnavailable,
+    Unauthenticated,
     UnexpectedStatus,
 )
 from cache_client.rpc.messages import ListenerContext, PlannedPlay, RecentPlay
@@ -33,6 +37,7 @@ __all__ = [
     "CacheClientError",
     "DeadlineExceeded",
     "Delivery",
+    "InvalidCredentials",
     "InvalidRequest",
     "LinkObservations",
     "LinkObserver",
@@ -40,6 +45,7 @@ __all__ = [
     "NotFoundError",
     "Objective",
     "Overloaded",
+    "PermissionDenied",
     "Plan",
     "PlannedPlay",
     "Play",
@@ -53,5 +59,7 @@ __all__ = [
     "ServerError",
     "ServerUnavailable",
     "Transfer",
+    "Unauthenticated",
     "UnexpectedStatus",
+    "tls_credentials",
 ]

@@ -21,6 +21,13 @@ class CacheClientSettings(DataSettings):
         concurrency: How many calls may be under way at once (`PLAYTHROUGH_CONCURRENCY`).
         connections: How many connections take turns with the calls of `simulate` and `replay`
             (`PLAYTHROUGH_CONNECTIONS`).
+        client_tls_ca: The authorities of the server's certificate, as PEM; names TLS
+            (`PLAYTHROUGH_CLIENT_TLS_CA`).
+        client_tls_cert: The client's own certificate, for a server that asks for one
+            (`PLAYTHROUGH_CLIENT_TLS_CERT`).
+        client_tls_key: Its private key (`PLAYTHROUGH_CLIENT_TLS_KEY`).
+        client_token_file: File of the token that each call shows, read again when it changes
+            (`PLAYTHROUGH_CLIENT_TOKEN_FILE`).
         server_start_timeout_s: How long a child server may take to be ready, in seconds
             (`PLAYTHROUGH_SERVER_START_TIMEOUT_S`).
     """
@@ -30,6 +37,10 @@ class CacheClientSettings(DataSettings):
     concurrency: int = Field(default=16, ge=1)
     # Bulk commands use all workers of a server; against a single worker four connections gain nothing.
     connections: int = Field(default=4, ge=1, le=64)
+    client_tls_ca: Path | None = None
+    client_tls_cert: Path | None = None
+    client_tls_key: Path | None = None
+    client_token_file: Path | None = None
     server_start_timeout_s: float = Field(default=60.0, gt=0)
 
 

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from data import read_catalogue
 from models import Registry
+from server.access.start import followed_access, followed_tls
 from server.access_log import AccessLog
 from server.call_counts import CallCounts
 from server.catalogue_tracks import CatalogueTracks
@@ -34,6 +35,7 @@ from server.model_loader import ModelLoader
 from server.polling import polling
 from server.rpc.call_records import CallRecorder
 from server.rpc.gate import Gate
+from server.rpc.security import Security
 from server.rpc.server import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings, metrics_directory
@@ -43,6 +45,8 @@ from server.storage import storing
 
 # Soon enough for who edits the file and looks what happens.
 _EXPERIMENT_POLL_S = 1.0
+# A certificate is renewed days before its end; who takes a permission away wants it gone soon.
+_ACCESS_POLL_S = 1.0
 # Well below the seconds between two scrapes.
 _METRICS_POLL_S = 0.5
 # Soon enough for who follows the log, and a thread's start is worth some lines.
@@ -135,10 +139,12 @@ async def _start(
     service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
     await _start_metrics(order, counts, service, stack)
     limits = await stack.enter_async_context(limiting(settings, counts.loop_lag))
-    gate = Gate(counts, limits, await _call_recorder(settings, stack, budget))
-    rpc = RpcServer(service, gate, share_port=order.of > 1)
+    security = Security(followed_tls(settings), followed_access(settings))
+    gate = Gate(counts, security, limits, await _call_recorder(settings, stack, budget))
+    rpc = RpcServer(service, gate, security, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
+    await stack.enter_async_context(polling("access and TLS files", security.look, _ACCESS_POLL_S))
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=order.number == 0)

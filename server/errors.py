@@ -10,6 +10,8 @@ ServiceError
 ├── ShedError                   a call that is not begun, to spare the others; says for which reason
 │   ├── OverloadedError         more is asked for than the server, or this caller, may have
 │   └── TooLateError            it could not be answered in the caller's time
+├── UnauthenticatedError        nothing that a caller shows says who it is
+├── PermissionDeniedError       a known caller may not do this
 └── StorageUnavailableError     the answer is in MongoDB, and MongoDB does not answer
 
 Each one's `str()` is a single line, safe to show to a caller.
@@ -64,6 +66,25 @@ class SpoolFullError(ServiceError):
 
     def __init__(self, problem: str = "is full") -> None:
         super().__init__(f"the experiment log {problem}")
+
+
+class UnauthenticatedError(ServiceError):
+    """Nothing that a caller shows says who it is.
+
+    Attributes:
+        reason: Why, in a word; for the log. The caller is told the same whatever the reason.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("a valid token or client certificate is needed")
+        self.reason = reason
+
+
+class PermissionDeniedError(ServiceError):
+    """A known caller may not do this."""
+
+    def __init__(self, method: str, scope: str) -> None:
+        super().__init__(f"{method} needs the scope {scope!r}")
 
 
 class ShedError(ServiceError):

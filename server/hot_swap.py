@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 
 import structlog
 
@@ -12,6 +11,7 @@ from server.experiment.assignment import Experiment
 from server.experiment.definition import equal_definition, read_definition, resolve
 from server.loaded_models import LoadedModels
 from server.model_loader import Key, ModelLoader
+from server.polling import file_stamp
 from server.service import PredictionService
 from server.settings import ServerSettings
 
@@ -59,7 +59,7 @@ class HotSwap:
         self._swapped = swapped
         self._registry_handled: Mapping[Key, object] | None = None
         self._registry_before: Mapping[Key, object] | None = None
-        self._file_seen = _stamp(settings.experiment_file)
+        self._file_seen = settings.experiment_file and file_stamp(settings.experiment_file)
         # The registry's look and the file's both load: the later one must win.
         self._lock = asyncio.Lock()
 
@@ -74,7 +74,7 @@ class HotSwap:
 
     async def look_at_experiment_file(self) -> None:
         """Takes over the experiment's file when it has changed."""
-        stamp = _stamp(self._settings.experiment_file)
+        stamp = self._settings.experiment_file and file_stamp(self._settings.experiment_file)
         if stamp != self._file_seen:
             self._file_seen = stamp
             await self.reload()
@@ -129,12 +129,3 @@ def _log_changes(before: tuple[LoadedModels, Experiment], after: tuple[LoadedMod
     if experiment.phase != before[1].phase:
         shares = {arm.name: round(arm.probability, 4) for arm in experiment.arms}
         _log.info("new_phase", experiment=experiment.name, phase=experiment.phase, arms=shares)
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    """Returns what changes when a file is written or replaced; None when it is not there."""
-    try:
-        status = None if path is None else path.stat()
-    except OSError:
-        return None
-    return None if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)

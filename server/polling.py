@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 
@@ -39,3 +40,12 @@ async def polling(name: str, look: Callable[[], Awaitable[None]], interval_s: fl
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def file_stamp(path: Path) -> tuple[int, int, int] | None:
+    """Returns what changes when a file is written or replaced; None when it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -47,6 +47,12 @@ class ServerSettings(DataSettings):
         registry_poll_s: How often the registry is looked at for new versions, in seconds; 0 for never.
         metrics_host: Address of the metrics for Prometheus.
         metrics_port: Port of the metrics; 0 picks a free one, unset shows none.
+        tls_dir: Folder of the port's certificate and key, `tls.crt` and `tls.key`.
+        tls_cert: The certificate as a file, with `tls_key` instead of `tls_dir`.
+        tls_key: Its private key.
+        tls_client_ca: The authorities of clients' certificates; with it, each client has to show one.
+        access_file: TOML file of who may call what. Followed while the server runs, as the TLS files are.
+        insecure: Whether the port may speak plain text beyond this machine.
         log_level: Least severity that is logged.
         log_format: How a log line looks: JSON, or for people ("console"); "auto" is the latter in a terminal.
         access_log_sample: Which share of the calls gets a line in the log; 0 for none, failures included.
@@ -75,6 +81,12 @@ class ServerSettings(DataSettings):
     registry_poll_s: float = Field(default=1.0, ge=0)
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    tls_dir: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    access_file: Path | None = None
+    insecure: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: LogFormat = "auto"
     access_log_sample: float = Field(default=0.0, ge=0, le=1)
@@ -101,6 +113,20 @@ class ServerSettings(DataSettings):
         """Returns the configured MongoDB's URI, or None when the embedded one is wanted."""
         uri = self.mongodb_uri.get_secret_value() if self.mongodb_uri else EMBEDDED
         return None if uri == EMBEDDED else uri
+
+
+class HealthSettings(DataSettings):
+    """How `python -m server health` reaches a server that speaks TLS: the variables of any client of it.
+
+    Attributes:
+        client_tls_ca: The authorities of the server's certificate.
+        client_tls_cert: The client's own certificate, for a server that asks for one.
+        client_tls_key: Its private key.
+    """
+
+    client_tls_ca: Path | None = None
+    client_tls_cert: Path | None = None
+    client_tls_key: Path | None = None
 
 
 def to_json(settings: ServerSettings) -> str:

@@ -6,6 +6,7 @@ from data.errors import DataError
 from data.schema import CATALOGUE_FILES
 from models import ArtifactError, Registry
 from models.artifact import load
+from server.access.start import check_protection
 from server.errors import StartError
 from server.experiment.definition import read_definition
 from server.model_loader import no_models
@@ -26,6 +27,7 @@ def check_start(settings: ServerSettings) -> None:
         _check_extra("tracing", "opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.grpc")
     if settings.metrics_port is not None:
         check_free(settings.metrics_host, settings.metrics_port)
+    check_protection(settings)
     for contract in CATALOGUE_FILES:
         if not (settings.data_directory / contract.file_name).exists():
             raise DataError(settings.data_directory / contract.file_name, None, None, "no such file")

@@ -129,4 +129,6 @@ class Bench:
             seconds=self.seconds,
             rate_per_s=rate_per_s,
             connections=connections,
+            scheme=server.scheme,
+            headers=server.headers,
         )

@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def drive(
     seconds: float,
     rate_per_s: int | None = None,
     connections: int = 1,
+    scheme: str = "http",
+    headers: Sequence[str] = (),
 ) -> Load:
     """Calls one method with one request, as often as it is answered or at a rate.
 
@@ -62,6 +65,8 @@ def drive(
         seconds: For how long.
         rate_per_s: Offered load; None for as much as is answered.
         connections: Over how many connections; workers share a port by connection.
+        scheme: "http", or "https" for TLS; certificates are not looked at.
+        headers: Further headers, as `name: value`.
 
     Returns:
         What it measured.
@@ -75,8 +80,9 @@ def drive(
         if rate_per_s is not None:
             command += [f"--rps={rate_per_s / connections:g}"]
         command += ["--header=content-type: application/grpc", "--header=te: trailers"]
+        command += [f"--header={header}" for header in headers]
         done = subprocess.run(
-            [*command, f"http://{address}/{method}"], capture_output=True, text=True, check=True
+            [*command, f"{scheme}://{address}/{method}"], capture_output=True, text=True, check=True
         )
         return _read(done.stdout, log)
 

@@ -24,11 +24,15 @@ class Running:
         address: HOST:PORT.
         pid: Its process.
         ready_s: Time from its start to its ready line, in seconds.
+        scheme: "http", or "https" where it speaks TLS.
+        headers: What each call shows.
     """
 
     address: str
     pid: int
     ready_s: float
+    scheme: str = "http"
+    headers: tuple[str, ...] = ()
 
     def cpu_s(self) -> float:
         """Returns the processor time that it has used so far, in seconds."""

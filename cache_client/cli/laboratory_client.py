@@ -24,6 +24,25 @@ def check_server_or_models(server: str | None, models: Path | None) -> None:
         raise UsageError(f"no such folder: {models}")
 
 
+def settings_client(settings: CacheClientSettings, *, connections: int = 1) -> "PredictionClient":
+    """Returns a client of the server that settings name, which speaks TLS where they name a file of it.
+
+    Raises:
+        InvalidCredentials: A file cannot be read, or half of a pair is missing.
+    """
+    from cache_client.rpc.client import PredictionClient
+    from cache_client.rpc.credentials import tls_credentials
+
+    files = settings.client_tls_ca, settings.client_tls_cert, settings.client_tls_key
+    return PredictionClient(
+        settings.server,
+        deadline_s=settings.deadline_s,
+        connections=connections,
+        credentials=tls_credentials(*files) if any(files) else None,
+        token=settings.client_token_file,
+    )
+
+
 @asynccontextmanager
 async def laboratory_client(
     settings: CacheClientSettings, own_server: list[str] | None
@@ -38,10 +57,12 @@ async def laboratory_client(
     from cache_client.simulator.child_server import running_server
 
     async with AsyncExitStack() as stack:
-        target = settings.server
-        if own_server is not None:
+        if own_server is None:
+            client = settings_client(settings, connections=settings.connections)
+        else:
             child = running_server(own_server, settings.server_start_timeout_s)
             target = await stack.enter_async_context(child)
-        yield await stack.enter_async_context(
-            PredictionClient(target, deadline_s=settings.deadline_s, connections=settings.connections)
-        )
+            client = PredictionClient(
+                target, deadline_s=settings.deadline_s, connections=settings.connections
+            )
+        yield await stack.enter_async_context(client)

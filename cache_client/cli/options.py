@@ -32,6 +32,23 @@ Server = Annotated[
     str | None,
     typer.Option(help="The server, HOST or HOST:PORT. [PLAYTHROUGH_SERVER]", show_default="127.0.0.1:50051"),
 ]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca", help="Speak TLS; authorities of the server's certificate. [PLAYTHROUGH_CLIENT_TLS_CA]"
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", help="The client's own certificate. [PLAYTHROUGH_CLIENT_TLS_CERT]"),
+]
+TlsKey = Annotated[
+    Path | None, typer.Option("--tls-key", help="Its private key. [PLAYTHROUGH_CLIENT_TLS_KEY]")
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="The token that calls show. [PLAYTHROUGH_CLIENT_TOKEN_FILE]"),
+]
 FavouriteGenres = Annotated[
     list[str] | None, typer.Option(help="A favourite genre of the listener; repeat for more.")
 ]

@@ -12,8 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from cache_client.cli.console import STANDARD_OUTPUT, one_line_errors, write_json
-from cache_client.cli.options import MOST_TRACKS, FavouriteGenres, JsonFile, Model, Server
-from cache_client.rpc.client import PredictionClient
+from cache_client.cli.laboratory_client import settings_client
+from cache_client.cli.options import (
+    MOST_TRACKS,
+    FavouriteGenres,
+    JsonFile,
+    Model,
+    Server,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    TokenFile,
+)
 from cache_client.rpc.messages import Ranking
 from cache_client.settings import CacheClientSettings
 
@@ -38,22 +48,36 @@ def rank(
         ),
     ] = None,
     json_file: JsonFile = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Rank upcoming tracks, best to pre-cache first."""
     with one_line_errors():
         shown = top_k if top_k is not None else (0 if track_ids else _TOP_OF_CATALOGUE)
-        ranking = ask(server, model, track_ids or [], favourite_genre or [], shown)
+        settings = CacheClientSettings.load(
+            server=server or None,
+            client_tls_ca=tls_ca,
+            client_tls_cert=tls_cert,
+            client_tls_key=tls_key,
+            client_token_file=token_file,
+        )
+        ranking = ask(settings, model, track_ids or [], favourite_genre or [], shown)
         write(ranking, "Best to pre-cache first", json_file)
 
 
 def ask(
-    server: str | None, model: str, track_ids: Sequence[str], favourite_genres: Sequence[str], top_k: int
+    settings: CacheClientSettings,
+    model: str,
+    track_ids: Sequence[str],
+    favourite_genres: Sequence[str],
+    top_k: int,
 ) -> Ranking:
-    """Returns a server's ranking; the settings name the server where no flag does."""
-    settings = CacheClientSettings.load()
+    """Returns the ranking of the server that settings name."""
 
     async def call() -> Ranking:
-        async with PredictionClient(server or settings.server, deadline_s=settings.deadline_s) as client:
+        async with settings_client(settings) as client:
             return await client.rank_tracks(track_ids, favourite_genres, model=model, top_k=top_k)
 
     return asyncio.run(call())

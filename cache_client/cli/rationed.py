@@ -1,9 +1,10 @@
 """`python -m cache_client simulate --scenario rationed`."""
 
 import asyncio
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cache_client.cli.console import (
     STANDARD_OUTPUT,
@@ -34,8 +35,8 @@ class Scenario(StrEnum):
 
 def simulate_rationed(
     *,
+    reached_by: Mapping[str, Any],
     data: Path | None,
-    server: str | None,
     models: Path | None,
     model: str,
     json_file: Path | None,
@@ -46,15 +47,15 @@ def simulate_rationed(
     allow_refitted: bool,
     lenient: bool,
 ) -> None:
-    """Runs the scenario; the arguments are those of `simulate` that bear on it."""
+    """Runs the scenario; the arguments are those of `simulate` that bear on it, its server's in one."""
     with one_line_errors():
-        check_server_or_models(server, models)
+        check_server_or_models(reached_by["server"], models)
         check_writable(json_file, html)
         try:
             delivery = Delivery(bit_rate_bit_per_s=bit_rate_kbit * 1e3)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        settings = CacheClientSettings.load(server=server, data=data)
+        settings = CacheClientSettings.load(**reached_by, data=data)
         # Needed from here on only, and slow to import.
         from cache_client.cli.rationed_output import show_report, to_json
         from cache_client.cli.seen_plays import ReplayedPlays

@@ -14,8 +14,19 @@ from cache_client.cli.console import (
     progress_bar,
     write_json,
 )
-from cache_client.cli.options import AllowRefitted, Data, Holdout, JsonFile, Lenient, Server
-from cache_client.rpc.client import PredictionClient
+from cache_client.cli.laboratory_client import settings_client
+from cache_client.cli.options import (
+    AllowRefitted,
+    Data,
+    Holdout,
+    JsonFile,
+    Lenient,
+    Server,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    TokenFile,
+)
 from cache_client.settings import CacheClientSettings
 
 if TYPE_CHECKING:
@@ -33,6 +44,10 @@ def replay(
     json_file: JsonFile = None,
     allow_refitted: AllowRefitted = False,
     lenient: Lenient = False,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Send recorded plays as live traffic: PredictRandom each, then RecordOutcome with the truth.
 
@@ -43,7 +58,14 @@ def replay(
         from data import plays, print_repairs, read_dataset
 
         check_writable(json_file)
-        settings = CacheClientSettings.load(server=server, data=data)
+        settings = CacheClientSettings.load(
+            server=server,
+            data=data,
+            client_tls_ca=tls_ca,
+            client_tls_cert=tls_cert,
+            client_tls_key=tls_key,
+            client_token_file=token_file,
+        )
         dataset = read_dataset(settings.data_directory, lenient=lenient)
         print_repairs(dataset.repairs)
         replayed = ReplayedPlays(dataset.digest, holdout, allow_refitted)
@@ -69,9 +91,7 @@ async def _send(
     from cache_client.simulator.training_overlap import drawn_models
 
     total = len(held_out(recorded, replayed.holdout)[:limit])
-    async with PredictionClient(
-        settings.server, deadline_s=settings.deadline_s, connections=settings.connections
-    ) as client:
+    async with settings_client(settings, connections=settings.connections) as client:
         replayed.check_unseen_by(drawn_models(await client.list_models()))
         with progress_bar("plays", total) as advance:
             return await replay_traffic(

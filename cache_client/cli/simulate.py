@@ -27,6 +27,10 @@ from cache_client.cli.options import (
     Model,
     Server,
     SlowMs,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    TokenFile,
     number,
 )
 from cache_client.cli.rationed import Scenario, simulate_rationed
@@ -113,11 +117,22 @@ def simulate(
     ] = 42,
     allow_refitted: AllowRefitted = False,
     lenient: Lenient = False,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Replay recorded sessions over a simulated link, and compare prefetch policies.
 
     Score of a session = minutes heard - 1.85 a second waited - 0.5 a Mbit downloaded and never heard.
     """
+    reached_by = {
+        "server": server,
+        "client_tls_ca": tls_ca,
+        "client_tls_cert": tls_cert,
+        "client_tls_key": tls_key,
+        "client_token_file": token_file,
+    }
     if scenario is Scenario.RATIONED:
         if policy or link_trace:
             unused = "--policy" if policy else "--link-trace"
@@ -125,8 +140,8 @@ def simulate(
                 "the rationed scenario has no link, and policies of its own", param_hint=unused
             )
         simulate_rationed(
+            reached_by=reached_by,
             data=data,
-            server=server,
             models=models,
             model=model,
             json_file=json_file,
@@ -141,7 +156,7 @@ def simulate(
     with one_line_errors():
         check_server_or_models(server, models)
         check_writable(json_file, html)
-        settings = CacheClientSettings.load(server=server, data=data)
+        settings = CacheClientSettings.load(**reached_by, data=data)
         try:
             delivery = Delivery(
                 rtt_ms=rtt_ms,

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import grpc
 
@@ -21,6 +21,7 @@ from cache_client.rpc.convert import (
     ranking_from_proto,
     string_list,
 )
+from cache_client.rpc.credentials import Token, token_metadata
 from cache_client.rpc.errors import ServerUnavailable
 from cache_client.rpc.messages import (
     ListenerContext,
@@ -42,6 +43,13 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
+class _How(TypedDict):
+    """What is the same of every call."""
+
+    timeout: float
+    metadata: tuple[tuple[str, str], ...] | None
+
+
 class PredictionClient:
     """Calls a prediction server. Use it as an async context manager, or `close` it."""
 
@@ -52,6 +60,9 @@ class PredictionClient:
         deadline_s: float = 5.0,
         retry: RetryPolicy | None = None,
         connections: int = 1,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
+        channel_options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         """Opens channels, each of which connects on its first call.
 
@@ -61,9 +72,15 @@ class PredictionClient:
             retry: How to repeat calls that find no server.
             connections: How many connections take turns. Each costs the first call on it the time to
                 connect; it stays with one of a server's workers, so that many calls at once may want several.
+            credentials: Of TLS, such as `tls_credentials` returns; plain text without.
+            token: Shown with each call, as `authorization: Bearer …`; over plain text anybody on the way can
+                read it. A string, a `Path` to a file that is read again when it changes, or what returns one
+                for each call, at once.
+            channel_options: gRPC's own; they beat those that are set here.
 
         Raises:
             ValueError: There is to be no connection.
+            Unauthenticated: The token is a string that can be none.
             InvalidTarget: The target is a URL with `http://` or `https://`.
         """
         if connections < 1:
@@ -71,12 +88,13 @@ class PredictionClient:
         self._target = target = with_port(target)
         self._deadline_s = deadline_s
         self._closed = False
-        config = (retry or RetryPolicy()).service_config()
-        options = [
-            ("grpc.service_config", config),
-            ("grpc.use_local_subchannel_pool", 1),  # or all channels to one target share a connection
-        ]
-        self._channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections)]
+        self._metadata = token_metadata(token) if token is not None else lambda: None
+        options = {
+            "grpc.service_config": (retry or RetryPolicy()).service_config(),
+            "grpc.use_local_subchannel_pool": 1,  # or all channels to one target share a connection
+            **dict(channel_options),
+        }
+        self._channels = [_channel(target, credentials, list(options.items())) for _ in range(connections)]
         self._in_turn = cycle([(channel, PredictionServiceStub(channel)) for channel in self._channels])
 
     @property
@@ -111,7 +129,7 @@ class PredictionClient:
             ServerError: The call failed.
         """
         request = pb.ListModelsRequest()
-        answer = await self._answer(lambda stub: stub.ListModels(request, timeout=self._deadline_s))
+        answer = await self._answer(lambda stub, how: stub.ListModels(request, **how))
         return model_list_from_proto(answer)
 
     async def predict(
@@ -144,7 +162,7 @@ class PredictionClient:
             favourite_genres=string_list("favourite_genres", favourite_genres),
             context=context_to_proto(context),
         )
-        answer = await self._answer(lambda stub: stub.Predict(request, timeout=self._deadline_s))
+        answer = await self._answer(lambda stub, how: stub.Predict(request, **how))
         return prediction_from_proto(track_id, answer)
 
     async def predict_random(
@@ -179,7 +197,7 @@ class PredictionClient:
             context=context_to_proto(context),
             request_id=request_id or uuid.uuid4().hex,
         )
-        answer = await self._answer(lambda stub: stub.PredictRandom(request, timeout=self._deadline_s))
+        answer = await self._answer(lambda stub, how: stub.PredictRandom(request, **how))
         return logged_prediction_from_proto(track_id, answer)
 
     async def rank_tracks(
@@ -215,7 +233,7 @@ class PredictionClient:
             top_k=top_k,
             listening_curve_at_s=listening_curve_at_s,
         )
-        answer = await self._answer(lambda stub: stub.RankTracks(request, timeout=self._deadline_s))
+        answer = await self._answer(lambda stub, how: stub.RankTracks(request, **how))
         return ranking_from_proto(answer)
 
     async def plan_prefetch(
@@ -251,7 +269,7 @@ class PredictionClient:
             request.context.CopyFrom(told)
         weights = weights or ScoreWeights()
         request.wait_per_s, request.waste_per_mbit = weights.wait_per_s, weights.waste_per_mbit
-        answer = await self._answer(lambda stub: stub.PlanPrefetch(request, timeout=self._deadline_s))
+        answer = await self._answer(lambda stub, how: stub.PlanPrefetch(request, **how))
         return planned_play_from_proto(answer)
 
     async def record_outcome(self, prediction_id: str, *, skipped: bool, listened_ms: int) -> None:
@@ -271,13 +289,16 @@ class PredictionClient:
         request = pb.RecordOutcomeRequest(
             prediction_id=prediction_id, skipped=skipped, listened_ms=listened_ms
         )
-        await self._answer(lambda stub: stub.RecordOutcome(request, timeout=self._deadline_s))
+        await self._answer(lambda stub, how: stub.RecordOutcome(request, **how))
 
-    async def _answer(self, call: Callable[["PredictionServiceAsyncStub"], Awaitable[Answer]]) -> Answer:
+    async def _answer(
+        self, call: Callable[["PredictionServiceAsyncStub", _How], Awaitable[Answer]]
+    ) -> Answer:
         """Makes a call and awaits it; every foreign error is turned into this package's here."""
         channel, stub = next(self._in_turn)
+        how: _How = {"timeout": self._deadline_s, "metadata": self._metadata()}
         try:
-            return await call(stub)
+            return await call(stub, how)
         except grpc.aio.AioRpcError as error:
             connected = _is_ready(channel)
             raise to_client_error(error, self._target, self._deadline_s, connected=connected) from error
@@ -289,6 +310,14 @@ class PredictionClient:
                 # Not the caller was cancelled: gRPC cancels the calls of a channel that closes.
                 raise ServerUnavailable(f"the client of {self._target} is closed") from error
             raise
+
+
+def _channel(
+    target: str, credentials: grpc.ChannelCredentials | None, options: list[tuple[str, Any]]
+) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
 
 
 def _is_ready(channel: grpc.aio.Channel) -> bool:

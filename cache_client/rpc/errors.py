@@ -3,9 +3,12 @@
 ```
 CacheClientError                a one-line message for a person
 ├── InvalidTarget               the name of a server that gRPC cannot dial
+├── InvalidCredentials          files of TLS that cannot be read, or half of a pair
 └── ServerError                 a call brought no answer, or an error for an answer
     ├── ServerUnavailable       no connection, a closed client, or a server that cannot now (after retries)
     ├── DeadlineExceeded        connected, but no answer in time
+    ├── Unauthenticated         the server does not take the token or certificate, or there is none to show
+    ├── PermissionDenied        the server knows the caller, and this is not among what it may do
     ├── NotFoundError           unknown model, track or prediction
     ├── InvalidRequest          the server refused the input; `violations` says which fields
     ├── Overloaded              over capacity; `retry_after_s` when the server said so
@@ -26,6 +29,10 @@ class InvalidTarget(CacheClientError, ValueError):
     """The name of a server is nothing that gRPC can dial."""
 
 
+class InvalidCredentials(CacheClientError, ValueError):
+    """Files of TLS cannot be read, or are half of a pair."""
+
+
 class ServerError(CacheClientError):
     """A call to the prediction server failed: base of all that a call raises."""
 
@@ -36,6 +43,14 @@ class ServerUnavailable(ServerError):
 
 class DeadlineExceeded(ServerError):
     """The server is connected, and did not answer in time."""
+
+
+class Unauthenticated(ServerError):
+    """The server does not take the token or certificate, or there is none to show."""
+
+
+class PermissionDenied(ServerError):
+    """The server knows the caller, and this is not among what it may do."""
 
 
 class NotFoundError(ServerError):

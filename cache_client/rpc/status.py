@@ -13,8 +13,10 @@ from cache_client.rpc.errors import (
     InvalidRequest,
     NotFoundError,
     Overloaded,
+    PermissionDenied,
     ServerError,
     ServerUnavailable,
+    Unauthenticated,
     UnexpectedStatus,
 )
 
@@ -22,6 +24,8 @@ Detail = TypeVar("Detail", bound=Message)
 
 _SIMPLE: dict[grpc.StatusCode, type[ServerError]] = {
     grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
 }
 
 

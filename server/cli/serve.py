@@ -38,6 +38,20 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Processes that serve on the port.", show_default="1")
     ] = None,
+    tls_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the port's tls.crt and tls.key.", show_default="plain text")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="The certificate as a file, with --tls-key.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="Authorities of clients' certificates, which each then has to show.")
+    ] = None,
+    access_file: Annotated[
+        Path | None, typer.Option(help="TOML file of who may call what.", show_default="anybody anything")
+    ] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Speak plain text beyond this machine all the same.")
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(help="Port of the metrics for Prometheus; 0 picks a free one.", show_default="none"),
@@ -66,6 +80,12 @@ def serve(
             mongodb_uri=mongodb_uri,
             workers=workers,
             metrics_port=metrics_port,
+            tls_dir=tls_dir,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            access_file=access_file,
+            insecure=insecure,
         )
         configure_logs(settings.log_level, settings.log_format)
         log_the_uncaught()

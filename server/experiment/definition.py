@@ -1,16 +1,14 @@
 """The experiment's settings file, and the experiment that it describes once models are loaded."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from server.errors import StartError
 from server.experiment.assignment import Arm, Experiment
 from server.experiment.metric import DEFAULT_METRIC, Metric
-
-_MAX_BYTES = 256 << 10  # a hundred arms with the longest names take a fifth of it
+from server.toml_file import read_toml
 
 
 class ArmDefinition(BaseModel):
@@ -75,29 +73,7 @@ def read_definition(path: Path) -> ExperimentDefinition:
     Raises:
         StartError: When it cannot be read or is wrong; names the place.
     """
-    try:
-        return ExperimentDefinition.model_validate(tomllib.loads(_read(path)))
-    except OSError as error:
-        raise StartError(f"cannot read the experiment file {path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise StartError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from None
-    except ValueError as error:  # TOML's, or UTF-8's
-        raise StartError(f"{path}: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise StartError(f"{path}: nested too deeply") from None
-
-
-def _read(path: Path) -> str:
-    """Returns a file's text; a pipe would never end, and a huge file fill the memory."""
-    if not path.is_file() and path.exists():
-        raise ValueError("not a file")
-    with path.open("rb") as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ValueError(f"larger than {_MAX_BYTES >> 10} KiB")
-    return content.decode("utf-8")
+    return read_toml(path, "experiment file", ExperimentDefinition)
 
 
 def equal_definition(name: str, salt: str | None, models: Mapping[str, str]) -> ExperimentDefinition:

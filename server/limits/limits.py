@@ -34,16 +34,15 @@ class Limits:
         """
         self._in_flight, self._rate, self._lag, self._most_lag_s = in_flight, rate, lag, most_lag_s
 
-    def enter(self, method: str, caller: str, remaining_s: float | None) -> None:
-        """Lets a call in; followed by `leave` unless it raises.
+    def check(self, method: str, remaining_s: float | None) -> None:
+        """Raises why a call would not be let in, whoever makes it.
 
         Args:
             method: Name of the method.
-            caller: Who calls.
             remaining_s: How long the caller waits for the answer, in seconds; None for ever.
 
         Raises:
-            OverloadedError: There is no room for it, or it comes too soon.
+            OverloadedError: The event loop is too late.
             TooLateError: It could not be answered in time.
         """
         lag_s = self._lag.standing_s
@@ -53,6 +52,13 @@ class Limits:
             times = 1 if method in LONG_METHODS else _SHORT_TIMES
             if lag_s > times * self._most_lag_s:
                 raise OverloadedError("loop_lag", min(2 * lag_s, _LONGEST_RETRY_S))
+
+    def enter(self, method: str, caller: str) -> None:
+        """Lets a caller's call in; followed by `leave` unless it raises.
+
+        Raises:
+            OverloadedError: There is no room for it, or it comes too soon.
+        """
         if self._rate is not None:
             self._rate.enter(method, caller)
         self._in_flight.enter(method, caller)

@@ -22,6 +22,8 @@ _CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
     errors.UnknownModelError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownTrackError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownPredictionError: grpc.StatusCode.NOT_FOUND,
+    errors.UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDeniedError: grpc.StatusCode.PERMISSION_DENIED,
     errors.SpoolFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.TooLateError: grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -1,10 +1,11 @@
 """What a call passes before its method begins: who calls, and whether there is room for it."""
 
-from server.access.caller import CALLER, Caller, peer_caller
+from server.access.caller import CALLER, Caller
 from server.call_counts import CallCounts
 from server.limits.limits import Limits
 from server.rpc.call_records import CallRecorder
 from server.rpc.errors import Context
+from server.rpc.security import Security
 
 
 class Gate:
@@ -14,10 +15,13 @@ class Gate:
     tells the caller nothing.
     """
 
-    def __init__(self, counts: CallCounts, limits: Limits, recorder: CallRecorder | None = None) -> None:
-        """Lets calls in as far as the limits allow, counts them, and has them recorded."""
+    def __init__(
+        self, counts: CallCounts, security: Security, limits: Limits, recorder: CallRecorder | None = None
+    ) -> None:
+        """Lets calls in that security and the limits allow, counts them, and has them recorded."""
         self.counts = counts
         self.recorder = recorder
+        self._admit = security.admit
         self._limits = limits
 
     def enter(self, method: str, context: Context) -> Caller:
@@ -28,11 +32,15 @@ class Gate:
             context: The call's.
 
         Raises:
+            UnauthenticatedError: Nothing that it shows says who makes it.
+            PermissionDeniedError: Its caller may not call the method.
             OverloadedError: There is no room for it, or it comes too soon.
             TooLateError: It could not be answered in time.
         """
-        caller = peer_caller(context.peer() or "")
-        self._limits.enter(method, caller.name, context.time_remaining())
+        limits = self._limits
+        limits.check(method, context.time_remaining())  # first: to verify a token takes its time
+        caller = self._admit(method, context)
+        limits.enter(method, caller.name)
         CALLER.set(caller)
         self.counts.in_flight += 1
         return caller

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -70,24 +71,43 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         changed.set()
 
 
-async def check_health(target: str, timeout_s: float) -> str:
+async def check_health(
+    target: str,
+    timeout_s: float,
+    ca: Path | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> str:
     """Asks a running server for its health.
 
     Args:
         target: The server, as HOST:PORT.
         timeout_s: How long to wait for its answer, in seconds.
+        ca: The authorities of its certificate; plain text without this and the two that follow.
+        certificate: The certificate to show to one that asks.
+        key: Its private key.
 
     Returns:
         The status of the prediction service: "SERVING", "NOT_SERVING", …
 
     Raises:
-        ServiceError: When the server does not answer in time.
+        ServiceError: When a file cannot be read, or the server does not answer in time.
     """
     request = health_pb2.HealthCheckRequest(service=SERVICE_NAME)
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with _channel(target, ca, certificate, key) as channel:
         try:
             stub = health_pb2_grpc.HealthStub(channel)
             answer = await stub.Check(request, timeout=timeout_s)  # type: ignore[attr-defined]  # stubs lag
         except grpc.aio.AioRpcError as error:
             raise ServiceError(f"no answer from {target}: {error.code().name}") from error
     return str(_Response.ServingStatus.Name(answer.status))
+
+
+def _channel(target: str, *files: Path | None) -> grpc.aio.Channel:
+    if not any(files):
+        return grpc.aio.insecure_channel(target)
+    try:
+        ca, certificate, key = (None if path is None else path.read_bytes() for path in files)
+    except OSError as error:
+        raise ServiceError(f"cannot read {error.filename}: {error.strerror}") from error
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(ca, key, certificate))

@@ -4,12 +4,13 @@ import asyncio
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.errors import StartError
 from server.rpc.gate import Gate
 from server.rpc.health import SERVICE_NAME, HealthServicer
+from server.rpc.security import ReflectionServicer, Security
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
 
@@ -34,23 +35,30 @@ _OPTIONS = (
 class RpcServer:
     """Listens on a port, answers the contract, health checks and reflection."""
 
-    def __init__(self, service: PredictionService, gate: Gate, *, share_port: bool = False) -> None:
+    def __init__(
+        self, service: PredictionService, gate: Gate, security: Security, *, share_port: bool = False
+    ) -> None:
         """Registers the servicers; `start` opens the port.
 
         Args:
             service: Answers the calls.
             gate: Lets the calls in.
+            security: Has the port's credentials, and knows who may use reflection.
             share_port: Whether other workers listen on the same port. Without that, SO_REUSEPORT would let a
                 second server share a busy port silently, and take half of the calls.
         """
         self._service = service
+        self._security = security
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
         self._health = HealthServicer()
         self._servicer = PredictionServicer(service, gate)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE_NAME, _HEALTH_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        describer = ReflectionServicer(names, security)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+            describer, self._server
+        )
 
     async def start(self, host: str, port: int) -> str:
         """Opens the port, 0 for a free one, and reports healthy; returns the address as HOST:PORT.
@@ -60,7 +68,7 @@ class RpcServer:
         """
         shown = f"[{host}]" if ":" in host else host
         try:
-            bound = self._server.add_insecure_port(f"{shown}:{port}")
+            bound = self._open(f"{shown}:{port}")
         except RuntimeError:
             bound = 0
         if bound == 0:
@@ -69,6 +77,12 @@ class RpcServer:
         self._health.set({"": True, SERVICE_NAME: True})
         self.follow_models()
         return f"{shown}:{bound}"
+
+    def _open(self, address: str) -> int:
+        credentials = self._security.credentials()
+        if credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, credentials)
 
     async def stop(self, grace_s: float) -> None:
         """Reports unhealthy, then refuses new calls and gives those in flight `grace_s` seconds to finish.
