@@ -14,8 +14,8 @@ from models.features import InputEncoder
 from models.features.track_views import TrackViews, empty_views, fill_views
 from models.listener_cache import ListenerCache
 
-# Of a loaded version: some 8,000 listeners with a few genres each, or 100 with as many as a request can hold.
-_LISTENERS_BYTES = 8 << 20
+# Of a loaded version: some 10,000 listeners with a few genres each, or 200 with all that a request can hold.
+_LISTENERS_BYTES = 16 << 20
 
 YieldControl = Callable[[], object]
 """Called after every chunk of a long computation, to let other work go on."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,6 +44,7 @@ from server.start_checks import check_start
 from server.stop_budget import StopBudget
 from server.storage import storing
 
+_SWITCH_INTERVAL_S = 0.0005
 # Soon enough for who edits the file and looks what happens.
 _EXPERIMENT_POLL_S = 1.0
 # A certificate is renewed days before its end; who takes a permission away wants it gone soon.
@@ -113,6 +115,9 @@ def keep_for_good() -> None:
     What is loaded leaves the garbage collector's sight, whose pauses grow with it, and the memory that
     loading needed goes back to the system, where the C library knows how.
     """
+    # So long the thread of long answers keeps the interpreter each time that the event loop wants it: with the
+    # usual 5 ms, a call that comes meanwhile waits for that several times.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     with contextlib.suppress(AttributeError):  # not glibc

@@ -16,8 +16,9 @@ from server.service import PredictionService
 
 _HEALTH_NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
-# A request of 1,000 tracks and 200 recent plays, each of 200 four-byte characters, is just below 1 MB.
-MAX_REQUEST_BYTES = 2 << 20
+# 1,000 tracks, 200 recent plays and 100 genres, each of 200 four-byte characters, are just above 1 MB. More
+# would only buy time: a message is parsed on the event loop, see benchmarks/worst_request.py.
+MAX_REQUEST_BYTES = 1_200_000
 
 _OPTIONS = (
     # gRPC's core cancels calls at random once 1,000 wait for a handler, with no reason given. Wait instead.

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
 from typing import TypeVar
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.access.caller import CALLER
 from server.limits.fair_thread import FairThread
-from server.limits.loop_time import LoopTime
 from server.planning import CompletePlay
 from server.rpc import convert, validation
 from server.rpc.calls import Gated, answers
@@ -38,7 +36,6 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         super().__init__(gate)
         self._service = service
         self._thread = FairThread(_MOST_WAITING)
-        self._loop_time = LoopTime()
 
     @answers
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
@@ -84,8 +81,9 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         n_points = validation.check_curve_points(request, n_tracks)
         if not n_asked:
             validation.check_expected_size(request, n_tracks, self._service.mean_track_id_bytes)
-        is_short = n_asked > 0 and n_points <= _MAX_POINTS_AT_ONCE
-        return await self._long("RankTracks", partial(self._rank_tracks, request), context, is_short=is_short)
+        if n_asked and n_points <= _MAX_POINTS_AT_ONCE:
+            return self._rank_tracks(request)
+        return await self._beside("RankTracks", partial(self._rank_tracks, request), context)
 
     @answers
     async def PlanPrefetch(
@@ -94,9 +92,9 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Plans for a play: a queue of songs at once, many or long tracks off the event loop."""
         check_plan_prefetch(request)
         complete = self._service.complete_play(convert.play_of(request))
-        is_short = complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE
-        work = partial(self._plan_prefetch, request, complete)
-        return await self._long("PlanPrefetch", work, context, is_short=is_short)
+        if complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
+            return self._plan_prefetch(request, complete)
+        return await self._beside("PlanPrefetch", partial(self._plan_prefetch, request, complete), context)
 
     @answers
     async def RecordOutcome(
@@ -111,17 +109,9 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Ends the thread that ranks and plans."""
         self._thread.close()
 
-    async def _long(
-        self, method: str, work: Callable[[], Answer], context: Context, *, is_short: bool
-    ) -> Answer:
-        """Returns a long answer: at once if it is short and the loop has time, else from a thread."""
-        if not (is_short and self._loop_time.is_left()):
-            return await self._thread.run(method, CALLER.get().name, work, context.time_remaining())
-        began_s = monotonic()
-        try:
-            return work()
-        finally:
-            self._loop_time.spend(monotonic() - began_s)
+    async def _beside(self, method: str, work: Callable[[], Answer], context: Context) -> Answer:
+        """Returns the answer of work that is too long for the event loop."""
+        return await self._thread.run(method, CALLER.get().name, work, context.time_remaining())
 
     def _rank_tracks(self, request: pb.RankTracksRequest) -> pb.RankTracksResponse:
         ranking = self._service.rank_tracks(

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from subprocess import run
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from data import Catalogue
@@ -27,6 +29,7 @@ from models import (
 from models.features.inputs import raw_audio, raw_chunks
 from models.features.normal_scores import fit_normal_scores
 from models.features.track_views import track_views
+from models.first_layer import FirstLayer
 from models.networks import Advanced, HalfDropout, Simple
 from tests.paths import ROOT
 
@@ -210,3 +213,24 @@ def test_serving_needs_neither_torch_nor_scikit_learn() -> None:
     root = ROOT
     done = run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_contexts_features_are_made_of_some_tracks_at_a_time(
+    knowing_artifact: Artifact, mood_catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of a large catalogue's at once would take hundreds of megabytes."""
+    predictor = Predictor(knowing_artifact, mood_catalogue)
+    context = ListenerContext(premium=True, recent_plays=(RecentPlay("t3", skipped=True),))
+    expected = [predictor.predict(predictor.track_ids, favourites, context) for favourites in LISTENERS]
+    widths: list[int] = []
+    of = FirstLayer.of
+
+    def spied(self: FirstLayer, rows: NDArray[np.int64], *rest: Any) -> NDArray[np.float32]:
+        widths.append(len(rows))
+        return of(self, rows, *rest)
+
+    monkeypatch.setattr("models.predictor._ROWS_AT_ONCE", 25)
+    monkeypatch.setattr(FirstLayer, "of", spied)
+    found = [predictor.predict_all(favourites, context) for favourites in LISTENERS]
+    assert widths == [25, 25, 10] * len(LISTENERS)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

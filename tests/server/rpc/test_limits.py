@@ -15,9 +15,12 @@ from models.predictor import Predictor
 from playthrough.v1 import limits
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.call_counts import CallCounts
+from server.errors import InvalidRequestError
 from server.log.experiment_log import ExperimentLog
 from server.log.record import PredictionRecord
 from server.rpc.server import MAX_REQUEST_BYTES
+from server.rpc.validation import check_rank_tracks
+from server.service import PredictionService
 
 Serving = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -64,7 +67,11 @@ async def test_the_largest_request_that_the_contract_allows_is_below_the_size_li
     text = "\U0001f3b5" * 200
     context = pb.ListenerContext(recent_plays=[pb.RecentPlay(track_id=text, skipped=True)] * 200)
     request = pb.RankTracksRequest(
-        model=text, track_ids=[text] * 1000, favourite_genres=[text] * 100, context=context
+        model=text,
+        track_ids=[text] * 1000,
+        favourite_genres=[text] * 100,
+        context=context,
+        listening_curve_at_s=range(1000),
     )
     assert request.ByteSize() < MAX_REQUEST_BYTES
 
@@ -140,6 +147,35 @@ async def test_a_catalogue_too_large_for_one_answer_has_to_be_asked_for_its_best
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert "top_k: must be given, and below 40" in (caught.value.details() or "")
         await stub.RankTracks(pb.RankTracksRequest(top_k=30))
+
+
+async def test_a_catalogue_that_is_seen_to_be_too_large_is_refused_before_it_is_ranked(
+    serving: Serving, track_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ranking of 300,000 tracks would take a second, to be thrown away."""
+    async with serving() as stub:
+        whole = await stub.RankTracks(pb.RankTracksRequest())
+        monkeypatch.setattr(PredictionService, "rank_tracks", None)
+        monkeypatch.setattr("server.rpc.validation.MAX_ANSWER_BYTES", sum(map(_n_bytes, whole.tracks)) - 1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.RankTracks(pb.RankTracksRequest())
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        monkeypatch.setattr("server.rpc.validation.MAX_ANSWER_BYTES", sum(map(_n_bytes, whole.tracks)) + 40)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.RankTracks(pb.RankTracksRequest())
+        assert caught.value.code() == grpc.StatusCode.INTERNAL, "it is ranked, which is broken here"
+
+
+def _n_bytes(track: pb.RankedTrack) -> int:
+    return track.ByteSize() + 2  # its tag and its length
+
+
+def test_however_many_faults_a_request_has_its_error_fits_into_headers() -> None:
+    request = pb.RankTracksRequest(track_ids=["x" * 201] * 1_000)
+    with pytest.raises(InvalidRequestError) as caught:
+        check_rank_tracks(request)
+    assert len(caught.value.violations) == 20
+    assert len(str(caught.value)) < 4_000
 
 
 def test_the_largest_ranking_is_below_the_size_limit() -> None:
