@@ -31,6 +31,8 @@ from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
 from server.rpc.gate import Gate
+from server.rpc.health import HealthServicer
+from server.rpc.health_port import answering_health
 from server.rpc.server import RpcServer
 from server.service import PredictionService
 from server.settings import ServerSettings
@@ -65,8 +67,11 @@ async def running(
         DataError: When the data set cannot be read.
     """
     check_start(settings)
-    budget = budget or StopBudget(settings.drain_grace_s)
-    async with AsyncExitStack() as stack:  # closed in reverse: calls, the spool, delivery, then the database
+    budget = budget or StopBudget(settings.drain_grace_s, settings.drain_pause_s)
+    # Closed in reverse: calls, the spool, delivery, the database, and the health port last.
+    async with AsyncExitStack() as stack:
+        order = Order(settings, 0, 1)
+        health = await _answer_health(order, stack)
         loader = await run_in_daemon_thread(_read_data, settings)
         # Nothing is written before the data is known to be good. Then what stands behind the spool starts,
         # while the models, which `check_start` has seen, are loaded.
@@ -74,7 +79,7 @@ async def running(
         loading = run_in_daemon_thread(load_models, loader, settings)
         stack.callback(abandon, loading)
         settings = await stack.enter_async_context(storing(settings, announce, budget))
-        yield await _start(Order(settings, 0, 1), loader, await loading, stack, budget)
+        yield await _start(order._replace(settings=settings), loader, await loading, health, stack, budget)
 
 
 @asynccontextmanager
@@ -95,7 +100,9 @@ async def working(order: Order, budget: StopBudget) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         loader = await run_in_daemon_thread(_read_data, order.settings)
         loaded = await run_in_daemon_thread(load_models, loader, order.settings)
-        yield await _start(order, loader, loaded, stack, budget)
+        # Not before it is loaded: others answer on the same port by then.
+        health = await _answer_health(order, stack)
+        yield await _start(order, loader, loaded, health, stack, budget)
 
 
 def keep_for_good() -> None:
@@ -110,10 +117,20 @@ def keep_for_good() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+async def _answer_health(order: Order, stack: AsyncExitStack) -> HealthServicer:
+    """Opens the health port where one is wanted; returns what both ports answer health checks with."""
+    health, settings = HealthServicer(), order.settings
+    if settings.health_port is not None:
+        port = answering_health(health, settings.health_host, settings.health_port, share_port=order.of > 1)
+        _log.info("health", address=await stack.enter_async_context(port))
+    return health
+
+
 async def _start(
     order: Order,
     loader: ModelLoader,
     loaded: tuple[LoadedModels, Experiment],
+    health: HealthServicer,
     stack: AsyncExitStack,
     budget: StopBudget,
 ) -> str:
@@ -129,10 +146,12 @@ async def _start(
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
     await _start_metrics(order, counts, service, stack)
-    rpc = RpcServer(service, Gate(counts, settings.max_in_flight), share_port=order.of > 1)
+    rpc = RpcServer(service, Gate(counts, settings.max_in_flight), health, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
+    stack.push_async_callback(budget.pause)  # everything answers on, until callers have gone elsewhere
+    stack.callback(rpc.drain)
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=order.number == 0)
     threading.Thread(target=check, daemon=True).start()

@@ -19,6 +19,8 @@ def check_start(settings: ServerSettings) -> None:
         DataError: When a file of the catalogue is missing.
     """
     check_free(settings.host, settings.port)
+    if settings.health_port is not None:
+        check_free(settings.health_host, settings.health_port)
     if settings.metrics_port is not None:
         check_free(settings.metrics_host, settings.metrics_port)
     for contract in CATALOGUE_FILES:

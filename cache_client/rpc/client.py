@@ -1,6 +1,7 @@
 """An async client of the prediction server: deadlines, retries, typed answers, typed errors."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
@@ -22,6 +23,7 @@ from cache_client.rpc.convert import (
     string_list,
 )
 from cache_client.rpc.errors import ServerUnavailable
+from cache_client.rpc.load_balancing import LoadBalancing, balancing_config, balancing_options
 from cache_client.rpc.messages import (
     ListenerContext,
     LoggedPrediction,
@@ -52,6 +54,7 @@ class PredictionClient:
         deadline_s: float = 5.0,
         retry: RetryPolicy | None = None,
         connections: int = 1,
+        load_balancing: LoadBalancing = "pick_first",
     ) -> None:
         """Opens channels, each of which connects on its first call.
 
@@ -61,6 +64,8 @@ class PredictionClient:
             retry: How to repeat calls that find no server.
             connections: How many connections take turns. Each costs the first call on it the time to
                 connect; it stays with one of a server's workers, so that many calls at once may want several.
+            load_balancing: Which server a call goes to where the target resolves to several addresses, as a
+                headless Service of Kubernetes does (`dns:///NAME:PORT`).
 
         Raises:
             ValueError: There is to be no connection.
@@ -71,9 +76,10 @@ class PredictionClient:
         self._target = target = with_port(target)
         self._deadline_s = deadline_s
         self._closed = False
-        config = (retry or RetryPolicy()).service_config()
+        config = (retry or RetryPolicy()).service_config() | balancing_config(load_balancing)
         options = [
-            ("grpc.service_config", config),
+            *balancing_options(load_balancing),
+            ("grpc.service_config", json.dumps(config)),
             ("grpc.use_local_subchannel_pool", 1),  # or all channels to one target share a connection
         ]
         self._channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections)]

@@ -1,10 +1,9 @@
 """When and how often gRPC repeats a call."""
 
-import json
 import math
 from dataclasses import dataclass
 
-from playthrough.v1 import prediction_service_pb2 as pb
+from cache_client.rpc.load_balancing import SERVICE_NAME
 
 _LEAST = 0.001  # gRPC counts in whole milliseconds
 
@@ -41,10 +40,10 @@ class RetryPolicy:
             if not _LEAST <= value < math.inf:
                 raise ValueError(f"{name} is {value}, not a finite number of {_LEAST} or more")
 
-    def service_config(self) -> str:
-        """Returns the channel's service config (JSON), with retry throttling."""
+    def service_config(self) -> dict[str, object]:
+        """Returns this part of a channel's service config, with retry throttling."""
         if self.max_attempts == 1:
-            return "{}"  # a retry policy of one attempt is none that gRPC accepts: every call would fail
+            return {}  # a retry policy of one attempt is none that gRPC accepts: every call would fail
         retry = {
             "maxAttempts": self.max_attempts,
             "initialBackoff": f"{self.initial_backoff_s:.3f}s",
@@ -52,11 +51,8 @@ class RetryPolicy:
             "backoffMultiplier": self.multiplier,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
-        service = {"service": pb.DESCRIPTOR.services_by_name["PredictionService"].full_name}
-        return json.dumps(
-            {
-                "methodConfig": [{"name": [service], "retryPolicy": retry}],
-                # Spares a server in trouble: after five failures in a row, no retries until calls succeed.
-                "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-            }
-        )
+        return {
+            "methodConfig": [{"name": [{"service": SERVICE_NAME}], "retryPolicy": retry}],
+            # Spares a server in trouble: after five failures in a row, no retries until calls succeed.
+            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+        }

@@ -16,7 +16,8 @@ def health(
     server: Annotated[
         str | None,
         typer.Option(
-            help="The server to ask, as HOST:PORT.", show_default="$PLAYTHROUGH_HOST:$PLAYTHROUGH_PORT"
+            help="The server to ask, as HOST:PORT.",
+            show_default="its health port where one is set, else $PLAYTHROUGH_HOST:$PLAYTHROUGH_PORT",
         ),
     ] = None,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="How long to wait, in seconds.")] = 3.0,
@@ -29,7 +30,7 @@ def health(
     async def ask() -> None:
         from server.rpc.health import check_health
 
-        address = server or load_settings().own_address
+        address = server or load_settings().health_address
         if not _ADDRESS.fullmatch(address):  # gRPC would dial port 443 of a host without one
             raise ServiceError(f"--server: not HOST:PORT: {address!r}")
         status = await check_health(address, timeout_s)
