@@ -25,7 +25,7 @@ class StopBudget:
 
     async def pause(self) -> None:
         """Waits for the pause, unless the time is cut short."""
-        self._begin()
+        self._left_s()  # the time begins
         if self._pause_s > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._cut.wait(), self._pause_s)
@@ -47,12 +47,8 @@ class StopBudget:
         if not running.cancelled():
             running.result()
 
-    def _begin(self) -> float:
-        """Begins to count the time unless it runs already; returns the loop's time when it is over."""
-        if self._ends_at is None:
-            self._ends_at = asyncio.get_running_loop().time() + self._pause_s + self._grace_s
-        return self._ends_at
-
     def _left_s(self) -> float:
-        left_s = self._begin() - asyncio.get_running_loop().time()
-        return 0.0 if self._cut.is_set() else max(0.0, left_s)
+        now = asyncio.get_running_loop().time()
+        if self._ends_at is None:
+            self._ends_at = now + self._pause_s + self._grace_s
+        return 0.0 if self._cut.is_set() else max(0.0, self._ends_at - now)

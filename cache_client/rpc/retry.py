@@ -10,7 +10,7 @@ _LEAST = 0.001  # gRPC counts in whole milliseconds
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How gRPC repeats a call that ended with UNAVAILABLE (gRFC A6).
+    """How gRPC repeats a call that ended with UNAVAILABLE, or that the server cancelled (gRFC A6).
 
     Repeating is safe for every method: the server knows a repeated `PredictRandom` by its request id, and
     `RecordOutcome` is idempotent.
@@ -49,10 +49,12 @@ class RetryPolicy:
             "initialBackoff": f"{self.initial_backoff_s:.3f}s",
             "maxBackoff": f"{self.max_backoff_s:.3f}s",
             "backoffMultiplier": self.multiplier,
-            "retryableStatusCodes": ["UNAVAILABLE"],
+            # gRPC's core answers CANCELLED to what still arrives in the moment in which a server ends.
+            "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
         }
         return {
             "methodConfig": [{"name": [{"service": SERVICE_NAME}], "retryPolicy": retry}],
-            # Spares a server in trouble: after five failures in a row, no retries until calls succeed.
-            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+            # Spares a server in trouble: after fifty failures in a row, no retries until calls succeed. Not
+            # fewer: all calls that are under way on a connection can fail at once when its server goes.
+            "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
         }
