@@ -155,7 +155,8 @@ async def _start(
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=order.number == 0)
     threading.Thread(target=check, daemon=True).start()
-    _log_start(address, service.library, describe(settings.external_mongodb_uri or ""))
+    uri = settings.external_mongodb_uri
+    _log_start(address, service.library, "left to another process" if uri is None else describe(uri))
     return address
 
 

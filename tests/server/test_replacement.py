@@ -3,12 +3,10 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,6 +15,7 @@ import pytest
 from cache_client.rpc import errors
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.retry import RetryPolicy
+from tests.server.ports import free_ports
 
 LEAST_CALLS = 1_000
 
@@ -67,14 +66,6 @@ class Pod:
     def kill(self) -> None:
         self._process.kill()
         self._process.communicate()
-
-
-def free_ports(n: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(n)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 @pytest.fixture

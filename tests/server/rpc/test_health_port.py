@@ -20,6 +20,7 @@ from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
 from server.errors import StartError
+from server.hot_swap import load_models
 from server.rpc.health import LIVENESS, SERVICE_NAME, HealthServicer
 from server.rpc.health_port import answering_health
 from server.settings import ServerSettings
@@ -53,7 +54,7 @@ async def test_it_answers_health_and_nothing_else(settings: ServerSettings, trac
                 assert await status_of(health, SERVICE_NAME) == SERVING
                 assert await status_of(health, f"{SERVICE_NAME}/simple") == SERVING
                 predict: Any = pb_grpc.PredictionServiceStub(channel).Predict
-                reflect: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+                reflect: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]  # stubs lag
                 calls = [
                     predict(pb.PredictRequest(track_id=track_ids[0])),
                     reflect.ServerReflectionInfo(
@@ -70,7 +71,6 @@ async def test_it_lives_and_does_not_serve_while_it_loads(
     settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[int] = []
-    load = app.load_models
     loop = asyncio.get_running_loop()
 
     def asked_meanwhile(*arguments: Any) -> Any:
@@ -79,7 +79,7 @@ async def test_it_lives_and_does_not_serve_while_it_loads(
                 told.extend([await status_of(health, name) for name in (LIVENESS, SERVICE_NAME)])
 
         asyncio.run_coroutine_threadsafe(ask(), loop).result(60)
-        return load(*arguments)
+        return load_models(*arguments)
 
     monkeypatch.setattr(app, "load_models", asked_meanwhile)
     with capture_logs() as logs:
@@ -118,7 +118,7 @@ async def test_before_the_end_it_reports_itself_out_of_service_and_answers_on(
         budget.cut_short()
         async with asyncio.timeout(60):
             await ending
-        (ended,) = await asyncio.gather(again, return_exceptions=True)
+        ended: object = (await asyncio.gather(again, return_exceptions=True))[0]
         assert ended is grpc.aio.EOF or isinstance(ended, grpc.aio.AioRpcError)
 
 
@@ -172,7 +172,8 @@ def test_a_loop_that_hangs_answers_no_probe(
                 grpc.insecure_channel(json.loads(line)["address"]) as probing,
                 grpc.insecure_channel(address) as channel,
             ):
-                probe: Any = health_pb2_grpc.HealthStub(probing).Check
+                health: Any = health_pb2_grpc.HealthStub(probing)
+                probe = health.Check
                 alive = health_pb2.HealthCheckRequest()
                 assert probe(alive, timeout=60).status == SERVING
                 predict: Any = pb_grpc.PredictionServiceStub(channel).Predict
