@@ -155,8 +155,9 @@ async def _start(
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=order.number == 0)
     threading.Thread(target=check, daemon=True).start()
-    uri = settings.external_mongodb_uri
-    _log_start(address, service.library, "left to another process" if uri is None else describe(uri))
+    alone = settings.delivery == "none"
+    mongodb = "left to another process" if alone else describe(settings.external_mongodb_uri or "")
+    _log_start(address, service.library, mongodb)
     return address
 
 

@@ -42,8 +42,10 @@ async def answering_health(
     shown = f"[{host}]" if ":" in host else host
     try:
         bound = server.add_insecure_port(f"{shown}:{port}")
-    except RuntimeError as error:
-        raise StartError(f"cannot listen on {shown}:{port}") from error
+    except RuntimeError:
+        bound = 0
+    if bound == 0:
+        raise StartError(f"cannot listen on {shown}:{port}")
     await server.start()
     try:
         yield f"{shown}:{bound}"

@@ -220,3 +220,33 @@ def test_the_containers_run_outside_of_a_cluster_and_the_probes_find_them(
     (rule,) = yaml.safe_load((FOLDER / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
     assert rule["name"] == {"as": name}
     assert rule["seriesQuery"].startswith(name)
+
+
+def test_the_local_overlay_trains_once_and_again_after_a_training_that_was_cut_short(
+    built: dict[str, list[Resource]], tmp_path: Path
+) -> None:
+    first, sidecar = named(built["overlays/local"], "StatefulSet")["spec"]["template"]["spec"][
+        "initContainers"
+    ]
+    assert sidecar["restartPolicy"] == "Always"
+    for folder in ("data/sample", "models", "bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    python = tmp_path / "bin" / "python"
+
+    def run(training_ends_with: int) -> tuple[int, list[str]]:
+        """Returns the status, and the commands that were run, by a `python` that does nothing."""
+        python.write_text(
+            f'#!/bin/sh\necho "$*" >> ran\ncase "$2" in data) touch data/sample/sessions.jsonl;; '
+            f"trainer) exit {training_ends_with};; esac\n"
+        )
+        python.chmod(0o755)
+        path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+        done = subprocess.run(first["command"], cwd=tmp_path, env={"PATH": path}, check=False)
+        ran = tmp_path / "ran"
+        lines = [line.split()[1] for line in ran.read_text().splitlines()] if ran.exists() else []
+        ran.unlink(missing_ok=True)
+        return done.returncode, lines
+
+    assert run(130) == (130, ["data", "trainer"])
+    assert run(0) == (0, ["trainer"])
+    assert run(0) == (0, [])
