@@ -1,6 +1,9 @@
 # syntax=docker/dockerfile:1
 # One image for the trainer, the server and the cache client: choose by the command.
-FROM python:3.11-slim-bookworm AS build
+# The tag moves with Debian's and Python's fixes. To build on one image for good, name it by its digest, which
+# `docker buildx imagetools inspect python:3.11-slim-bookworm` prints: --build-arg BASE=python@sha256:DIGEST
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE} AS build
 # PyTorch's own index of CPU builds; the default index would bring several gigabytes of CUDA. Only torch comes from it;
 # what torch needs comes from PyPI, in the pinned versions.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -24,16 +27,19 @@ COPY server ./server
 COPY cache_client ./cache_client
 RUN pip install --no-deps .
 
-FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/playthrough playthrough
+FROM ${BASE}
+RUN groupadd --system --gid 10001 playthrough \
+    && useradd --system --uid 10001 --gid playthrough --create-home --home-dir /var/lib/playthrough playthrough
 COPY --from=build /opt/playthrough /opt/playthrough
 # matplotlib keeps its font list in MPLCONFIGDIR; in compose only /tmp and the volumes can be written.
 ENV PATH=/opt/playthrough/bin:$PATH PYTHONUNBUFFERED=1 PLAYTHROUGH_VAR_DIR=/var/lib/playthrough/var \
-    MPLCONFIGDIR=/tmp/matplotlib PLAYTHROUGH_LOG_FORMAT=json
+    MPLCONFIGDIR=/tmp/matplotlib PLAYTHROUGH_LOG_FORMAT=json PLAYTHROUGH_HEALTH_PORT=50052
 USER playthrough
 WORKDIR /var/lib/playthrough
 RUN mkdir data models var
 EXPOSE 50051
+# The server's; a container that runs another command switches it off.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "server", "health"]
 # --insecure: a container listens on all of its own addresses; what of them is published, and to whom, is told where it
 # is run. With PLAYTHROUGH_TLS_DIR it speaks TLS all the same (docs/security.md).
 CMD ["python", "-m", "server", "--data", "data/sample", "--models", "models", "--host", "0.0.0.0", "--insecure"]

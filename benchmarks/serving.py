@@ -74,7 +74,7 @@ def serving(
     try:
         with _progress() as progress, TemporaryDirectory() as folder:
             bench = Bench(seconds, pairs, requests_for(data), progress)
-            registry = models or _train(data, Path(folder) / "models", progress)
+            registry = models or train(data, Path(folder) / "models", progress)
             for name in only or PARTS:
                 (part_folder := Path(folder) / name).mkdir()
                 for result in PARTS[name](Setup(data, registry, part_folder, bench)):
@@ -135,7 +135,8 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(text)
 
 
-def _train(data: Path, models: Path, progress: Callable[[str], None]) -> Path:
+def train(data: Path, models: Path, progress: Callable[[str], None]) -> Path:
+    """Trains all models into a new registry and returns it; tells what it does."""
     progress("trains the models")
     command = [sys.executable, "-m", "trainer", "--data", str(data), "--models", str(models)]
     subprocess.run([*command, "--split", "temporal"], check=True, stdout=subprocess.DEVNULL)

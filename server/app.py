@@ -36,6 +36,8 @@ from server.model_loader import ModelLoader
 from server.polling import polling
 from server.rpc.call_records import CallRecorder
 from server.rpc.gate import Gate
+from server.rpc.health import HealthServicer
+from server.rpc.health_port import answering_health
 from server.rpc.security import Security
 from server.rpc.server import RpcServer
 from server.service import PredictionService
@@ -76,8 +78,11 @@ async def running(
         DataError: When the data set cannot be read.
     """
     check_start(settings)
-    budget = budget or StopBudget(settings.drain_grace_s)
-    async with AsyncExitStack() as stack:  # closed in reverse: calls, the spool, delivery, then the database
+    budget = budget or StopBudget(settings.drain_grace_s, settings.drain_pause_s)
+    # Closed in reverse: calls, the spool, delivery, the database, and the health port last.
+    async with AsyncExitStack() as stack:
+        order = Order(settings, 0, 1)
+        health = await _answer_health(order, stack)
         loader = await run_in_daemon_thread(_read_data, settings)
         # Nothing is written before the data is known to be good. Then what stands behind the spool starts,
         # while the models, which `check_start` has seen, are loaded.
@@ -85,7 +90,7 @@ async def running(
         loading = run_in_daemon_thread(load_models, loader, settings)
         stack.callback(abandon, loading)
         settings = await stack.enter_async_context(storing(settings, announce, budget))
-        yield await _start(Order(settings, 0, 1), loader, await loading, stack, budget)
+        yield await _start(order._replace(settings=settings), loader, await loading, health, stack, budget)
 
 
 @asynccontextmanager
@@ -106,7 +111,9 @@ async def working(order: Order, budget: StopBudget) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         loader = await run_in_daemon_thread(_read_data, order.settings)
         loaded = await run_in_daemon_thread(load_models, loader, order.settings)
-        yield await _start(order, loader, loaded, stack, budget)
+        # Not before it is loaded: others answer on the same port by then.
+        health = await _answer_health(order, stack)
+        yield await _start(order, loader, loaded, health, stack, budget)
 
 
 def keep_for_good() -> None:
@@ -115,8 +122,8 @@ def keep_for_good() -> None:
     What is loaded leaves the garbage collector's sight, whose pauses grow with it, and the memory that
     loading needed goes back to the system, where the C library knows how.
     """
-    # So long the thread of long answers keeps the interpreter each time that the event loop wants it: with the
-    # usual 5 ms, a call that comes meanwhile waits for that several times.
+    # So long the thread of long answers keeps the interpreter each time that the event loop wants it: with
+    # the usual 5 ms, a call that comes meanwhile waits for that several times.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
@@ -124,10 +131,20 @@ def keep_for_good() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+async def _answer_health(order: Order, stack: AsyncExitStack) -> HealthServicer:
+    """Opens the health port where one is wanted; returns what both ports answer health checks with."""
+    health, settings = HealthServicer(), order.settings
+    if settings.health_port is not None:
+        port = answering_health(health, settings.health_host, settings.health_port, share_port=order.of > 1)
+        _log.info("health", address=await stack.enter_async_context(port))
+    return health
+
+
 async def _start(
     order: Order,
     loader: ModelLoader,
     loaded: tuple[LoadedModels, Experiment],
+    health: HealthServicer,
     stack: AsyncExitStack,
     budget: StopBudget,
 ) -> str:
@@ -146,15 +163,19 @@ async def _start(
     limits = await stack.enter_async_context(limiting(settings, counts.loop_lag))
     security = Security(followed_tls(settings), followed_access(settings))
     gate = Gate(counts, security, limits, await _call_recorder(settings, stack, budget))
-    rpc = RpcServer(service, gate, security, share_port=order.of > 1)
+    rpc = RpcServer(service, gate, security, health, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
     await stack.enter_async_context(polling("access and TLS files", security.look, _ACCESS_POLL_S))
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
+    stack.push_async_callback(budget.pause)  # everything answers on, until callers have gone elsewhere
+    stack.callback(rpc.drain)
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=order.number == 0)
     threading.Thread(target=check, daemon=True).start()
-    _log_start(address, service.library, describe(settings.external_mongodb_uri or ""))
+    alone = settings.delivery == "none"
+    mongodb = "left to another process" if alone else describe(settings.external_mongodb_uri or "")
+    _log_start(address, service.library, mongodb)
     return address
 
 

@@ -57,10 +57,11 @@ def run_child(work: Work, ready: Callable[[], None] = lambda: None) -> NoReturn:
 async def _run(order: dict[str, str | int], work: Work, ready: Callable[[], None]) -> int:
     settings = from_json(str(order["settings"]))
     told = Order(settings, int(order["number"]), int(order["of"]))
-    names = {"worker": told.number} if order["name"] == "worker" else {"process": order["name"]}
+    is_worker = order["name"] == "worker"
+    names = {"worker": told.number} if is_worker else {"process": order["name"]}
     configure_logs(settings.log_level, settings.log_format, **names)
     log_the_uncaught()
-    budget = StopBudget(settings.drain_grace_s)
+    budget = StopBudget(settings.drain_grace_s, settings.drain_pause_s if is_worker else 0.0)
 
     def begun(_address: object) -> None:
         ready()

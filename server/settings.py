@@ -30,6 +30,8 @@ class ServerSettings(DataSettings):
         experiment_salt: Salt of the sticky assignment when there is no file; by default the name.
         mongodb_uri: Where the experiment log goes (`MONGODB_URI`); unset or "embedded" starts a database.
         var_dir: Folder for what the server writes.
+        delivery: Who moves the spool to MongoDB: "own" is a process that the server starts, as it starts the
+            embedded database; "none" leaves both to `python -m server deliver`.
         experiment_ttl_days: How many days MongoDB keeps a prediction; by default for ever.
         spool_max_records: How many predictions may wait for MongoDB before PredictRandom refuses, and how
             many outcomes before RecordOutcome does.
@@ -37,6 +39,8 @@ class ServerSettings(DataSettings):
             below a quarter of it RecordOutcome.
         drain_grace_s: How long the end may take once the server stops, in seconds: for calls in flight to
             finish, and for the spool to reach MongoDB.
+        drain_pause_s: How long a server that stops answers on before that, reporting NOT_SERVING, so that
+            clients and load balancers go elsewhere, in seconds.
         workers: How many processes serve on the port.
         max_in_flight: How many calls of one method may be under way in a worker; of one caller four fifths.
         max_calls_per_s: How many calls of each method a caller may make a second in a worker; by default any
@@ -45,6 +49,9 @@ class ServerSettings(DataSettings):
             four times that all calls; 0 refuses none.
         versions_kept: How many versions of each model stay loaded, for requests that name one.
         registry_poll_s: How often the registry is looked at for new versions, in seconds; 0 for never.
+        health_host: Address of the health port.
+        health_port: Port that answers `grpc.health.v1` alone, in plaintext; 0 picks a free one, unset opens
+            none.
         metrics_host: Address of the metrics for Prometheus.
         metrics_port: Port of the metrics; 0 picks a free one, unset shows none.
         tls_dir: Folder of the port's certificate and key, `tls.crt` and `tls.key`.
@@ -69,16 +76,20 @@ class ServerSettings(DataSettings):
     experiment_salt: str | None = None
     mongodb_uri: SecretStr | None = Field(default=None, validation_alias="MONGODB_URI")
     var_dir: Path = Path("var")
+    delivery: Literal["own", "none"] = "own"
     experiment_ttl_days: int | None = Field(default=None, ge=1, le=36_500)
     spool_max_records: int = Field(default=1_000_000, ge=1)
     spool_min_free_bytes: int = Field(default=64 << 20, ge=0)
     drain_grace_s: float = Field(default=10.0, ge=0)
+    drain_pause_s: float = Field(default=0.0, ge=0)
     workers: int = Field(default=1, ge=1, le=256)
     max_in_flight: int = Field(default=1000, ge=1)
     max_calls_per_s: float | None = Field(default=None, gt=0)
     max_loop_lag_ms: int = Field(default=200, ge=0)
     versions_kept: int = Field(default=2, ge=1)
     registry_poll_s: float = Field(default=1.0, ge=0)
+    health_host: str = "127.0.0.1"
+    health_port: int | None = Field(default=None, ge=0, le=65535)
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     tls_dir: Path | None = None
@@ -103,10 +114,11 @@ class ServerSettings(DataSettings):
         return self.var_dir / "spool"
 
     @property
-    def own_address(self) -> str:
-        """Returns where this machine reaches a server that has these settings, as HOST:PORT."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+    def health_address(self) -> str:
+        """Returns where this machine asks a server that has these settings for its health, as HOST:PORT."""
+        host, port = (self.health_host, self.health_port) if self.health_port else (self.host, self.port)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
     def external_mongodb_uri(self) -> str | None:

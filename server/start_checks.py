@@ -25,6 +25,8 @@ def check_start(settings: ServerSettings) -> None:
     check_free(settings.host, settings.port)
     if settings.tracing:
         _check_extra("tracing", "opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.grpc")
+    if settings.health_port is not None:
+        check_free(settings.health_host, settings.health_port)
     if settings.metrics_port is not None:
         check_free(settings.metrics_host, settings.metrics_port)
     check_protection(settings)

@@ -39,12 +39,15 @@ async def supervising(
         DataError: When a file of the data set is missing.
     """
     check_start(settings)
-    budget = budget or StopBudget(settings.drain_grace_s)
+    budget = budget or StopBudget(settings.drain_grace_s, settings.drain_pause_s)
     async with AsyncExitStack() as stack:
         stack.callback((await asyncio.to_thread(lock_folder, settings.var_dir)).close)
         settings = await stack.enter_async_context(storing(settings, announce, budget))
         port = stack.enter_context(reserved(settings.host, settings.port))
         settings = settings.model_copy(update={"port": port})
+        if settings.health_port is not None:
+            health_port = stack.enter_context(reserved(settings.health_host, settings.health_port))
+            settings = settings.model_copy(update={"health_port": health_port})
         directory = _show_metrics(settings, stack)
         workers = [_worker(settings, number, directory) for number in range(settings.workers)]
         stack.push_async_callback(budget.spend, partial(_stop_all, workers))

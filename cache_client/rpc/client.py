@@ -1,6 +1,7 @@
 """An async client of the prediction server: deadlines, retries, typed answers, typed errors."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
@@ -23,6 +24,7 @@ from cache_client.rpc.convert import (
 )
 from cache_client.rpc.credentials import Token, token_metadata
 from cache_client.rpc.errors import ServerUnavailable
+from cache_client.rpc.load_balancing import LoadBalancing, balancing_config, balancing_options
 from cache_client.rpc.messages import (
     ListenerContext,
     LoggedPrediction,
@@ -63,6 +65,7 @@ class PredictionClient:
         credentials: grpc.ChannelCredentials | None = None,
         token: Token | None = None,
         channel_options: Sequence[tuple[str, Any]] = (),
+        load_balancing: LoadBalancing = "pick_first",
     ) -> None:
         """Opens channels, each of which connects on its first call.
 
@@ -77,6 +80,8 @@ class PredictionClient:
                 read it. A string, a `Path` to a file that is read again when it changes, or what returns one
                 for each call, at once.
             channel_options: gRPC's own; they beat those that are set here.
+            load_balancing: Which server a call goes to where the target resolves to several addresses, as a
+                headless Service of Kubernetes does (`dns:///NAME:PORT`).
 
         Raises:
             ValueError: There is to be no connection.
@@ -89,8 +94,10 @@ class PredictionClient:
         self._deadline_s = deadline_s
         self._closed = False
         self._metadata = token_metadata(token) if token is not None else lambda: None
+        config = (retry or RetryPolicy()).service_config() | balancing_config(load_balancing)
         options = {
-            "grpc.service_config": (retry or RetryPolicy()).service_config(),
+            **dict(balancing_options(load_balancing)),
+            "grpc.service_config": json.dumps(config),
             "grpc.use_local_subchannel_pool": 1,  # or all channels to one target share a connection
             **dict(channel_options),
         }

@@ -1,17 +1,16 @@
 """When and how often gRPC repeats a call."""
 
-import json
 import math
 from dataclasses import dataclass
 
-from playthrough.v1 import prediction_service_pb2 as pb
+from cache_client.rpc.load_balancing import SERVICE_NAME
 
 _LEAST = 0.001  # gRPC counts in whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How gRPC repeats a call that ended with UNAVAILABLE (gRFC A6).
+    """How gRPC repeats a call that ended with UNAVAILABLE, or that the server cancelled (gRFC A6).
 
     Repeating is safe for every method: the server knows a repeated `PredictRandom` by its request id, and
     `RecordOutcome` is idempotent.
@@ -41,22 +40,21 @@ class RetryPolicy:
             if not _LEAST <= value < math.inf:
                 raise ValueError(f"{name} is {value}, not a finite number of {_LEAST} or more")
 
-    def service_config(self) -> str:
-        """Returns the channel's service config (JSON), with retry throttling."""
+    def service_config(self) -> dict[str, object]:
+        """Returns this part of a channel's service config, with retry throttling."""
         if self.max_attempts == 1:
-            return "{}"  # a retry policy of one attempt is none that gRPC accepts: every call would fail
+            return {}  # a retry policy of one attempt is none that gRPC accepts: every call would fail
         retry = {
             "maxAttempts": self.max_attempts,
             "initialBackoff": f"{self.initial_backoff_s:.3f}s",
             "maxBackoff": f"{self.max_backoff_s:.3f}s",
             "backoffMultiplier": self.multiplier,
-            "retryableStatusCodes": ["UNAVAILABLE"],
+            # gRPC's core answers CANCELLED to what still arrives in the moment in which a server ends.
+            "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
         }
-        service = {"service": pb.DESCRIPTOR.services_by_name["PredictionService"].full_name}
-        return json.dumps(
-            {
-                "methodConfig": [{"name": [service], "retryPolicy": retry}],
-                # Spares a server in trouble: after five failures in a row, no retries until calls succeed.
-                "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-            }
-        )
+        return {
+            "methodConfig": [{"name": [{"service": SERVICE_NAME}], "retryPolicy": retry}],
+            # Spares a server in trouble: after fifty failures in a row, no retries until calls succeed. Not
+            # fewer: all calls that are under way on a connection can fail at once when its server goes.
+            "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+        }

@@ -1,10 +1,11 @@
-"""The room's commands: `python -m server [serve]`, `… report`, `… log` and `… health`."""
+"""The room's commands: `python -m server [serve]`, `… deliver`, `… report`, `… log` and `… health`."""
 
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from server.cli.deliver import deliver
 from server.cli.health import health
 from server.cli.log import log
 from server.cli.report import report
@@ -37,5 +38,6 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(report)
+app.command()(deliver)
 app.command()(health)
 app.add_typer(log, name="log")

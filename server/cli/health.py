@@ -17,7 +17,8 @@ def health(
     server: Annotated[
         str | None,
         typer.Option(
-            help="The server to ask, as HOST:PORT.", show_default="$PLAYTHROUGH_HOST:$PLAYTHROUGH_PORT"
+            help="The server to ask, as HOST:PORT.",
+            show_default="its health port where one is set, else $PLAYTHROUGH_HOST:$PLAYTHROUGH_PORT",
         ),
     ] = None,
     tls_ca: Annotated[
@@ -40,7 +41,7 @@ def health(
     async def ask() -> None:
         from server.rpc.health import check_health
 
-        address = server or load_settings().own_address
+        address = server or load_settings().health_address
         if not _ADDRESS.fullmatch(address):  # gRPC would dial port 443 of a host without one
             raise ServiceError(f"--server: not HOST:PORT: {address!r}")
         reached_by = HealthSettings.load(

@@ -35,6 +35,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", show_default="50051")] = None,
     mongodb_uri: MongoUri = None,
+    delivery: Annotated[
+        str | None,
+        typer.Option(help="Who moves the spool to MongoDB: own, or none here.", show_default="own"),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes that serve on the port.", show_default="1")
     ] = None,
@@ -51,6 +55,10 @@ def serve(
     ] = None,
     insecure: Annotated[
         bool | None, typer.Option("--insecure", help="Speak plain text beyond this machine all the same.")
+    ] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option(help="Port that answers health checks alone; 0 picks a free one.", show_default="none"),
     ] = None,
     metrics_port: Annotated[
         int | None,
@@ -78,7 +86,9 @@ def serve(
             host=host,
             port=port,
             mongodb_uri=mongodb_uri,
+            delivery=delivery,
             workers=workers,
+            health_port=health_port,
             metrics_port=metrics_port,
             tls_dir=tls_dir,
             tls_cert=tls_cert,
@@ -89,7 +99,7 @@ def serve(
         )
         configure_logs(settings.log_level, settings.log_format)
         log_the_uncaught()
-        budget = StopBudget(settings.drain_grace_s)
+        budget = StopBudget(settings.drain_grace_s, settings.drain_pause_s)
         # Imported here: the other commands need none of it, and it takes a second.
         if settings.workers > 1:
             from server.supervisor import supervising

@@ -12,21 +12,24 @@ from server.errors import ServiceError
 from server.rpc.errors import Context
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PredictionService"].full_name
+LIVENESS = ""
+"""The name that asks whether the process lives, as a liveness probe does; any other is about its calls."""
 
 _Response = health_pb2.HealthCheckResponse
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
-    """Knows the status of every service by name; "" is the server itself.
+    """Knows the status of every service by name; "" is the process itself, which lives until its end.
 
     The servicer of grpcio-health-checking keeps its Watch streams open to the end: a server with one client
-    that watches, as gRPC's own clients and Kubernetes can, would take its whole grace period to stop.
+    that watches, as gRPC's own clients do, would take its whole grace period to stop.
     """
 
     def __init__(self) -> None:
-        """Starts with no service."""
-        self._serves: dict[str, bool] = {}
+        """Starts with a process that lives, and a service that does not serve yet."""
+        self._serves = {LIVENESS: True, SERVICE_NAME: False}
         self._draining = False
+        self._ending = False
         self._changed = asyncio.Event()
 
     def set(self, serves: Mapping[str, bool]) -> None:
@@ -36,9 +39,14 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
             self._notify()
 
     def drain(self) -> None:
-        """Turns every service to NOT_SERVING for good, and ends the streams of those who watch."""
+        """Turns every service to NOT_SERVING for good, but not the process: it is not to be killed."""
         self._draining = True
-        self._serves = dict.fromkeys(self._serves, False)
+        self._serves = {name: name == LIVENESS for name in self._serves}
+        self._notify()
+
+    def end_watches(self) -> None:
+        """Ends the streams of those who watch. Not before the port closes: a client would watch again."""
+        self._ending = True
         self._notify()
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> _Response:
@@ -48,7 +56,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         return _Response(status=self._status(request.service))
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
-        """Streams a service's status, at once and whenever it changes, until the server drains."""
+        """Streams a service's status, at once and whenever it changes, until the server ends."""
         sent: int | None = None
         while True:
             changed = self._changed  # before the look: what changes while it is sent is not missed
@@ -56,7 +64,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
             if status != sent:
                 await context.write(_Response(status=status))
                 sent = status
-            if self._draining and changed is self._changed:
+            if self._ending and changed is self._changed:
                 return
             await changed.wait()
 

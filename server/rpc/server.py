@@ -37,7 +37,13 @@ class RpcServer:
     """Listens on a port, answers the contract, health checks and reflection."""
 
     def __init__(
-        self, service: PredictionService, gate: Gate, security: Security, *, share_port: bool = False
+        self,
+        service: PredictionService,
+        gate: Gate,
+        security: Security,
+        health: HealthServicer,
+        *,
+        share_port: bool = False,
     ) -> None:
         """Registers the servicers; `start` opens the port.
 
@@ -45,13 +51,14 @@ class RpcServer:
             service: Answers the calls.
             gate: Lets the calls in.
             security: Has the port's credentials, and knows who may use reflection.
+            health: Answers health checks here too, and is told of what serves.
             share_port: Whether other workers listen on the same port. Without that, SO_REUSEPORT would let a
                 second server share a busy port silently, and take half of the calls.
         """
         self._service = service
         self._security = security
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
-        self._health = HealthServicer()
+        self._health = health
         self._servicer = PredictionServicer(service, gate)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -75,7 +82,7 @@ class RpcServer:
         if bound == 0:
             raise StartError(f"cannot listen on {shown}:{port}")
         await self._server.start()
-        self._health.set({"": True, SERVICE_NAME: True})
+        self._health.set({SERVICE_NAME: True})
         self.follow_models()
         return f"{shown}:{bound}"
 
@@ -85,12 +92,16 @@ class RpcServer:
             return self._server.add_insecure_port(address)
         return self._server.add_secure_port(address, credentials)
 
+    def drain(self) -> None:
+        """Reports that it does not serve, and answers on."""
+        self._health.drain()
+
     async def stop(self, grace_s: float) -> None:
-        """Reports unhealthy, then refuses new calls and gives those in flight `grace_s` seconds to finish.
+        """Refuses new calls and gives those in flight `grace_s` seconds to finish.
 
         Cancelled, it ends at once those that are left.
         """
-        self._health.drain()
+        self._health.end_watches()
         try:
             await self._server.stop(grace_s)
         except asyncio.CancelledError:

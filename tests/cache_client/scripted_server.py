@@ -26,6 +26,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
     """Answers from `PROBABILITIES`, and misbehaves as told."""
 
     unavailable_for: int = 0
+    unavailable_as: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
     delay_s: float = 0.0
     status: grpc.StatusCode | None = None
     ranking: pb.RankTracksResponse | None = None
@@ -45,7 +46,7 @@ class ScriptedServicer(pb_grpc.PredictionServiceServicer):
         await asyncio.sleep(self.delay_s)
         if self.unavailable_for > 0:
             self.unavailable_for -= 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+            await context.abort(self.unavailable_as, "draining")
         if self.status is not None:
             await context.abort(self.status, "as told")
 

@@ -25,12 +25,17 @@ def compose() -> dict[str, Any]:
 def test_every_dependency_volume_and_condition_is_declared(compose: dict[str, Any]) -> None:
     services = compose["services"]
     for name, service in services.items():
-        for dependency, wait in service.get("depends_on", {}).items():
+        waits = service.get("depends_on", {})
+        for dependency in waits:
             assert dependency in services, name
-            if wait["condition"] == "service_healthy":
+            if isinstance(waits, dict) and waits[dependency]["condition"] == "service_healthy":
                 assert "healthcheck" in services[dependency], name
         for volume in service.get("volumes", []):
-            assert volume.split(":")[0] in compose["volumes"], name
+            source = volume.split(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / source).exists(), name
+            else:
+                assert source in compose["volumes"], name
 
 
 def test_nothing_is_published_beyond_loopback(compose: dict[str, Any]) -> None:
@@ -39,8 +44,33 @@ def test_nothing_is_published_beyond_loopback(compose: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
+def test_prometheus_finds_the_server_where_nobody_outside_does(compose: dict[str, Any]) -> None:
+    server, monitoring = compose["services"]["server"], compose["services"]["prometheus"]
+    port = server["environment"]["PLAYTHROUGH_METRICS_PORT"]
+    assert not any(port in published for published in server["ports"])
+    assert monitoring["profiles"] == compose["services"]["grafana"]["profiles"] == ["monitoring"]
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())[
+        "scrape_configs"
+    ]
+    targets = [target for job in scraped for it in job["static_configs"] for target in it["targets"]]
+    assert f"server:{port}" in targets
+    dashboards = ROOT / "deploy" / "grafana" / "provisioning" / "dashboards"
+    (provider,) = [
+        it for path in dashboards.glob("*.y*ml") for it in yaml.safe_load(path.read_text())["providers"]
+    ]
+    mounted = [volume.split(":")[1] for volume in compose["services"]["grafana"]["volumes"]]
+    assert f"{provider['options']['path']}/playthrough.json" in mounted
+
+
+def test_the_image_checks_the_servers_health_and_no_other_commands(compose: dict[str, Any]) -> None:
+    image = (ROOT / "Dockerfile").read_text()
+    assert 'CMD ["python", "-m", "server", "health"]' in image
+    for name in ("sample", "trainer"):
+        assert compose["services"][name]["healthcheck"] == {"disable": True}
+
+
 def test_our_containers_run_unprivileged(compose: dict[str, Any]) -> None:
-    for name in ("sample", "trainer", "server"):
+    for name in ("sample", "trainer", "server", "prometheus", "grafana"):
         service = compose["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]

@@ -80,7 +80,8 @@ def test_the_password_does_not_show() -> None:
     [("0.0.0.0", "127.0.0.1:7"), ("::", "[::1]:7"), ("10.0.0.5", "10.0.0.5:7"), ("localhost", "localhost:7")],
 )
 def test_a_server_is_reached_where_it_listens(host: str, address: str) -> None:
-    assert load_settings(host=host, port=7).own_address == address
+    assert load_settings(host=host, port=7).health_address == address
+    assert load_settings(port=8, health_host=host, health_port=7).health_address == address
 
 
 @pytest.mark.parametrize("server", ["localhost", "localhost:", "::1"])

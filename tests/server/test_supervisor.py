@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pymongo import MongoClient
 
@@ -20,6 +21,9 @@ from data.terminal import INTERRUPTED
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.log.spool.status import count_spooled
+from server.rpc.health import SERVICE_NAME
+from server.stop_signals import _SAME_SIGNAL_S
+from tests.server.ports import free_ports
 
 
 @pytest.fixture
@@ -327,3 +331,45 @@ def test_what_keeps_a_worker_from_starting_is_one_line(
         done.stderr.splitlines()[-1]
     ]
     assert "python -m trainer" in done.stderr
+
+
+def status_of(port: int, service: str) -> int:
+    """Asks for health over a connection of its own, so that any worker may answer."""
+    with open_channel(f"127.0.0.1:{port}") as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service=service)
+        return int(health.Check(request, timeout=60, wait_for_ready=True).status)
+
+
+def test_workers_share_the_health_port_and_pause_before_their_end(
+    command: list[str], environment: dict[str, str], track_ids: list[str]
+) -> None:
+    serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+    (port,) = free_ports(1)
+    with subprocess.Popen(
+        [*command, "--delivery", "none", "--health-port", str(port)],
+        env=environment | {"PLAYTHROUGH_DRAIN_PAUSE_S": "3600"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as supervisor:
+        try:
+            address = address_of(supervisor)
+            workers = workers_of(supervisor)
+            assert {status_of(port, service) for service in ("", SERVICE_NAME) * 10} == {serving}
+            supervisor.terminate()
+            deadline = time.monotonic() + 60
+            while {status_of(port, SERVICE_NAME) for _ in range(10)} != {not_serving}:
+                assert time.monotonic() < deadline
+            assert {status_of(port, "") for _ in range(10)} == {serving}
+            for _ in range(10):
+                with open_channel(address) as channel:
+                    stub = pb_grpc.PredictionServiceStub(channel)
+                    assert stub.Predict(pb.PredictRequest(track_id=track_ids[0])).model == "advanced"
+            assert supervisor.poll() is None
+            time.sleep(2 * _SAME_SIGNAL_S)
+            supervisor.terminate()  # cuts the pause short
+            assert supervisor.wait(timeout=60) == 0
+            assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+        finally:
+            supervisor.kill()

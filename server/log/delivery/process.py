@@ -5,12 +5,15 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
 
 import structlog
 
 from server.child import run_child
+from server.errors import StartError
 from server.log.delivery.delivery import STALLED_AFTER_S, Delivery
-from server.log.lock import lock_file
+from server.log.lock import LockedError, lock_file
 from server.log.mongo.store import MongoStore
 from server.log.spool.file import FILE_NAME, SpoolFile
 from server.log.spool.takeover import take_over_former
@@ -18,28 +21,30 @@ from server.log.spool.turn import DELIVERY_LOCK_NAME
 from server.settings import ServerSettings
 from server.stop_budget import StopBudget
 
-# A predecessor that is still delivering its last batch is waited for.
-_PREDECESSOR_ENDS_WITHIN_S = 30.0
+# One that is still delivering its last batch is waited for.
+PREDECESSOR_ENDS_WITHIN_S = 30.0
 
 _log = structlog.get_logger("server.log.delivery")
 
 
 @asynccontextmanager
-async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncIterator[None]:
+async def delivering(
+    settings: ServerSettings, budget: StopBudget, predecessor_ends_within_s: float = PREDECESSOR_ENDS_WITHIN_S
+) -> AsyncIterator[None]:
     """Delivers the spool for the duration of a block, and at the end what is left of it.
 
     Args:
         settings: Where the spool is; names a MongoDB.
         budget: The time for the last deliveries.
+        predecessor_ends_within_s: How long to wait for another process that delivers it, in seconds.
 
     Raises:
-        StartError: When the URI is not usable, or the spool cannot be opened.
+        StartError: When the URI is not usable, another process delivers the spool, or it cannot be opened.
     """
     assert settings.external_mongodb_uri is not None
     store = MongoStore(settings.external_mongodb_uri, ttl_days=settings.experiment_ttl_days)
     directory = settings.spool_directory
-    lock_path = directory / DELIVERY_LOCK_NAME
-    with await asyncio.to_thread(lock_file, lock_path, _PREDECESSOR_ENDS_WITHIN_S) as lock:
+    with await asyncio.to_thread(_lock, directory, predecessor_ends_within_s) as lock:
         lock.truncate(0)
         lock.write(str(os.getpid()).encode())
         lock.flush()
@@ -61,6 +66,16 @@ async def delivering(settings: ServerSettings, budget: StopBudget) -> AsyncItera
             await asyncio.wait([task], timeout=STALLED_AFTER_S)
             delivery.close()
             await store.close()
+
+
+def _lock(directory: Path, within_s: float) -> IO[bytes]:
+    try:
+        return lock_file(directory / DELIVERY_LOCK_NAME, within_s)
+    except LockedError:
+        raise StartError(
+            f"another process delivers the spool {directory} already: a server, unless it is told"
+            " --delivery none, or `python -m server deliver`"
+        ) from None
 
 
 async def _deliver(file: SpoolFile, delivery: Delivery) -> None:

@@ -8,7 +8,9 @@ while it has the lock.
 import fcntl
 import os
 import signal
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -70,6 +72,9 @@ class Turn:
         holder, delivery = os.pread(self._file, 20, 0).decode(), delivery_pid(self._delivery_lock)
         if not holder.isdecimal() or int(holder) != delivery:
             return
+        if not _has_open(delivery, self._delivery_lock):
+            _log.error("stalled_delivery_not_killed", pid=delivery, reason="it is in another pid namespace")
+            return
         try:
             os.kill(delivery, signal.SIGKILL)
         except OSError as error:
@@ -90,3 +95,21 @@ def delivery_pid(lock: Path) -> int | None:
     except OSError:
         pass
     return None
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Returns whether a process of this system has a file open; True where the system does not tell.
+
+    In another container the same pid is another process, and the lock file may be shared with it.
+    """
+    if sys.platform != "linux":
+        return True
+    try:
+        opened = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # there is none here, or it is another user's
+        return False
+    for each in opened:
+        with suppress(OSError):  # closed meanwhile
+            if each.samefile(path):
+                return True
+    return False

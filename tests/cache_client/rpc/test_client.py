@@ -3,6 +3,7 @@
 import socket
 from datetime import UTC, datetime
 
+import grpc
 import pytest
 
 from cache_client.rpc import errors
@@ -103,10 +104,11 @@ async def test_a_request_id_of_the_callers_reaches_the_server(
     assert [sent.request_id for sent in servicer.requests] == ["mine"]
 
 
-async def test_a_call_is_repeated_when_the_server_is_briefly_unavailable(
-    client: PredictionClient, servicer: ScriptedServicer
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+async def test_a_call_is_repeated_when_the_server_is_briefly_unavailable_or_ends(
+    client: PredictionClient, servicer: ScriptedServicer, code: grpc.StatusCode
 ) -> None:
-    servicer.unavailable_for = 2
+    servicer.unavailable_for, servicer.unavailable_as = 2, code
     assert (await client.predict("loved", [])).play_through_probability == 0.9
     assert len(servicer.requests) == 3
 

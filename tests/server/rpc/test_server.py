@@ -25,6 +25,7 @@ from server.errors import StartError
 from server.log.mongo.embedded.database import EmbeddedMongo, embedded_mongodb, find_program
 from server.log.prediction_id import new_prediction_id
 from server.log.spool.status import count_spooled, read_status
+from server.rpc.health import SERVICE_NAME
 from server.rpc.listening_port import check_free
 from server.service import PredictionService
 from server.settings import ServerSettings
@@ -431,11 +432,13 @@ async def test_those_who_watch_are_told_of_the_end_and_do_not_hold_it_up(setting
     address = await running.__aenter__()
     async with grpc.aio.insecure_channel(address) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
-        watch = health.Watch(health_pb2.HealthCheckRequest())
+        watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE_NAME))
+        alive = health.Watch(health_pb2.HealthCheckRequest())
         unknown = health.Watch(health_pb2.HealthCheckRequest(service="nobody"))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        assert (await alive.read()).status == health_pb2.HealthCheckResponse.SERVING
         assert (await unknown.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
         async with asyncio.timeout(60):  # nobody cancels the streams
             await running.__aexit__(None, None, None)
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert [await stream.read() for stream in (watch, unknown)] == [grpc.aio.EOF] * 2
+        assert [await stream.read() for stream in (watch, alive, unknown)] == [grpc.aio.EOF] * 3

@@ -242,15 +242,13 @@ async def test_the_end_waits_for_no_database_that_hangs(
 
 
 async def test_a_predecessor_that_still_delivers_is_waited_for_but_not_for_ever(
-    delivered: ServerSettings, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+    delivered: ServerSettings, make_record: MakeRecord
 ) -> None:
     append(delivered, make_record(1))
     lock = lock_file(delivered.spool_directory / DELIVERY_LOCK_NAME)
-    monkeypatch.setattr(process_module, "_PREDECESSOR_ENDS_WITHIN_S", 0.1)
-    with pytest.raises(StartError, match="is in use by another server"):
-        async with delivering(delivered, StopBudget(5.0)):
+    with pytest.raises(StartError, match="another process delivers the spool"):
+        async with delivering(delivered, StopBudget(5.0), predecessor_ends_within_s=0.1):
             pass
-    monkeypatch.undo()
     asyncio.get_running_loop().call_later(0.2, lock.close)
     async with delivering(delivered, StopBudget(5.0)):
         pass

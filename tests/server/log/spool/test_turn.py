@@ -105,3 +105,42 @@ def test_a_pid_that_an_ended_delivery_has_left_is_nobodys(
     finally:
         bystander.kill()
         bystander.communicate()
+
+
+_ELSEWHERE = """
+import fcntl, os, sys
+lock, queue = (open(path, "a+b") for path in sys.argv[1:3])
+for file in (lock, queue):
+    fcntl.flock(file, fcntl.LOCK_EX)
+print("within", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_delivery_of_another_container_is_not_taken_for_the_process_of_its_pid_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.log.spool.turn._STALLED_AFTER_S", 0.05)
+    paths = [tmp_path / DELIVERY_LOCK_NAME, tmp_path / "queue"]
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    command = [sys.executable, "-c", _ELSEWHERE, *map(str, paths)]
+    elsewhere = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert elsewhere.stdout is not None
+        assert elsewhere.stdout.readline() == b"within\n"
+        for path in paths:  # the pid that it has in its own container
+            path.write_text(str(bystander.pid))
+        turn = Turn(paths[1], expendable=False)
+        waits = threading.Thread(target=turn.take)
+        waits.start()
+        time.sleep(0.3)
+        assert bystander.poll() is None
+        elsewhere.communicate()
+        waits.join(60)
+        assert not waits.is_alive()
+        turn.give_back()
+        turn.close()
+    finally:
+        for process in (bystander, elsewhere):
+            process.kill()
+            process.communicate()

@@ -1,0 +1,54 @@
+"""A port that answers `grpc.health.v1` alone: probes speak neither TLS nor tokens."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+
+from server.errors import StartError
+from server.rpc.health import HealthServicer
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 4096),
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+
+
+@asynccontextmanager
+async def answering_health(
+    health: HealthServicer, host: str, port: int, *, share_port: bool
+) -> AsyncIterator[str]:
+    """Answers health checks in plaintext for the duration of a block, on the loop that answers calls.
+
+    On that loop, so that one that hangs answers no probe either.
+
+    Args:
+        health: Knows the services' status.
+        host: Address to listen on.
+        port: Port; 0 picks a free one.
+        share_port: Whether other workers listen on the same port.
+
+    Yields:
+        The address, as HOST:PORT.
+
+    Raises:
+        StartError: When the port is taken or the address is not this machine's.
+    """
+    server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        bound = server.add_insecure_port(f"{shown}:{port}")
+    except RuntimeError:
+        bound = 0
+    if bound == 0:
+        raise StartError(f"cannot listen on {shown}:{port}")
+    await server.start()
+    try:
+        yield f"{shown}:{bound}"
+    finally:
+        health.end_watches()
+        await server.stop(None)
