@@ -30,6 +30,7 @@ from server.log.mongo.uri import describe
 from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
+from server.rpc.channel_options import ConnectionLimits
 from server.rpc.gate import Gate
 from server.rpc.server import RpcServer
 from server.service import PredictionService
@@ -129,7 +130,10 @@ async def _start(
     counts = CallCounts()
     service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
     await _start_metrics(order, counts, service, stack)
-    rpc = RpcServer(service, Gate(counts, settings.max_in_flight), share_port=order.of > 1)
+    limits = ConnectionLimits(
+        settings.max_connections, settings.max_streams_per_connection, settings.max_connection_age_s
+    )
+    rpc = RpcServer(service, Gate(counts, settings.max_in_flight), limits, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
     await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)

@@ -31,7 +31,7 @@ from cache_client.rpc.messages import (
     Ranking,
 )
 from cache_client.rpc.retry import RetryPolicy
-from cache_client.rpc.status import to_client_error
+from cache_client.rpc.status import no_answer, to_client_error
 from cache_client.rpc.target import with_port
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceStub
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceAsyncStub
 
 Answer = TypeVar("Answer")
+
+# Below what servers and proxies allow, 100 at the least by custom. gRPC refuses calls of who uses it all: it
+# counts a call until it is cleared away, while the client, which has its answer, makes the next one.
+CALLS_PER_CONNECTION = 90
 
 
 class PredictionClient:
@@ -61,6 +65,7 @@ class PredictionClient:
             retry: How to repeat calls that find no server.
             connections: How many connections take turns. Each costs the first call on it the time to
                 connect; it stays with one of a server's workers, so that many calls at once may want several.
+                Of more than 90 calls on one, the others wait.
 
         Raises:
             ValueError: There is to be no connection.
@@ -77,7 +82,12 @@ class PredictionClient:
             ("grpc.use_local_subchannel_pool", 1),  # or all channels to one target share a connection
         ]
         self._channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections)]
-        self._in_turn = cycle([(channel, PredictionServiceStub(channel)) for channel in self._channels])
+        self._in_turn = cycle(
+            [
+                (channel, PredictionServiceStub(channel), asyncio.Semaphore(CALLS_PER_CONNECTION))
+                for channel in self._channels
+            ]
+        )
 
     @property
     def target(self) -> str:
@@ -275,9 +285,15 @@ class PredictionClient:
 
     async def _answer(self, call: Callable[["PredictionServiceAsyncStub"], Awaitable[Answer]]) -> Answer:
         """Makes a call and awaits it; every foreign error is turned into this package's here."""
-        channel, stub = next(self._in_turn)
+        channel, stub, room = next(self._in_turn)
         try:
-            return await call(stub)
+            if room.locked():  # then the call's own deadline begins too late
+                async with asyncio.timeout(self._deadline_s), room:
+                    return await call(stub)
+            async with room:
+                return await call(stub)
+        except TimeoutError as error:
+            raise no_answer(self._target, self._deadline_s, connected=_is_ready(channel)) from error
         except grpc.aio.AioRpcError as error:
             connected = _is_ready(channel)
             raise to_client_error(error, self._target, self._deadline_s, connected=connected) from error

@@ -8,43 +8,41 @@ from grpc_reflection.v1alpha import reflection
 
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.errors import StartError
+from server.rpc.channel_options import ConnectionLimits, channel_options
 from server.rpc.gate import Gate
 from server.rpc.health import SERVICE_NAME, HealthServicer
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
 
 _HEALTH_NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-
 # A request of 1,000 tracks and 200 recent plays, each of 200 four-byte characters, is just below 1 MB.
 MAX_REQUEST_BYTES = 2 << 20
-
-_OPTIONS = (
-    # gRPC's core cancels calls at random once 1,000 wait for a handler, with no reason given. Wait instead.
-    ("grpc.server.max_pending_requests", 20_000),
-    ("grpc.server.max_pending_requests_hard_limit", 20_000),
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    # Finds peers that have gone without a word, and lets clients do so, calls or none.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-)
 
 
 class RpcServer:
     """Listens on a port, answers the contract, health checks and reflection."""
 
-    def __init__(self, service: PredictionService, gate: Gate, *, share_port: bool = False) -> None:
+    def __init__(
+        self,
+        service: PredictionService,
+        gate: Gate,
+        limits: ConnectionLimits,
+        *,
+        share_port: bool = False,
+    ) -> None:
         """Registers the servicers; `start` opens the port.
 
         Args:
             service: Answers the calls.
             gate: Lets the calls in.
-            share_port: Whether other workers listen on the same port. Without that, SO_REUSEPORT would let a
-                second server share a busy port silently, and take half of the calls.
+            limits: What a peer may have before it makes a call.
+            share_port: Whether other workers listen on the same port.
         """
         self._service = service
-        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
+        options = channel_options(limits, share_port=share_port)
+        self._server = grpc.aio.server(
+            options=(*options, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES))
+        )
         self._health = HealthServicer()
         self._servicer = PredictionServicer(service, gate)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
