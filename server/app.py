@@ -35,6 +35,7 @@ from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
 from server.rpc.call_records import CallRecorder
+from server.rpc.channel_options import ConnectionLimits
 from server.rpc.gate import Gate
 from server.rpc.health import HealthServicer
 from server.rpc.health_port import answering_health
@@ -163,7 +164,10 @@ async def _start(
     limits = await stack.enter_async_context(limiting(settings, counts.loop_lag))
     security = Security(followed_tls(settings), followed_access(settings))
     gate = Gate(counts, security, limits, await _call_recorder(settings, stack, budget))
-    rpc = RpcServer(service, gate, security, health, share_port=order.of > 1)
+    connections = ConnectionLimits(
+        settings.max_connections, settings.max_streams_per_connection, settings.max_connection_age_s
+    )
+    rpc = RpcServer(service, gate, security, health, connections, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
     await stack.enter_async_context(polling("access and TLS files", security.look, _ACCESS_POLL_S))

@@ -47,6 +47,12 @@ class ServerSettings(DataSettings):
             number, since a gateway makes all calls from one address.
         max_loop_lag_ms: How late the event loop may be, in ms, before rankings and plans are refused, and at
             four times that all calls; 0 refuses none.
+        max_connections: How many connections a worker takes at once before it refuses more; fewer where the
+            system does not let it open as many files.
+        max_streams_per_connection: How many calls a connection may have under way. Clients are told, and wait;
+            gRPC refuses some of the calls of those that have as many under way as they may.
+        max_connection_age_s: How long a connection may last, in seconds; then the client makes a new one, and
+            no call fails. 0 for ever.
         versions_kept: How many versions of each model stay loaded, for requests that name one.
         registry_poll_s: How often the registry is looked at for new versions, in seconds; 0 for never.
         health_host: Address of the health port.
@@ -86,6 +92,9 @@ class ServerSettings(DataSettings):
     max_in_flight: int = Field(default=1000, ge=1)
     max_calls_per_s: float | None = Field(default=None, gt=0)
     max_loop_lag_ms: int = Field(default=200, ge=0)
+    max_connections: int = Field(default=10_000, ge=1)
+    max_streams_per_connection: int = Field(default=128, ge=1, le=2**31 - 1)
+    max_connection_age_s: float = Field(default=300.0, ge=0, le=1_000_000)
     versions_kept: int = Field(default=2, ge=1)
     registry_poll_s: float = Field(default=1.0, ge=0)
     health_host: str = "127.0.0.1"

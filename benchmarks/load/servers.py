@@ -99,8 +99,22 @@ def processor() -> str:
 
 def resident_mb(pid: int) -> float:
     """Returns a process's resident memory, in MB."""
+    return _memory_mb(pid, "VmRSS")
+
+
+def peak_mb(pid: int) -> float:
+    """Returns the most that it has had resident since `forget_peak`, in MB."""
+    return _memory_mb(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """Lets the peak of a process of this user begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _memory_mb(pid: int, name: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024 / 1e6
     return float("nan")
 

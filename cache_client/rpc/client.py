@@ -34,7 +34,7 @@ from cache_client.rpc.messages import (
     Ranking,
 )
 from cache_client.rpc.retry import RetryPolicy
-from cache_client.rpc.status import to_client_error
+from cache_client.rpc.status import no_answer, to_client_error
 from cache_client.rpc.target import with_port
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceStub
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from playthrough.v1.prediction_service_pb2_grpc import PredictionServiceAsyncStub
 
 Answer = TypeVar("Answer")
+
+# Below what servers and proxies allow, 100 at the least by custom. gRPC refuses calls of who uses it all: it
+# counts a call until it is cleared away, while the client, which has its answer, makes the next one.
+CALLS_PER_CONNECTION = 90
 
 
 class _How(TypedDict):
@@ -75,6 +79,7 @@ class PredictionClient:
             retry: How to repeat calls that find no server.
             connections: How many connections take turns. Each costs the first call on it the time to
                 connect; it stays with one of a server's workers, so that many calls at once may want several.
+                Of more than 90 calls on one, the others wait.
             credentials: Of TLS, such as `tls_credentials` returns; plain text without.
             token: Shown with each call, as `authorization: Bearer …`; over plain text anybody on the way can
                 read it. A string, a `Path` to a file that is read again when it changes, or what returns one
@@ -102,7 +107,12 @@ class PredictionClient:
             **dict(channel_options),
         }
         self._channels = [_channel(target, credentials, list(options.items())) for _ in range(connections)]
-        self._in_turn = cycle([(channel, PredictionServiceStub(channel)) for channel in self._channels])
+        self._in_turn = cycle(
+            [
+                (channel, PredictionServiceStub(channel), asyncio.Semaphore(CALLS_PER_CONNECTION))
+                for channel in self._channels
+            ]
+        )
 
     @property
     def target(self) -> str:
@@ -302,10 +312,16 @@ class PredictionClient:
         self, call: Callable[["PredictionServiceAsyncStub", _How], Awaitable[Answer]]
     ) -> Answer:
         """Makes a call and awaits it; every foreign error is turned into this package's here."""
-        channel, stub = next(self._in_turn)
+        channel, stub, room = next(self._in_turn)
         how: _How = {"timeout": self._deadline_s, "metadata": self._metadata()}
         try:
-            return await call(stub, how)
+            if room.locked():  # then the call's own deadline begins too late
+                async with asyncio.timeout(self._deadline_s), room:
+                    return await call(stub, how)
+            async with room:
+                return await call(stub, how)
+        except TimeoutError as error:
+            raise no_answer(self._target, self._deadline_s, connected=_is_ready(channel)) from error
         except grpc.aio.AioRpcError as error:
             connected = _is_ready(channel)
             raise to_client_error(error, self._target, self._deadline_s, connected=connected) from error

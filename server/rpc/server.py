@@ -8,6 +8,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.errors import StartError
+from server.rpc.channel_options import ConnectionLimits, channel_options
 from server.rpc.gate import Gate
 from server.rpc.health import SERVICE_NAME, HealthServicer
 from server.rpc.security import ReflectionServicer, Security
@@ -20,18 +21,6 @@ _HEALTH_NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # would only buy time: a message is parsed on the event loop, see benchmarks/worst_request.py.
 MAX_REQUEST_BYTES = 1_200_000
 
-_OPTIONS = (
-    # gRPC's core cancels calls at random once 1,000 wait for a handler, with no reason given. Wait instead.
-    ("grpc.server.max_pending_requests", 20_000),
-    ("grpc.server.max_pending_requests_hard_limit", 20_000),
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    # Finds peers that have gone without a word, and lets clients do so, calls or none.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-)
-
 
 class RpcServer:
     """Listens on a port, answers the contract, health checks and reflection."""
@@ -42,6 +31,7 @@ class RpcServer:
         gate: Gate,
         security: Security,
         health: HealthServicer,
+        limits: ConnectionLimits,
         *,
         share_port: bool = False,
     ) -> None:
@@ -52,12 +42,15 @@ class RpcServer:
             gate: Lets the calls in.
             security: Has the port's credentials, and knows who may use reflection.
             health: Answers health checks here too, and is told of what serves.
-            share_port: Whether other workers listen on the same port. Without that, SO_REUSEPORT would let a
-                second server share a busy port silently, and take half of the calls.
+            limits: What a peer may have before it makes a call.
+            share_port: Whether other workers listen on the same port.
         """
         self._service = service
         self._security = security
-        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
+        options = channel_options(limits, share_port=share_port)
+        self._server = grpc.aio.server(
+            options=(*options, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES))
+        )
         self._health = health
         self._servicer = PredictionServicer(service, gate)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
