@@ -12,6 +12,7 @@ import structlog
 from server import errors
 from server.rpc.errors import Context, abort, code_of
 from server.rpc.gate import Gate
+from server.rpc.readable import unreadable
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -42,6 +43,8 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
         model, code, caller = "", "OK", None
         try:
             caller = gate.enter(name, context)
+            if request is None:
+                raise unreadable()
             answer = await method(self, request, context)
             model = getattr(answer, "model", "")
             return answer

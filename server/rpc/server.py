@@ -10,6 +10,7 @@ from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server.errors import StartError
 from server.rpc.gate import Gate
 from server.rpc.health import SERVICE_NAME, HealthServicer
+from server.rpc.readable import refusing_unreadable
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
 
@@ -44,7 +45,8 @@ class RpcServer:
                 second server share a busy port silently, and take half of the calls.
         """
         self._service = service
-        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
+        server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
+        self._server = refusing_unreadable(server)
         self._health = HealthServicer()
         self._servicer = PredictionServicer(service, gate)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)
