@@ -20,6 +20,11 @@ from models.listening_curve import SkipTimes
 
 # Standardised inputs are bounded too, so that a network of a few such layers cannot overflow float32.
 _LARGEST_WEIGHT = 1e6
+_LARGEST_INPUT = 1e4
+_LARGEST_SUM = 1e37
+# Wide of all that was ever fitted, and narrow enough that no listener's context can make a number overflow.
+_CONSTANTS = (1e-3, 1e6)
+_LEAST_RIDGE = 1.0
 _OF_TASTE = ("genre_sounds", "taste_leaning", "taste_affinity")
 
 
@@ -85,8 +90,11 @@ def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> C
     settings = genres.context
     if settings is None:
         return None
-    if not (np.hstack(astuple(settings)) > 0).all() or not np.isfinite(np.hstack(astuple(settings))).all():
-        raise ValueError("the context's constants must be positive and finite")
+    if genres.audio and genres.score_tail is None:
+        raise ValueError("a context needs audio attributes on their normal scale: score_tail is missing")
+    constants, (least, most) = np.hstack(astuple(settings)), _CONSTANTS
+    if not ((constants >= least) & (constants <= most)).all() or settings.ridge < _LEAST_RIDGE:
+        raise ValueError(f"the context's constants must lie in [{least:g}, {most:g}], ridge from {_LEAST_RIDGE:g}")
     relevance = _checked(arrays, "context_relevance", (len(genres.audio),), np.float64)
     mean, scale, weight = (
         _checked(arrays, f"context_{name}", (len(HISTORY),), np.float64)
@@ -94,10 +102,15 @@ def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> C
     )
     (prior,) = _checked(arrays, "context_prior", (1,), np.float64)
     (situation_weight,) = _checked(arrays, "context_situation_weight", (1,), np.float64)
-    if not (scale > 0).all() or not (relevance >= 0).all() or not 0 < prior < 1:
+    if (scale < least).any() or ((relevance < 0) | (relevance > 1)).any() or not least <= prior <= 1 - least:
         raise ValueError(
-            "context_scale must be positive, context_relevance at least 0, context_prior in (0, 1)"
+            f"context_scale must be at least {least:g}, context_relevance in [0, 1], context_prior from {least:g} "
+            f"to {1 - least:g}"
         )
+    _check_size("context_mean", mean)
+    largest = max(np.abs(weight).max(), abs(situation_weight)) * (settings.bound + settings.situation_centre)
+    if largest > _LARGEST_INPUT:
+        raise ValueError(f"context_weight and context_situation_weight make inputs beyond {_LARGEST_INPUT:g}")
     return ContextEncoder(float(prior), relevance, mean, scale, weight, float(situation_weight), settings)
 
 
@@ -132,13 +145,16 @@ def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
     """
     arrays = load(content)
     layers: list[Layer] = []
-    width = n_inputs
+    width, largest = n_inputs, _LARGEST_INPUT
     for number in range(1, len(arrays) // 2 + 1):
         n_outputs = len(arrays[f"layer_{number}.bias"])
         weight = _checked(arrays, f"layer_{number}.weight", (n_outputs, width), np.float32)
         bias = _checked(arrays, f"layer_{number}.bias", (n_outputs,), np.float32)
         if max(np.abs(weight).max(initial=0), np.abs(bias).max(initial=0)) > _LARGEST_WEIGHT:
             raise ValueError(f"layer_{number} holds a weight beyond {_LARGEST_WEIGHT:g}")
+        largest = float((np.abs(weight).sum(axis=1, dtype=np.float64) * largest + np.abs(bias)).max(initial=0))
+        if largest > _LARGEST_SUM:
+            raise ValueError(f"layer_{number} can overflow")
         layers.append((weight, bias))
         width = n_outputs
     if len(layers) < 2 or width != 2:

@@ -1,22 +1,26 @@
-"""Asks a method many things, and says what came of it."""
+"""Calls a method with made requests, and says what came of it."""
 
+import argparse
 import asyncio
+import math
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from random import Random
 
+import grpc
 from google.protobuf.descriptor import MethodDescriptor
 
-from tests.fuzz.calls import Call, check, made_requests
-from tests.fuzz.memory import resident_bytes
+from tests.fuzz.calls import Call, check, in_process, made_requests, over
+from tests.fuzz.memory import MOST_S, memory_folder, resident_bytes
 from tests.fuzz.messages import MessageMaker
-from tests.fuzz.served import Served
+from tests.fuzz.served import METHODS, Served, serving
 
 _LOG_EVERY = 2_000
-MAX_FINDINGS = 20
+_MAX_FINDINGS = 20
 
 
 @dataclass
@@ -44,7 +48,7 @@ async def ask(
     method: MethodDescriptor,
     inputs: int,
     seed: int,
-    until_s: float = float("inf"),
+    until_s: float = math.inf,
 ) -> Tally:
     """Calls a method with made requests.
 
@@ -72,7 +76,7 @@ async def ask(
             await asyncio.sleep(0)
         if number % max(1, inputs // 10) == 0:
             tally.resident_bytes.append(resident_bytes())
-        if len(tally.findings) >= MAX_FINDINGS or time.monotonic() > until_s:
+        if len(tally.findings) >= _MAX_FINDINGS or time.monotonic() > until_s:
             break
     served.forget_log()
     return tally
@@ -93,13 +97,43 @@ async def ask_one(
     return "\n".join(served.journal.take())
 
 
-def write_findings(tally: Tally, folder: Path) -> list[Path]:
-    """Writes the requests of all findings into a folder; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+def run(options: argparse.Namespace, found: Path) -> int:
+    """Calls a method as a command line asks; returns 1 when something was found.
+
+    Args:
+        options: The command line.
+        found: Folder for the requests at fault.
+    """
+    if options.name not in METHODS:
+        raise SystemExit(f"no method or decoder {options.name!r}: choose from {', '.join(METHODS)}")
+    return asyncio.run(_run(METHODS[options.name], options, found))
+
+
+async def _run(method: MethodDescriptor, options: argparse.Namespace, found: Path) -> int:
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(Path(stack.enter_context(memory_folder()))))
+        call = in_process(served.handlers)
+        if options.network:
+            call = over(await stack.enter_async_context(grpc.aio.insecure_channel(served.address)))
+        if options.input:
+            problem = await ask_one(served, call, method, options.input.read_bytes())
+            print(problem or "answered as the contract says")
+            return int(bool(problem))
+        started = time.monotonic()
+        until_s = started + options.seconds if options.seconds else math.inf
+        tally = await ask(served, call, method, options.inputs, options.seed, until_s)
+        _report(method.name, tally, time.monotonic() - started, found)
+        return int(bool(tally.findings) or tally.slowest_s > MOST_S)
+
+
+def _report(name: str, tally: Tally, seconds: float, found: Path) -> None:
+    """Shows what came of the calls, and writes the requests at fault."""
+    codes = ", ".join(f"{code} {count:,}" for code, count in tally.codes.most_common())
+    resident = " ".join(f"{size >> 20}" for size in tally.resident_bytes)
+    print(f"{name}: {tally.codes.total():,} requests in {seconds:.0f} s: {codes}")
+    print(f"  slowest: {tally.slowest_s * 1000:.0f} ms of processor time; resident, in MiB: {resident}")
+    found.mkdir(parents=True, exist_ok=True)
+    (found / "slowest").write_bytes(tally.slowest)
     for number, (problem, content) in enumerate(tally.findings):
-        path = folder / f"finding-{number}"
-        path.write_bytes(content)
-        path.with_suffix(".txt").write_text(problem)
-        paths.append(path)
-    return paths
+        (found / f"finding-{number}").write_bytes(content)
+        print(f"  {found / f'finding-{number}'}: {problem}")
