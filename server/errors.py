@@ -16,7 +16,6 @@ Each one's `str()` is a single line, safe to show to a caller.
 
 from collections.abc import Sequence
 
-
 # A status travels in headers, twice: a client that is sent more than 8 KiB of them may get none of it.
 MAX_VIOLATIONS = 16
 _MAX_SHOWN = 100

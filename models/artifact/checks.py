@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from safetensors.numpy import load
 
 from models.artifact.contents import GenresFile, Layer
-from models.features import ContextEncoder, GenreEncoder, InputEncoder, NormalScores
+from models.features import ContextEncoder, ContextSettings, GenreEncoder, InputEncoder, NormalScores
 from models.features.genre_taste import GenrePlaces, GenreTaste
 from models.features.history import HISTORY
 from models.features.known_favourites import KnownFavourites
@@ -21,6 +21,7 @@ from models.listening_curve import SkipTimes
 # Standardised inputs are bounded too, so that a network of a few such layers cannot overflow float32.
 _LARGEST_WEIGHT = 1e6
 _LARGEST_INPUT = 1e4
+_LARGEST_MEAN, _LEAST_SCALE = 1e12, 1e-6  # a mean may be one of milliseconds
 _LARGEST_SUM = 1e37
 # Wide of all that was ever fitted, and narrow enough that no listener's context can make a number overflow.
 _CONSTANTS = (1e-3, 1e6)
@@ -41,8 +42,10 @@ def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
     idf, pca_mean, components, centroids, mean, scale = (
         _checked(arrays, name, shape, np.float64) for name, shape in shapes.items()
     )
-    if not (scale > 0).all():
-        raise ValueError("input_scale must be positive")
+    if (scale < _LEAST_SCALE).any() or (np.abs(mean) > _LARGEST_MEAN).any():
+        raise ValueError(
+            f"input_scale must be positive, from {_LEAST_SCALE:g}; input_mean within {_LARGEST_MEAN:g} of 0"
+        )
     for name, array in (
         ("idf", idf), ("pca_mean", pca_mean), ("pca_components", components), ("centroids", centroids),
     ):  # fmt: skip
@@ -90,11 +93,7 @@ def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> C
     settings = genres.context
     if settings is None:
         return None
-    if genres.audio and genres.score_tail is None:
-        raise ValueError("a context needs audio attributes on their normal scale: score_tail is missing")
-    constants, (least, most) = np.hstack(astuple(settings)), _CONSTANTS
-    if not ((constants >= least) & (constants <= most)).all() or settings.ridge < _LEAST_RIDGE:
-        raise ValueError(f"the context's constants must lie in [{least:g}, {most:g}], ridge from {_LEAST_RIDGE:g}")
+    _check_constants(genres, settings)
     relevance = _checked(arrays, "context_relevance", (len(genres.audio),), np.float64)
     mean, scale, weight = (
         _checked(arrays, f"context_{name}", (len(HISTORY),), np.float64)
@@ -102,16 +101,24 @@ def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> C
     )
     (prior,) = _checked(arrays, "context_prior", (1,), np.float64)
     (situation_weight,) = _checked(arrays, "context_situation_weight", (1,), np.float64)
-    if (scale < least).any() or ((relevance < 0) | (relevance > 1)).any() or not least <= prior <= 1 - least:
-        raise ValueError(
-            f"context_scale must be at least {least:g}, context_relevance in [0, 1], context_prior from {least:g} "
-            f"to {1 - least:g}"
-        )
-    _check_size("context_mean", mean)
+    least = _CONSTANTS[0]
+    _check_range("context_scale", scale, least, np.inf)
+    _check_range("context_relevance", relevance, 0, 1)
+    _check_range("context_prior", prior, least, 1 - least)
+    _check_range("context_mean", mean, -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
     largest = max(np.abs(weight).max(), abs(situation_weight)) * (settings.bound + settings.situation_centre)
     if largest > _LARGEST_INPUT:
         raise ValueError(f"context_weight and context_situation_weight make inputs beyond {_LARGEST_INPUT:g}")
     return ContextEncoder(float(prior), relevance, mean, scale, weight, float(situation_weight), settings)
+
+
+def _check_constants(genres: GenresFile, settings: ContextSettings) -> None:
+    if genres.audio and genres.score_tail is None:
+        raise ValueError("a context needs audio attributes on their normal scale: score_tail is missing")
+    constants, (least, most) = np.hstack(astuple(settings)), _CONSTANTS
+    if not ((constants >= least) & (constants <= most)).all() or settings.ridge < _LEAST_RIDGE:
+        said = f"in [{least:g}, {most:g}], and ridge from {_LEAST_RIDGE:g}"
+        raise ValueError(f"the context's constants must be positive, {said}")
 
 
 def unpack_skip_times(content: bytes) -> SkipTimes:
@@ -128,6 +135,11 @@ def _check_size(name: str, values: NDArray[Any]) -> None:
     """Raises for numbers that no training makes, with which a prediction could overflow."""
     if np.abs(values).max(initial=0) > _LARGEST_WEIGHT:
         raise ValueError(f"{name} holds a number beyond {_LARGEST_WEIGHT:g}")
+
+
+def _check_range(name: str, values: Any, least: float, most: float) -> None:
+    if not ((values >= least) & (values <= most)).all():
+        raise ValueError(f"{name} must lie in [{least:g}, {most:g}]")
 
 
 def _check_rising(name: str, values: NDArray[Any]) -> None:
@@ -152,7 +164,9 @@ def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
         bias = _checked(arrays, f"layer_{number}.bias", (n_outputs,), np.float32)
         if max(np.abs(weight).max(initial=0), np.abs(bias).max(initial=0)) > _LARGEST_WEIGHT:
             raise ValueError(f"layer_{number} holds a weight beyond {_LARGEST_WEIGHT:g}")
-        largest = float((np.abs(weight).sum(axis=1, dtype=np.float64) * largest + np.abs(bias)).max(initial=0))
+        largest = float(
+            (np.abs(weight).sum(axis=1, dtype=np.float64) * largest + np.abs(bias)).max(initial=0)
+        )
         if largest > _LARGEST_SUM:
             raise ValueError(f"layer_{number} can overflow")
         layers.append((weight, bias))

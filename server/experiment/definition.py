@@ -11,6 +11,7 @@ from server.experiment.assignment import Arm, Experiment
 from server.experiment.metric import DEFAULT_METRIC, Metric
 
 _MAX_BYTES = 256 << 10  # a hundred arms with the longest names take a fifth of it
+_MAX_DOTS = 256  # tomllib's time grows with the square of a dotted key's parts: 27 s for 40,000
 
 
 class ArmDefinition(BaseModel):
@@ -68,6 +69,13 @@ class ExperimentDefinition(BaseModel):
             raise ValueError("two arms have the same name")
         return self
 
+    @model_validator(mode="after")
+    def _all_have_a_share(self) -> "ExperimentDefinition":
+        total = sum(arm.weight for arm in self.arms)
+        if not all(arm.weight / total > 0 for arm in self.arms):
+            raise ValueError("the weights are too large, or too far apart: an arm's share comes to 0")
+        return self
+
 
 def read_definition(path: Path) -> ExperimentDefinition:
     """Returns what an experiment's TOML file describes.
@@ -81,7 +89,7 @@ def read_definition(path: Path) -> ExperimentDefinition:
         raise StartError(f"cannot read the experiment file {path}: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(_shown, first["loc"]))
         raise StartError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from None
     except ValueError as error:  # TOML's, or UTF-8's
         raise StartError(f"{path}: {' '.join(str(error).split())}") from None
@@ -97,7 +105,15 @@ def _read(path: Path) -> str:
         content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ValueError(f"larger than {_MAX_BYTES >> 10} KiB")
+    if max(line.count(b".") for line in content.split(b"\n")) > _MAX_DOTS:
+        raise ValueError(f"more than {_MAX_DOTS} dots on one line")
     return content.decode("utf-8")
+
+
+def _shown(part: str | int) -> str:
+    """Returns a part of a place in the file, a key there, as it can be shown on one line."""
+    text = str(part)
+    return text if text.isprintable() else repr(text)
 
 
 def equal_definition(name: str, salt: str | None, models: Mapping[str, str]) -> ExperimentDefinition:

@@ -22,7 +22,7 @@ def refusing_unreadable(server: grpc.aio.Server) -> grpc.aio.Server:
     def register_readable(service: str, handlers: Mapping[str, Any]) -> None:
         register(service, {name: _readable(handler) for name, handler in handlers.items()})
 
-    server.add_registered_method_handlers = register_readable  # type: ignore[method-assign]
+    server.add_registered_method_handlers = register_readable  # type: ignore[assignment, method-assign]
     return server
 
 

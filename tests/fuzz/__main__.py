@@ -22,12 +22,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--network", action="store_true", help="call a method over loopback")
     parser.add_argument("--input", type=Path, help="give it this file alone")
+    parser.add_argument("--found", type=Path, help="folder for what is found")
+    parser.add_argument("--seeds", action="store_true", help="write a decoder's seeds to its corpus, and end")
     options = parser.parse_args()
-    found = FOUND / options.name
+    found = options.found or FOUND / options.name
     if options.name not in decoding.TARGETS:
-        from tests.fuzz import methods
+        from tests.fuzz import methods  # a decoder's modules must not be loaded before atheris watches them
 
         return methods.run(options, found)
+    if options.seeds:
+        decoding.write_seeds(options.name)
+        return 0
     if options.input:
         with decoding.opened(decoding.load_target(options.name)) as check:
             check(options.input.read_bytes())

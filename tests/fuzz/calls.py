@@ -86,7 +86,7 @@ def over(channel: grpc.aio.Channel) -> Call:
     """Returns what calls a method with bytes over a channel."""
 
     async def call(method: MethodDescriptor, content: bytes) -> Ended:
-        ask = channel.unary_unary(f"/{method.containing_service.full_name}/{method.name}")
+        ask: Any = channel.unary_unary(f"/{method.containing_service.full_name}/{method.name}")
         try:
             return Ended(grpc.StatusCode.OK, answer=await ask(content, timeout=30))
         except grpc.aio.AioRpcError as error:
@@ -105,7 +105,7 @@ def check(method: MethodDescriptor, ended: Ended) -> None:
 
 
 def made_requests(method: MethodDescriptor, maker: MessageMaker, random: Random) -> Iterator[bytes]:
-    """Yields requests' bytes without end: new ones, the last one with changes, and some whose bytes are broken."""
+    """Yields requests' bytes without end: new ones, the last one changed, and some of broken bytes."""
     while True:
         message = maker.message(method.input_type)
         for _ in range(_CHANGES):

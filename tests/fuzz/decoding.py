@@ -1,8 +1,8 @@
 """Runs a decoder against what atheris makes of its corpus, or against the corpus alone.
 
 A target is a module of `tests.fuzz.targets` with `seeds`, inputs that our own writers made; `opened`, which
-yields what takes an input and raises for a finding; and `MODULES`, whose branches atheris watches. It may have
-`mutate`, which changes an input within its format: blind changes of bytes hardly get past a parser.
+yields what takes an input and raises for a finding; and `MODULES`, whose branches atheris watches. It may
+have `mutate`, which changes an input within its format: blind changes of bytes hardly get past a parser.
 """
 
 import ast
@@ -65,14 +65,14 @@ def fuzz(name: str, inputs: int, seconds: int, seed: int, found: Path) -> None:
         seed: Of the numbers that inputs are made from.
         found: Folder for findings, and for inputs that reach new branches.
     """
-    import atheris
+    import atheris  # type: ignore[import-untyped]
 
+    stack = ExitStack()
     with atheris.instrument_imports(include=_modules(name)):
         target = load_target(name)
+        check = stack.enter_context(opened(target))
     kept = found / "corpus"
     kept.mkdir(parents=True, exist_ok=True)
-    stack = ExitStack()
-    check = stack.enter_context(opened(target))
 
     def check_in_time(content: bytes) -> None:
         started = time.process_time()

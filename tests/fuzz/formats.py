@@ -51,7 +51,19 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 def _odd_value(random: Random) -> Any:
     whole = random.choice(ODD_INTEGERS)
     return random.choice(
-        (None, True, False, [], {}, "", [[]], whole, random.choice(ODD_FLOATS), random.choice(ODD_TEXTS), 10**400)
+        (
+            None,
+            True,
+            False,
+            [],
+            {},
+            "",
+            [[]],
+            whole,
+            random.choice(ODD_FLOATS),
+            random.choice(ODD_TEXTS),
+            10**400,
+        )
     )
 
 
@@ -81,7 +93,9 @@ def _odd_number(array: Array, random: Random) -> Array:
 
 def _all_odd(array: Array, random: Random) -> Array:
     with np.errstate(all="ignore"):
-        return np.full_like(array, np.float64(random.choice((1e6, -1e6, 1e-300, 0.0, *ODD_FLOATS))).astype(array.dtype))
+        return np.full_like(
+            array, np.float64(random.choice((1e6, -1e6, 1e-300, 0.0, *ODD_FLOATS))).astype(array.dtype)
+        )
 
 
 def _other_type(array: Array, random: Random) -> Array:

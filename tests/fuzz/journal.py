@@ -40,7 +40,7 @@ class Journal(logging.Handler):
 def listening() -> Iterator[Journal]:
     """Sends what structlog and all libraries log to a journal for the duration of a block."""
     journal, root = Journal(), logging.getLogger()
-    former, level = root.handlers, root.level
+    former = root.handlers
     root.handlers = [journal]
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.stdlib.render_to_log_kwargs],
@@ -52,4 +52,4 @@ def listening() -> Iterator[Journal]:
         yield journal
     finally:
         structlog.reset_defaults()
-        root.handlers, _ = former, root.setLevel(level)
+        root.handlers = former

@@ -42,7 +42,7 @@ class MessageMaker:
         return self._message(descriptor, 0)
 
     def change(self, message: Message) -> None:
-        """Makes one field of a message anew, or of a message in it: a good one with one odd value goes far."""
+        """Makes one field of a message anew, or of one in it: a good message with one odd value goes far."""
         self._wildness = self._random.choice(_WILDNESSES)
         while True:
             inside = [
@@ -54,7 +54,7 @@ class MessageMaker:
                 break
             message = self._random.choice(inside)
         if message.DESCRIPTOR.fields:
-            field = self._random.choice(message.DESCRIPTOR.fields)
+            field: FieldDescriptor = self._random.choice(list(message.DESCRIPTOR.fields))
             message.ClearField(field.name)
             if self._random.random() < 0.9:
                 self._fill(message, field, 0)
@@ -97,12 +97,13 @@ class MessageMaker:
     def _maker(self, field: FieldDescriptor, depth: int) -> Callable[[], Any]:
         """Returns what makes one value of a field."""
         kind, name = field.cpp_type, field.name
-        if kind == FieldDescriptor.CPPTYPE_MESSAGE:
-            return lambda: self._message(field.message_type, depth + 1)
+        message, enum = field.message_type, field.enum_type
+        if message is not None:
+            return lambda: self._message(message, depth + 1)
         if kind == FieldDescriptor.CPPTYPE_BOOL:
             return lambda: self._random.random() < 0.5
-        if kind == FieldDescriptor.CPPTYPE_ENUM:
-            return lambda: self._enum(field.enum_type)
+        if enum is not None:
+            return lambda: self._enum(enum)
         if kind in _FLOATS:
             return self._float
         if kind in _BITS:
@@ -141,5 +142,7 @@ class MessageMaker:
             return random.choice(ODD_TEXTS)
         if random.random() < 0.05:
             return random.choice(self._any_words)
-        known = next((some for end, some in self._words.items() if field.endswith(end)), self._any_words)
+        known: Sequence[str] = next(
+            (some for end, some in self._words.items() if field.endswith(end)), self._any_words
+        )
         return random.choice(known)

@@ -85,7 +85,7 @@ async def ask(
 async def ask_one(
     served: Served, call: Call, method: MethodDescriptor, content: bytes, tally: Tally | None = None
 ) -> str:
-    """Returns what is wrong with how a method answers some bytes, in a line or a traceback; empty for nothing."""
+    """Returns what is wrong with how a method answers some bytes; empty for nothing."""
     try:
         ended = await call(method, content)
         if tally is not None:

@@ -56,4 +56,4 @@ ODD_TEXTS = [
     *(character * length for character in _CHARACTERS for length in _LENGTHS),
     "z" * 10_000,
 ]  # fmt: skip
-"""Control and invisible characters, right to left, four bytes long, that grow in lower case, at the limits."""
+"""Characters that control, hide, run from right to left, have four bytes, grow in lower case; all lengths."""

@@ -1,7 +1,7 @@
 """The real server over the tiny world, and a way to its methods that spares the network."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ class Served:
     spool: SpoolFile
 
     def forget_log(self) -> int:
-        """Takes all rows out of the spool, each as delivery would; returns how many, and raises for bad ones."""
+        """Takes all rows out of the spool as delivery would; returns how many, and raises for bad ones."""
         file, count = self.spool, 0
         with file.transaction():
             while rows := file.next_predictions(1_000):
@@ -89,7 +89,7 @@ async def serving(directory: Path) -> AsyncIterator[Served]:
             registered[service] = handlers
             register(service, handlers)
 
-        server.add_registered_method_handlers = record  # type: ignore[method-assign]
+        server.add_registered_method_handlers = record  # type: ignore[assignment, method-assign]
         return server
 
     with (

@@ -24,6 +24,7 @@ from models import (
     UnknownTrackError,
     load_predictor,
 )
+from models.artifact import save
 from models.features.inputs import raw_audio, raw_chunks
 from models.features.normal_scores import fit_normal_scores
 from models.features.track_views import track_views
@@ -210,3 +211,10 @@ def test_serving_needs_neither_torch_nor_scikit_learn() -> None:
     root = ROOT
     done = run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_that_takes_a_text_for_a_number_is_refused(tiny_artifact: Artifact, tmp_path: Path) -> None:
+    tracks = pd.DataFrame({"id": ["a"], "duration_ms": [1_000], "tempo": ["fast"], "genres": [[]]})
+    save(tiny_artifact, tmp_path / "tiny" / "1")
+    with pytest.raises(ArtifactError, match="numbers where the catalogue has none: tempo"):
+        load_predictor(tmp_path / "tiny" / "1", Catalogue(tracks))

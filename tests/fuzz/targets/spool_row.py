@@ -86,9 +86,9 @@ def opened(folder: Path) -> Iterator[Callable[[bytes], None]]:
                 file.connection.execute(f"DELETE FROM {table}")
         assert counts == [0, 0], f"{counts} wait for good"
 
-    with patch.object(PredictionDocument, "get_pymongo_collection"):  # Beanie's check that it is connected
-        with asyncio.Runner() as runner:
-            loop = runner.get_loop()
-            yield check
+    connected = patch.object(PredictionDocument, "get_pymongo_collection")  # Beanie's check that it is
+    with connected, asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        yield check
     file.close()
     structlog.reset_defaults()
