@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from data import Catalogue
 from models.artifact import Artifact, ArtifactError, load
@@ -173,4 +174,7 @@ def load_predictor(path: Path, catalogue: Catalogue, yield_control: YieldControl
     missing = [column for column in artifact.inputs.audio if column not in catalogue.tracks]
     if missing:
         raise ArtifactError(path, f"the catalogue lacks what the model needs: {', '.join(missing)}")
+    texts = [column for column in artifact.inputs.audio if not is_numeric_dtype(catalogue.tracks[column])]
+    if texts:
+        raise ArtifactError(path, f"the model needs numbers where the catalogue has none: {', '.join(texts)}")
     return Predictor(artifact, catalogue, yield_control)

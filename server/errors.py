@@ -19,6 +19,10 @@ Each one's `str()` is a single line, safe to show to a caller.
 
 from collections.abc import Sequence
 
+# A status travels in headers, twice: a client that is sent more than 8 KiB of them may get none of it.
+MAX_VIOLATIONS = 16
+_MAX_SHOWN = 100
+
 
 class ServiceError(Exception):
     """Base of all errors that the server raises on purpose."""
@@ -32,33 +36,37 @@ class InvalidRequestError(ServiceError):
     """A request breaks the contract.
 
     Attributes:
-        violations: Pairs of field path and what is wrong with it.
+        violations: Pairs of field path and what is wrong with it, the first `MAX_VIOLATIONS` of them.
     """
 
     def __init__(self, violations: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{field}: {problem}" for field, problem in violations))
-        self.violations = tuple(violations)
+        told, left_out = violations[:MAX_VIOLATIONS], len(violations[MAX_VIOLATIONS:])
+        text = "; ".join(f"{field}: {problem}" for field, problem in told)
+        super().__init__(text + (f"; and {left_out:,} more" if left_out else ""))
+        self.violations = tuple(told)
 
 
 class UnknownModelError(ServiceError):
     """No loaded model has the name, or the version of it."""
 
     def __init__(self, model: str, version: str = "") -> None:
-        super().__init__(f"unknown model {model!r}" + (f", version {version!r}" if version else ""))
+        super().__init__(
+            f"unknown model {_shown(model)}" + (f", version {_shown(version)}" if version else "")
+        )
 
 
 class UnknownTrackError(ServiceError):
     """The catalogue lacks the track."""
 
     def __init__(self, track_id: str) -> None:
-        super().__init__(f"unknown track {track_id!r}")
+        super().__init__(f"unknown track {_shown(track_id)}")
 
 
 class UnknownPredictionError(ServiceError):
     """No server can have issued the id."""
 
     def __init__(self, prediction_id: str) -> None:
-        super().__init__(f"unknown prediction {prediction_id!r}")
+        super().__init__(f"unknown prediction {_shown(prediction_id)}")
 
 
 class SpoolFullError(ServiceError):
@@ -137,3 +145,9 @@ class StorageUnavailableError(ServiceError):
     def __init__(self, reason: str) -> None:
         super().__init__("the experiment's storage is unavailable")
         self.reason = reason
+
+
+def _shown(text: str) -> str:
+    """Returns a caller's text as it is quoted: on one line, and cut short."""
+    quoted = repr(text)
+    return quoted if len(quoted) <= _MAX_SHOWN else f"{quoted[: _MAX_SHOWN - 1]}…"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from server.errors import StartError
 
 _MAX_BYTES = 256 << 10  # a hundred arms with the longest names take a fifth of it
+_MAX_DOTS = 256  # tomllib's time grows with the square of a dotted key's parts: 27 s for 40,000
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,10 +26,13 @@ def read_toml(path: Path, what: str, model: type[Model]) -> Model:
         StartError: When it cannot be read or is wrong; names the place.
     """
     try:
-        return model.model_validate(tomllib.loads(read_small_file(path, what).decode("utf-8")))
+        content = read_small_file(path, what)
+        if max(line.count(b".") for line in content.split(b"\n")) > _MAX_DOTS:
+            raise ValueError(f"more than {_MAX_DOTS} dots on one line")
+        return model.model_validate(tomllib.loads(content.decode("utf-8")))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(_shown, first["loc"]))
         raise StartError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from None
     except ValueError as error:  # TOML's, or UTF-8's
         raise StartError(f"{path}: {' '.join(str(error).split())}") from None
@@ -54,3 +58,9 @@ def read_small_file(path: Path, what: str) -> bytes:
     if len(content) > _MAX_BYTES:
         raise StartError(f"{path}: larger than {_MAX_BYTES >> 10} KiB")
     return content
+
+
+def _shown(part: str | int) -> str:
+    """Returns a part of a place in the file, a key there, as it can be shown on one line."""
+    text = str(part)
+    return text if text.isprintable() else repr(text)

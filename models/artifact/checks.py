@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from safetensors.numpy import load
 
 from models.artifact.contents import GenresFile, Layer
-from models.features import ContextEncoder, GenreEncoder, InputEncoder, NormalScores
+from models.features import ContextEncoder, ContextSettings, GenreEncoder, InputEncoder, NormalScores
 from models.features.genre_taste import GenrePlaces, GenreTaste
 from models.features.history import HISTORY
 from models.features.known_favourites import KnownFavourites
@@ -20,6 +20,12 @@ from models.listening_curve import SkipTimes
 
 # Standardised inputs are bounded too, so that a network of a few such layers cannot overflow float32.
 _LARGEST_WEIGHT = 1e6
+_LARGEST_INPUT = 1e4
+_LARGEST_MEAN, _LEAST_SCALE = 1e12, 1e-6  # a mean may be one of milliseconds
+_LARGEST_SUM = 1e37
+# Wide of all that was ever fitted, and narrow enough that no listener's context can make a number overflow.
+_CONSTANTS = (1e-3, 1e6)
+_LEAST_RIDGE = 1.0
 _OF_TASTE = ("genre_sounds", "taste_leaning", "taste_affinity")
 
 
@@ -36,8 +42,10 @@ def unpack_encoder(genres: GenresFile, content: bytes) -> InputEncoder:
     idf, pca_mean, components, centroids, mean, scale = (
         _checked(arrays, name, shape, np.float64) for name, shape in shapes.items()
     )
-    if not (scale > 0).all():
-        raise ValueError("input_scale must be positive")
+    if (scale < _LEAST_SCALE).any() or (np.abs(mean) > _LARGEST_MEAN).any():
+        raise ValueError(
+            f"input_scale must be positive, from {_LEAST_SCALE:g}; input_mean within {_LARGEST_MEAN:g} of 0"
+        )
     for name, array in (
         ("idf", idf), ("pca_mean", pca_mean), ("pca_components", components), ("centroids", centroids),
     ):  # fmt: skip
@@ -85,8 +93,7 @@ def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> C
     settings = genres.context
     if settings is None:
         return None
-    if not (np.hstack(astuple(settings)) > 0).all() or not np.isfinite(np.hstack(astuple(settings))).all():
-        raise ValueError("the context's constants must be positive and finite")
+    _check_constants(genres, settings)
     relevance = _checked(arrays, "context_relevance", (len(genres.audio),), np.float64)
     mean, scale, weight = (
         _checked(arrays, f"context_{name}", (len(HISTORY),), np.float64)
@@ -94,11 +101,24 @@ def _unpack_context(genres: GenresFile, arrays: Mapping[str, NDArray[Any]]) -> C
     )
     (prior,) = _checked(arrays, "context_prior", (1,), np.float64)
     (situation_weight,) = _checked(arrays, "context_situation_weight", (1,), np.float64)
-    if not (scale > 0).all() or not (relevance >= 0).all() or not 0 < prior < 1:
-        raise ValueError(
-            "context_scale must be positive, context_relevance at least 0, context_prior in (0, 1)"
-        )
+    least = _CONSTANTS[0]
+    _check_range("context_scale", scale, least, np.inf)
+    _check_range("context_relevance", relevance, 0, 1)
+    _check_range("context_prior", prior, least, 1 - least)
+    _check_range("context_mean", mean, -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
+    largest = max(np.abs(weight).max(), abs(situation_weight)) * (settings.bound + settings.situation_centre)
+    if largest > _LARGEST_INPUT:
+        raise ValueError(f"context_weight and context_situation_weight make inputs beyond {_LARGEST_INPUT:g}")
     return ContextEncoder(float(prior), relevance, mean, scale, weight, float(situation_weight), settings)
+
+
+def _check_constants(genres: GenresFile, settings: ContextSettings) -> None:
+    if genres.audio and genres.score_tail is None:
+        raise ValueError("a context needs audio attributes on their normal scale: score_tail is missing")
+    constants, (least, most) = np.hstack(astuple(settings)), _CONSTANTS
+    if not ((constants >= least) & (constants <= most)).all() or settings.ridge < _LEAST_RIDGE:
+        said = f"in [{least:g}, {most:g}], and ridge from {_LEAST_RIDGE:g}"
+        raise ValueError(f"the context's constants must be positive, {said}")
 
 
 def unpack_skip_times(content: bytes) -> SkipTimes:
@@ -117,6 +137,11 @@ def _check_size(name: str, values: NDArray[Any]) -> None:
         raise ValueError(f"{name} holds a number beyond {_LARGEST_WEIGHT:g}")
 
 
+def _check_range(name: str, values: Any, least: float, most: float) -> None:
+    if not ((values >= least) & (values <= most)).all():
+        raise ValueError(f"{name} must lie in [{least:g}, {most:g}]")
+
+
 def _check_rising(name: str, values: NDArray[Any]) -> None:
     if values.shape[-1] < 2 or (np.diff(values) < 0).any():
         raise ValueError(f"{name} must rise")
@@ -132,13 +157,18 @@ def unpack_layers(content: bytes, n_inputs: int) -> tuple[Layer, ...]:
     """
     arrays = load(content)
     layers: list[Layer] = []
-    width = n_inputs
+    width, largest = n_inputs, _LARGEST_INPUT
     for number in range(1, len(arrays) // 2 + 1):
         n_outputs = len(arrays[f"layer_{number}.bias"])
         weight = _checked(arrays, f"layer_{number}.weight", (n_outputs, width), np.float32)
         bias = _checked(arrays, f"layer_{number}.bias", (n_outputs,), np.float32)
         if max(np.abs(weight).max(initial=0), np.abs(bias).max(initial=0)) > _LARGEST_WEIGHT:
             raise ValueError(f"layer_{number} holds a weight beyond {_LARGEST_WEIGHT:g}")
+        largest = float(
+            (np.abs(weight).sum(axis=1, dtype=np.float64) * largest + np.abs(bias)).max(initial=0)
+        )
+        if largest > _LARGEST_SUM:
+            raise ValueError(f"layer_{number} can overflow")
         layers.append((weight, bias))
         width = n_outputs
     if len(layers) < 2 or width != 2:

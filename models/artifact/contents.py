@@ -31,7 +31,7 @@ class GenresFile(BaseModel):
     cluster_of: dict[str, int]
     terms: tuple[str, ...]
     audio: tuple[str, ...]
-    score_tail: float | None = Field(gt=0, lt=0.5)
+    score_tail: float | None = Field(ge=1e-6, lt=0.5)
     context: ContextSettings | None
 
 

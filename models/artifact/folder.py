@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
+from data.errors import printable
 from models.artifact.checks import unpack_encoder, unpack_layers, unpack_skip_times
 from models.artifact.contents import (
     GenresFile,
@@ -57,7 +58,7 @@ class ArtifactError(Exception):
 
     def __str__(self) -> str:
         """Returns the folder and the problem on one line."""
-        return " ".join(f"{self.path}: {self.problem}".split())
+        return printable(" ".join(f"{self.path}: {self.problem}".split()))
 
 
 @dataclass(frozen=True, eq=False)

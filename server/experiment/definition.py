@@ -66,6 +66,13 @@ class ExperimentDefinition(BaseModel):
             raise ValueError("two arms have the same name")
         return self
 
+    @model_validator(mode="after")
+    def _all_have_a_share(self) -> "ExperimentDefinition":
+        total = sum(arm.weight for arm in self.arms)
+        if not all(arm.weight / total > 0 for arm in self.arms):
+            raise ValueError("the weights are too large, or too far apart: an arm's share comes to 0")
+        return self
+
 
 def read_definition(path: Path) -> ExperimentDefinition:
     """Returns what an experiment's TOML file describes.

@@ -40,7 +40,12 @@ class CallRecord:
     __slots__ = ("_access_log", "_method", "_request", "_span", "_started_s", "id", "trace_id")
 
     def __init__(
-        self, method: str, request: Message, context: Context, tracer: Tracer | None, log: AccessLog | None
+        self,
+        method: str,
+        request: Message | None,
+        context: Context,
+        tracer: Tracer | None,
+        log: AccessLog | None,
     ) -> None:
         """Begins the span, and has the answer carry the call's id."""
         self._started_s = time.perf_counter()
@@ -74,9 +79,10 @@ class CallRecord:
             "method": self._method,
             "code": code,
             "duration_ms": round((time.perf_counter() - self._started_s) * 1000, 3),
-            "request_bytes": self._request.ByteSize(),
             **model,
         }
+        if self._request is not None:
+            line["request_bytes"] = self._request.ByteSize()
         if answer is not None:
             line["answer_bytes"] = answer.ByteSize()
         if caller is not None:

@@ -16,6 +16,7 @@ from server.diagnostic_log import stack_of
 from server.rpc.call_records import id_of
 from server.rpc.errors import Context, abort, code_of
 from server.rpc.gate import Gate
+from server.rpc.readable import unreadable
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -48,6 +49,8 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
         model, code, caller, answer = "", "OK", None, None
         try:
             caller = gate.enter(name, context)
+            if request is None:
+                raise unreadable()
             answer = await method(self, request, context)
             model = getattr(answer, "model", "")
             return answer

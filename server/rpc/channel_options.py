@@ -29,7 +29,7 @@ class ConnectionLimits:
 
     Attributes:
         max_connections: Connections at once; fewer where the process may not open as many files.
-        max_streams: Calls under way on one of them. gRPC's core counts those that are cancelled until they are
+        max_streams: Calls under way on one of them. The core counts those that are cancelled until they are
             cleared away, which is what stops a rapid reset.
         max_age_s: How long a connection may last, in seconds, give or take a tenth; 0 for ever.
     """

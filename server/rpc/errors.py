@@ -36,8 +36,8 @@ def code_of(error: errors.ServiceError) -> grpc.StatusCode:
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
-async def abort(context: Context, error: errors.ServiceError, call_id: str) -> NoReturn:
-    """Ends the call with the error's status and details, and with the call's id."""
+async def abort(context: Context, error: errors.ServiceError, call_id: str = "") -> NoReturn:
+    """Ends the call with the error's status and details, and with the call's id where it has one."""
     code = code_of(error)
     status = status_pb2.Status(code=code.value[0], message=str(error))
     for detail in _details(error):
@@ -45,7 +45,8 @@ async def abort(context: Context, error: errors.ServiceError, call_id: str) -> N
         packed.Pack(detail)
         status.details.append(packed)
     rich = rpc_status.to_status(status)
-    await context.abort(rich.code, rich.details, (*rich.trailing_metadata, (CALL_ID_KEY, call_id)))
+    named = ((CALL_ID_KEY, call_id),) if call_id else ()
+    await context.abort(rich.code, rich.details, (*rich.trailing_metadata, *named))
 
 
 def _details(error: errors.ServiceError) -> list[Message]:

@@ -9,7 +9,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.errors import ServiceError
-from server.rpc.errors import Context
+from server.rpc.errors import Context, abort
+from server.rpc.readable import unreadable
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PredictionService"].full_name
 LIVENESS = ""
@@ -51,12 +52,16 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> _Response:
         """Returns a service's status; NOT_FOUND for one that is not known."""
+        if request is None:
+            await abort(context, unreadable())
         if request.service not in self._serves:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return _Response(status=self._status(request.service))
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Streams a service's status, at once and whenever it changes, until the server ends."""
+        if request is None:
+            await abort(context, unreadable())
         sent: int | None = None
         while True:
             changed = self._changed  # before the look: what changes while it is sent is not missed

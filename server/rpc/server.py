@@ -11,6 +11,7 @@ from server.errors import StartError
 from server.rpc.channel_options import ConnectionLimits, channel_options
 from server.rpc.gate import Gate
 from server.rpc.health import SERVICE_NAME, HealthServicer
+from server.rpc.readable import refusing_unreadable
 from server.rpc.security import ReflectionServicer, Security
 from server.rpc.servicer import PredictionServicer
 from server.service import PredictionService
@@ -48,9 +49,8 @@ class RpcServer:
         self._service = service
         self._security = security
         options = channel_options(limits, share_port=share_port)
-        self._server = grpc.aio.server(
-            options=(*options, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES))
-        )
+        server = grpc.aio.server(options=(*options, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)))
+        self._server = refusing_unreadable(server)
         self._health = health
         self._servicer = PredictionServicer(service, gate)
         pb_grpc.add_PredictionServiceServicer_to_server(self._servicer, self._server)

@@ -26,6 +26,7 @@ from models import (
     UnknownTrackError,
     load_predictor,
 )
+from models.artifact import save
 from models.features.inputs import raw_audio, raw_chunks
 from models.features.normal_scores import fit_normal_scores
 from models.features.track_views import track_views
@@ -234,3 +235,10 @@ def test_a_contexts_features_are_made_of_some_tracks_at_a_time(
     found = [predictor.predict_all(favourites, context) for favourites in LISTENERS]
     assert widths == [25, 25, 10] * len(LISTENERS)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_model_that_takes_a_text_for_a_number_is_refused(tiny_artifact: Artifact, tmp_path: Path) -> None:
+    tracks = pd.DataFrame({"id": ["a"], "duration_ms": [1_000], "tempo": ["fast"], "genres": [[]]})
+    save(tiny_artifact, tmp_path / "tiny" / "1")
+    with pytest.raises(ArtifactError, match="numbers where the catalogue has none: tempo"):
+        load_predictor(tmp_path / "tiny" / "1", Catalogue(tracks))

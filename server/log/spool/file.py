@@ -154,6 +154,9 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=_BUSY_TIMEOUT_S,
     )
+    # What a failing disk gives back of a text need not be UTF-8. Such a row is no JSON then, and becomes a
+    # dead letter; left to itself, sqlite3 would raise for the whole batch, for good.
+    connection.text_factory = lambda text: text.decode(errors="backslashreplace")
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL makes each commit wait for the disk; NORMAL would lose answered records to a power cut.

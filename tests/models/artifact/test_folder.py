@@ -86,6 +86,14 @@ def remove(name: str) -> Callable[[Path], None]:
     return lambda path: (path / name).unlink()
 
 
+def _huge_layers(path: Path) -> dict[str, Any]:
+    """Eight layers whose every weight is as large as one may be: a NaN with any input."""
+    layers = load_tensors((path / "weights.safetensors").read_bytes())
+    first = np.full((2, layers["layer_1.weight"].shape[1]), 1e6, np.float32)
+    widths = {f"layer_{n}.weight": np.full((2, 2), -1e6, np.float32) for n in range(2, 9)}
+    return {"layer_1.weight": first} | widths | {f"layer_{n}.bias": first[:, 0] for n in range(1, 9)}
+
+
 BREAKAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     **{f"no {name}": (remove(name), "is missing") for name in FILES},
     **{f"half of {name}": (truncate(name), name) for name in FILES},
@@ -122,6 +130,15 @@ BREAKAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "no context constants": (change_genres(context={}), "context.recent_plays"),
     "an unknown constant": (change_genres(context=asdict(CONTEXT_SETTINGS) | {"more": 1}), "context.more"),
     "a tail of nothing": (change_genres(score_tail=0.0), "score_tail"),
+    "a scale of nothing": (
+        change_array("encoder.safetensors", "input_scale", lambda a: a * 1e-300), "input_scale",
+    ),
+    "a mean beyond everything": (
+        change_array("encoder.safetensors", "input_mean", lambda a: a * 1e300), "input_mean",
+    ),
+    "layers that overflow together": (
+        lambda p: rewrite(p, "weights.safetensors", save_tensors(_huge_layers(p))), "can overflow",
+    ),
     "an audio input too many": (change_genres(audio=["tempo"] * 3), "shape"),
 }  # fmt: skip
 
@@ -296,8 +313,12 @@ def test_a_model_is_served_with_the_constants_it_was_trained_with(
 
 
 @pytest.mark.parametrize(
-    "changed", [{"ridge": -1.0}, {"squared_bandwidths": [0.1, 0.3, 0.0]}, {"latest_plays": 0}]
-)
+    "changed",
+    [
+        {"ridge": -1.0}, {"squared_bandwidths": [0.1, 0.3, 0.0]}, {"latest_plays": 0}, {"ridge": 1e-9},
+        {"situation_centre": 5e307}, {"position_scale": 5e-324},
+    ],
+)  # fmt: skip
 def test_constants_that_make_no_sense_are_refused(
     changed: dict[str, Any], contextual_artifact: Artifact, tmp_path: Path
 ) -> None:
@@ -341,3 +362,32 @@ def test_a_registry_that_cannot_be_written_is_one_line(tiny_artifact: Artifact, 
     (tmp_path / "tiny").write_text("a file")
     with pytest.raises(ArtifactError, match="cannot be written: "):
         save(tiny_artifact, tmp_path / "tiny" / "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("context_prior", 5e-324, "context_prior"),
+        ("context_scale", 1e-300, "context_scale"),
+        ("context_relevance", 1e6, "context_relevance"),
+        ("context_mean", 1e300, "context_mean"),
+        ("context_weight", 1e300, "context_weight"),
+        ("context_situation_weight", 1e300, "context_situation_weight"),
+    ],
+)
+def test_numbers_of_a_context_that_make_nan_are_refused(
+    name: str, value: float, said: str, contextual_artifact: Artifact, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny" / "1"
+    save(contextual_artifact, path)
+    change_array("encoder.safetensors", name, lambda array: np.full_like(array, value))(path)
+    with pytest.raises(ArtifactError, match=said):
+        load(path)
+
+
+def test_a_context_needs_audio_on_its_normal_scale(contextual_artifact: Artifact, tmp_path: Path) -> None:
+    path = tmp_path / "tiny" / "1"
+    save(contextual_artifact, path)
+    change_genres(score_tail=None)(path)
+    with pytest.raises(ArtifactError, match="score_tail is missing"):
+        load(path)

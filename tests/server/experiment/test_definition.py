@@ -110,6 +110,17 @@ def test_other_bytes_of_the_same_version_start_another_phase(tmp_path: Path) -> 
         ('name = "e"\narms = [{model = "a@"}]', "arms.0.model: String should match"),
         ('name = "e"\narms = [{model = "a", wieght = 1}]', "arms.0.wieght: Extra inputs"),
         ('name = "e"\narms = [{model = "a"}, {model = "b", name = "a"}]', "two arms have the same name"),
+        (
+            'name = "e"\narms = [{model = "a", weight = 1e308}, {model = "b", weight = 1e308}]',
+            "share comes to 0",
+        ),
+        (
+            'name = "e"\narms = [{model = "a", weight = 5e-324}, {model = "b", weight = 9}]',
+            "share comes to 0",
+        ),
+        ('name = "e"\n"a\\nb" = 1\narms = [{model = "a"}]', r"'a\nb': Extra inputs"),
+        # To parse it would take half a minute.
+        (".".join(["a"] * 40_000) + " = 1", "more than 256 dots on one line"),
     ],
 )
 def test_a_wrong_file_is_one_line_that_names_the_place(tmp_path: Path, text: str, problem: str) -> None:

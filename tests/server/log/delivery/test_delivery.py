@@ -352,6 +352,20 @@ async def test_a_poison_record_becomes_a_dead_letter_with_its_outcome_and_holds_
     assert spool.counts() == SpoolCounts(0, 0, 1, 1)
 
 
+async def test_a_row_that_the_disk_gives_back_as_no_text_holds_up_nothing(
+    spool: Spooled, store: FakeStore, make_record: MakeRecord
+) -> None:
+    spool.append(*(make_record(n) for n in range(2)))
+    damage = "CAST(replace(CAST(body AS BLOB), CAST('simple' AS BLOB), X'FFFF') AS TEXT)"
+    spool.execute(f"UPDATE predictions SET body = {damage} WHERE number = 1")
+    spool.append_outcomes((make_record(1).prediction_id, HEARD))
+    spool.execute("UPDATE outcomes SET body = CAST(X'FF' AS TEXT)")
+    await flush(spool, store)
+    assert set(store.records) == {make_record(1).prediction_id}
+    assert spool.status().dead == {("outcome", "unreadable"): 1, ("prediction", "unreadable"): 1}
+    assert (spool.waiting(), spool.waiting_outcomes()) == (0, 0)
+
+
 async def test_what_cannot_be_read_becomes_a_dead_letter_and_holds_up_nothing(
     spool: Spooled, store: FakeStore, make_record: MakeRecord
 ) -> None:
