@@ -1,4 +1,4 @@
-"""What is installed is locked: one version of each package, each file by its hash, all as pyproject.toml asks."""
+"""What is installed is locked: one version of each package, each file by its hash, as pyproject.toml asks."""
 
 import importlib.metadata
 import re
