@@ -4,28 +4,23 @@
 # `docker buildx imagetools inspect python:3.11-slim-bookworm` prints: --build-arg BASE=python@sha256:DIGEST
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
-# PyTorch's own index of CPU builds; the default index would bring several gigabytes of CUDA. Only torch comes from it;
-# what torch needs comes from PyPI, in the pinned versions.
+# PyTorch's own index of CPU builds; the default index would bring several gigabytes of CUDA. Only torch comes from it.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN python -m venv /opt/playthrough
 ENV PATH=/opt/playthrough/bin:$PATH PIP_NO_CACHE_DIR=1
 WORKDIR /build
-COPY constraints.txt ./
-RUN pip install --no-deps --constraint constraints.txt --index-url "$TORCH_INDEX" torch
-# What we depend on changes seldom, our own code often: a layer each.
-COPY pyproject.toml ./
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-      print(*p['dependencies'], *p['optional-dependencies']['tracing'], sep='\n')" \
-      > requirements.txt \
-    && pip install --constraint constraints.txt --requirement requirements.txt
-COPY LICENSE README.md ./
+# What we depend on changes seldom, our own code often: a layer each. Every file has to have a hash that is listed.
+COPY deploy/requirements ./requirements
+RUN pip install --no-deps --require-hashes --index-url "$TORCH_INDEX" --requirement requirements/torch.txt
+RUN pip install --no-deps --require-hashes --requirement requirements/runtime.txt
+COPY pyproject.toml LICENSE README.md ./
 COPY proto ./proto
 COPY data ./data
 COPY models ./models
 COPY trainer ./trainer
 COPY server ./server
 COPY cache_client ./cache_client
-RUN pip install --no-deps .
+RUN pip install --no-deps --no-build-isolation . && pip check
 
 FROM ${BASE}
 RUN groupadd --system --gid 10001 playthrough \

@@ -8,6 +8,11 @@ READY := .venv/.ready
 STUBS := proto/playthrough/v1
 BUF := npx --yes @bufbuild/buf@1.75.0
 
+# Hashes of every package, and of torch apart: it comes from PyTorch's own index, without CUDA.
+TORCH := deploy/requirements/torch.txt
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+RUNTIME := deploy/requirements/runtime.txt
+
 # make splits at spaces, the shell does not: recipes read paths from the environment, as "$$DATA".
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
@@ -24,7 +29,7 @@ endif
 DEMO := var/demo/$(NAME)
 export DATA MODELS DEMO PORT CHALLENGE
 
-.PHONY: help install sample demo serve test lint proto vectors bench bench-peers clean
+.PHONY: help install sample demo serve test lint proto licences sbom constraints audit vectors bench bench-peers clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 13
@@ -33,9 +38,16 @@ help:  ## List the targets.
 
 install: $(READY)  ## Make the virtual environment in .venv.
 
-$(READY): pyproject.toml constraints.txt
+# The lock is whole, so pip resolves nothing; `pip check` tells where it has fallen behind pyproject.toml.
+HASHED := install --quiet --no-deps --require-hashes
+$(READY): pyproject.toml constraints.txt $(TORCH)
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,tracing,dev]'
+	@# Where pip is told of local wheels, the index need not be asked.
+	$(BIN)/pip $(HASHED) --no-index --requirement $(TORCH) 2>/dev/null || \
+	  $(BIN)/pip $(HASHED) --index-url "$(TORCH_INDEX)" --requirement $(TORCH)
+	$(BIN)/pip $(HASHED) --requirement constraints.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/pip check
 	@touch $@
 
 data/sample/sessions.jsonl: | $(READY)
@@ -55,10 +67,11 @@ serve: $(READY) $(SAMPLE)  ## Serve on port 50051 (DATA=folder); without a model
 	  rm "$$MODELS/.training"; fi
 	$(BIN)/python -m server --data "$$DATA" --models "$$MODELS" --port "$$PORT"
 
-test: $(READY)  ## Run the whole test suite.
-	$(BIN)/python -m pytest
+WORKERS ?= 2
+test: $(READY)  ## Run the whole test suite in WORKERS processes (2; 0: in pytest's own).
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
-lint: $(READY)  ## Check style, types, import rules, the contract and its stubs.
+lint: $(READY) licences  ## Check style, types, import rules, licences, the contract and its stubs.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -73,6 +86,36 @@ proto: $(READY)  ## Regenerate the typed stubs of the contract.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto \
 	  --python_out=$(STUB_ROOT) --grpc_python_out=$(STUB_ROOT) \
 	  --mypy_out=quiet:$(STUB_ROOT) --mypy_grpc_out=quiet:$(STUB_ROOT) $(STUBS)/prediction_service.proto
+
+licences: $(READY)  ## Check each package's licence against the list in pyproject.toml.
+	@$(BIN)/pip-licenses --summary
+
+SBOM := build/sbom.json
+sbom: $(READY)  ## List what is in .venv as a CycloneDX bill of materials, build/sbom.json.
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --validate \
+	  --output-file $(SBOM) $(BIN)/python
+
+# uv and pip-audit are no dependencies of ours: each has a virtual environment of its own.
+UV := build/uv/bin/uv
+$(UV):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet uv==0.13.9
+
+# UPGRADE='--upgrade-package NAME' or --upgrade raises versions; without it each stays as it is.
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command 'make constraints' --constraint $(TORCH) --no-emit-package torch $(UPGRADE) pyproject.toml
+constraints: $(UV)  ## Lock what pyproject.toml asks for, with hashes (UPGRADE='--upgrade-package NAME' raises one).
+	$(LOCK) --all-extras --output-file constraints.txt
+	$(LOCK) --extra tracing --constraint constraints.txt --output-file $(RUNTIME)
+
+AUDIT := build/audit/bin/pip-audit
+$(AUDIT):
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit==2.10.1
+
+audit: $(AUDIT)  ## Look up known vulnerabilities (over the network); a package that cannot be looked up fails.
+	$(AUDIT) --strict --disable-pip --requirement constraints.txt --requirement $(TORCH)
 
 vectors: $(READY)  ## Rewrite the test vectors of the planning rule in docs/.
 	$(BIN)/python -m tests.cache_client.prefetch.plan_vectors

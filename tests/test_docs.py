@@ -14,7 +14,10 @@ import typer
 
 from tests.paths import DOCS, ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted(DOCS.rglob("*.md")),
+]
 ROOMS = ("data", "models", "trainer", "server", "cache_client")
 MADE = ("data/sample", "models/registry")  # What the programs write, and git ignores.
 PLACEHOLDERS = {"N": "1", "T": "1"}  # A usage line's stand-ins where a flag wants a number.

@@ -58,8 +58,9 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    for name in ("Makefile", "docs/demo.sh", "pyproject.toml", "constraints.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    requirements = ("constraints.txt", "deploy/requirements/torch.txt")
+    for name in ("Makefile", "docs/demo.sh", "pyproject.toml", *requirements):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     (tmp_path / "bin").mkdir()
     stub = tmp_path / "bin" / "python"

@@ -5,26 +5,16 @@ from typing import Literal
 
 import pytest
 
-from data import read_dataset
 from data.analysis.contents import FIGURE_NAMES
-from data.analysis.description import describe
-from data.analysis.report import write_report
 from tests.browser import DESKTOP_PX, PHONE_PX, ReportBrowser, brightness
-
-
-@pytest.fixture(scope="module")
-def page(small_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("browser") / "out"
-    write_report(describe(read_dataset(small_directory)), out, title="small")
-    return out / "report.html"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width_px", [DESKTOP_PX, PHONE_PX])
 def test_every_figure_is_rendered_without_a_complaint_or_a_request(
-    page: Path, report_browser: ReportBrowser, width_px: int, scheme: Literal["light", "dark"]
+    small_report: Path, report_browser: ReportBrowser, width_px: int, scheme: Literal["light", "dark"]
 ) -> None:
-    seen = report_browser.look(page, width_px=width_px, scheme=scheme)
+    seen = report_browser.look(small_report / "report.html", width_px=width_px, scheme=scheme)
     assert seen.complaints == []
     assert [url for url in seen.requests if not url.startswith(("file:", "data:"))] == []
     assert [figure.name for figure in seen.figures] == list(FIGURE_NAMES)
@@ -34,7 +24,8 @@ def test_every_figure_is_rendered_without_a_complaint_or_a_request(
     assert seen.overflow_px == 0
 
 
-def test_the_page_follows_the_scheme(page: Path, report_browser: ReportBrowser) -> None:
+def test_the_page_follows_the_scheme(small_report: Path, report_browser: ReportBrowser) -> None:
+    page = small_report / "report.html"
     light, dark = (report_browser.look(page, scheme=scheme) for scheme in ("light", "dark"))
     assert brightness(light.background) > 200 > 80 > brightness(light.ink)
     assert brightness(dark.background) < 60 < 180 < brightness(dark.ink)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from data import DataError, read_dataset
+from data import DataError
 from data.analysis import marks, report
 from data.analysis.contents import FIGURE_NAMES, SECTIONS
 from data.analysis.description import describe
@@ -18,30 +18,18 @@ from data.analysis.statistics import Statistics
 from tests.data.tiny import Event, tiny_dataset
 
 
-@pytest.fixture(scope="module")
-def statistics(small_directory: Path) -> Statistics:
-    return describe(read_dataset(small_directory))
-
-
-@pytest.fixture(scope="module")
-def written(statistics: Statistics, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("report") / "out"
-    write_report(statistics, out, title="small & <sweet>")
-    return out
-
-
 @pytest.fixture
 def one_section(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report of two figures, where it matters only how it reaches the disk."""
     monkeypatch.setattr(report, "SECTIONS", SECTIONS[:1])
 
 
-def test_every_figure_is_in_the_page_and_beside_it(written: Path) -> None:
-    html = (written / "report.html").read_text(encoding="utf-8")
+def test_every_figure_is_in_the_page_and_beside_it(small_report: Path) -> None:
+    html = (small_report / "report.html").read_text(encoding="utf-8")
     assert re.findall(r'<figure class="chart" id="(\w+)">', html) == list(FIGURE_NAMES)
     assert html.count("<svg ") == len(FIGURE_NAMES)
     for name in FIGURE_NAMES:
-        with Image.open(written / f"{name}.png") as image:
+        with Image.open(small_report / f"{name}.png") as image:
             assert image.width > 600
             assert str(image.info["Description"]).endswith(".")
 
@@ -57,72 +45,76 @@ def test_issue_list_of_figures_is_complete() -> None:
     assert expected <= set(FIGURE_NAMES)
 
 
-def test_the_page_names_no_other_resource_and_forbids_itself_any(written: Path) -> None:
-    html = (written / "report.html").read_text(encoding="utf-8")
+def test_the_page_names_no_other_resource_and_forbids_itself_any(small_report: Path) -> None:
+    html = (small_report / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"https?:|//[a-z]|@import|<script|<link rel=.stylesheet|<img|<image", html)
     assert re.findall(r'(?:href|src)="([^"#][^"]*)"', html) == ["data:,"]
     assert "default-src 'none'" in html
     assert '<meta name="viewport"' in html
 
 
-def test_ids_in_the_page_are_unique(written: Path) -> None:
-    ids = re.findall(r' id="([^"]+)"', (written / "report.html").read_text(encoding="utf-8"))
+def test_ids_in_the_page_are_unique(small_report: Path) -> None:
+    ids = re.findall(r' id="([^"]+)"', (small_report / "report.html").read_text(encoding="utf-8"))
     assert len(ids) == len(set(ids))
 
 
-def test_names_from_outside_are_escaped(written: Path) -> None:
-    html = (written / "report.html").read_text(encoding="utf-8")
+def test_names_from_outside_are_escaped(small_report: Path) -> None:
+    html = (small_report / "report.html").read_text(encoding="utf-8")
     assert "small &amp; &lt;sweet&gt;" in html
     assert "<sweet>" not in html
 
 
-def test_equal_data_gives_equal_pages(written: Path, statistics: Statistics, tmp_path: Path) -> None:
-    write_report(statistics, tmp_path / "again", title="small & <sweet>")
-    assert (tmp_path / "again" / "report.html").read_bytes() == (written / "report.html").read_bytes()
+def test_equal_data_gives_equal_pages(
+    small_report: Path, small_statistics: Statistics, tmp_path: Path
+) -> None:
+    write_report(small_statistics, tmp_path / "again", title="small & <sweet>")
+    assert (tmp_path / "again" / "report.html").read_bytes() == (small_report / "report.html").read_bytes()
 
 
-def test_colours_follow_the_scheme(written: Path) -> None:
-    html = (written / "report.html").read_text(encoding="utf-8")
+def test_colours_follow_the_scheme(small_report: Path) -> None:
+    html = (small_report / "report.html").read_text(encoding="utf-8")
     charts = "".join(re.findall(r"<svg .*?</svg>", html, flags=re.DOTALL))
     assert "var(--chart-ink)" in charts
     assert re.findall(r"#[0-9a-f]{6}\b", charts) == []
 
 
-def test_statistics_lie_beside_the_page(written: Path, statistics: Statistics, tmp_path: Path) -> None:
-    write_json(statistics, tmp_path / "deeper" / "numbers.json")
-    beside = json.loads((written / "statistics.json").read_text(encoding="utf-8"))
+def test_statistics_lie_beside_the_page(
+    small_report: Path, small_statistics: Statistics, tmp_path: Path
+) -> None:
+    write_json(small_statistics, tmp_path / "deeper" / "numbers.json")
+    beside = json.loads((small_report / "statistics.json").read_text(encoding="utf-8"))
     assert beside == json.loads((tmp_path / "deeper" / "numbers.json").read_text(encoding="utf-8"))
     assert beside["rows"]["plays"] == 60
 
 
 @pytest.mark.usefixtures("one_section")
-def test_an_older_report_is_replaced(statistics: Statistics, tmp_path: Path) -> None:
+def test_an_older_report_is_replaced(small_statistics: Statistics, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "report.html").write_text("old")
-    write_report(statistics, out, title="new")
+    write_report(small_statistics, out, title="new")
     assert "old" not in (out / "report.html").read_text(encoding="utf-8")
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_folder_with_other_files_is_refused(statistics: Statistics, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(small_statistics: Statistics, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match=r"the folder holds 'thesis\.txt'"):
-        write_report(statistics, tmp_path, title="new")
+        write_report(small_statistics, tmp_path, title="new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_file_in_the_way_is_refused(statistics: Statistics, tmp_path: Path) -> None:
+def test_a_file_in_the_way_is_refused(small_statistics: Statistics, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(DataError, match="not a folder"):
-        write_report(statistics, tmp_path / "out", title="new")
+        write_report(small_statistics, tmp_path / "out", title="new")
     with pytest.raises(DataError, match="cannot write"):
-        write_json(statistics, tmp_path / "out" / "numbers.json")
+        write_json(small_statistics, tmp_path / "out" / "numbers.json")
 
 
 @pytest.mark.usefixtures("one_section")
 def test_a_failure_half_way_leaves_nothing_new_and_the_old_report(
-    statistics: Statistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_statistics: Statistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -133,14 +125,14 @@ def test_a_failure_half_way_leaves_nothing_new_and_the_old_report(
 
     monkeypatch.setattr(report, "render", full)
     with pytest.raises(DataError, match="no space left on device"):
-        write_report(statistics, out, title="new")
+        write_report(small_statistics, out, title="new")
     assert (out / "report.html").read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.usefixtures("one_section")
 def test_a_failed_swap_puts_the_old_report_back(
-    statistics: Statistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_statistics: Statistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -154,7 +146,7 @@ def test_a_failed_swap_puts_the_old_report_back(
 
     monkeypatch.setattr(os, "rename", refuse_new)
     with pytest.raises(DataError, match="input/output error"):
-        write_report(statistics, out, title="new")
+        write_report(small_statistics, out, title="new")
     assert (out / "report.html").read_text() == "old"
 
 
