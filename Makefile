@@ -24,7 +24,7 @@ endif
 DEMO := var/demo/$(NAME)
 export DATA MODELS DEMO PORT CHALLENGE
 
-.PHONY: help install sample demo serve test lint proto vectors bench bench-peers clean
+.PHONY: help install sample demo serve test fuzz lint proto vectors bench bench-peers clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 13
@@ -57,6 +57,11 @@ serve: $(READY) $(SAMPLE)  ## Serve on port 50051 (DATA=folder); without a model
 
 test: $(READY)  ## Run the whole test suite.
 	$(BIN)/python -m pytest
+
+N ?= 1000000
+fuzz: $(READY)  ## Give each method and decoder N bad inputs (a million by default, which takes hours).
+	@for name in $$($(BIN)/python -m tests.fuzz); do echo "== $$name"; \
+	  $(BIN)/python -m tests.fuzz $$name --inputs $(N) || exit 1; done
 
 lint: $(READY)  ## Check style, types, import rules, the contract and its stubs.
 	$(BIN)/ruff format --check .

@@ -37,8 +37,8 @@ async def test_no_message_is_a_bad_request(
     settings: ServerSettings, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
     async with app.running(settings, print) as address, grpc.aio.insecure_channel(address) as channel:
+        call: Any = channel.unary_unary(method)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            call: Any = channel.unary_unary(method)
             await call(NO_MESSAGE)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     status = rpc_status.from_call(caught.value)  # type: ignore[arg-type]
@@ -51,10 +51,9 @@ async def test_no_message_is_a_bad_request(
 
 async def test_streams_are_told_as_well(settings: ServerSettings, caplog: pytest.LogCaptureFixture) -> None:
     async with app.running(settings, print) as address, grpc.aio.insecure_channel(address) as channel:
+        watch: Any = channel.unary_stream("/grpc.health.v1.Health/Watch")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            watch: Any = channel.unary_stream("/grpc.health.v1.Health/Watch")
-            async for _ in watch(NO_MESSAGE):
-                pass
+            await watch(NO_MESSAGE).read()
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         method: Any = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
         reflect = method()
