@@ -27,10 +27,12 @@ def main() -> int:
     parser.add_argument("--seeds", action="store_true", help="write a decoder's seeds to its corpus, and end")
     options = parser.parse_args()
     if options.name not in decoding.TARGETS:
-        from tests.fuzz import methods  # a decoder's modules must not be loaded before atheris watches them
+        # Not above: a decoder's modules must not be loaded before atheris watches them.
+        from tests.fuzz import methods
+        from tests.fuzz.served import METHODS
 
         if options.name is None:
-            print(*methods.METHODS, *decoding.TARGETS, sep="\n")
+            print(*METHODS, *decoding.TARGETS, sep="\n")
             return 0
         return methods.run(options, options.found or FOUND / options.name)
     found = options.found or FOUND / options.name

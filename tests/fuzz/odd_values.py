@@ -47,7 +47,7 @@ _CHARACTERS = (
 )
 _LENGTHS = (limits.MAX_STRING_LENGTH - 1, limits.MAX_STRING_LENGTH, limits.MAX_STRING_LENGTH + 1)
 
-ODD_TEXTS = [
+ODD_TEXTS: list[str] = [
     "", " ", "null", "%s%n%x", "{0}{self.__class__}", "${jndi:x}", "$where", "a.b", "../../../etc/passwd",
     "'; DROP TABLE predictions; --", "<script>", "\\ud800", "e\u0301" * 50, "\u202eabc\u202c", "שלום עולם",
     "🎵👩\u200d👩\u200d👧", "1e999", "-0", "NaN", "True", "0" * 24, "f" * 24,
