@@ -29,7 +29,7 @@ endif
 DEMO := var/demo/$(NAME)
 export DATA MODELS DEMO PORT CHALLENGE
 
-.PHONY: help install sample demo serve test lint proto licences sbom constraints audit vectors bench bench-peers clean
+.PHONY: help install sample demo serve test fuzz lint proto licences sbom constraints audit vectors bench bench-peers clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 13
@@ -70,6 +70,11 @@ serve: $(READY) $(SAMPLE)  ## Serve on port 50051 (DATA=folder); without a model
 WORKERS ?= 2
 test: $(READY)  ## Run the whole test suite in WORKERS processes (2; 0: in pytest's own).
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+
+N ?= 1000000
+fuzz: $(READY)  ## Give each method and decoder N bad inputs (a million by default, which takes hours).
+	@for name in $$($(BIN)/python -m tests.fuzz); do echo "== $$name"; \
+	  $(BIN)/python -m tests.fuzz $$name --inputs $(N) || exit 1; done
 
 lint: $(READY) licences  ## Check style, types, import rules, licences, the contract and its stubs.
 	$(BIN)/ruff format --check .

@@ -99,7 +99,8 @@ def test_each_command_that_a_page_shows_can_be_parsed(page: Path) -> None:
         assert importlib.util.find_spec(module), module
         app = find_app(module)
         if app is None:
-            source = (ROOT / (module.replace(".", "/") + ".py")).read_text()
+            path = ROOT / module.replace(".", "/")
+            source = (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
             assert all(f'"{word}"' in source for word in words if word.startswith("--")), words
         else:
             parse(typer.main.get_command(app), [module, *words])

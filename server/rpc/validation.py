@@ -18,8 +18,6 @@ from server.errors import InvalidRequestError
 
 # Of a RankedTrack without its id and its curve: its tags, its lengths, the probability and skipped.
 _RANKED_TRACK_BYTES = 15
-# Of what is wrong with a request so many are named: an error travels in HTTP headers, which hold 8 KB.
-_MOST_VIOLATIONS = 20
 
 _PREDICTION_ID = re.compile(r"[0-9a-f]{24}")
 
@@ -181,6 +179,6 @@ def _check_seconds(violations: Violations, field: str, seconds: Sequence[float])
 
 
 def refuse_if_any(violations: Violations) -> None:
-    """Raises InvalidRequestError when something is wrong; names the first faults."""
+    """Raises InvalidRequestError when something is wrong."""
     if violations:
-        raise InvalidRequestError(violations[:_MOST_VIOLATIONS])
+        raise InvalidRequestError(violations)

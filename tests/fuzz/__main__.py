@@ -16,7 +16,8 @@ FOUND = Path("var/fuzz")
 def main() -> int:
     """Runs what the command line names; returns the process's status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("name", help=f"a method of the contract, or one of {', '.join(decoding.TARGETS)}")
+    decoders = ", ".join(decoding.TARGETS)
+    parser.add_argument("name", nargs="?", help=f"a method of the contract, or {decoders}; none lists all")
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=0, help="stop after so many; 0: when all are through")
     parser.add_argument("--seed", type=int, default=1)
@@ -25,11 +26,16 @@ def main() -> int:
     parser.add_argument("--found", type=Path, help="folder for what is found")
     parser.add_argument("--seeds", action="store_true", help="write a decoder's seeds to its corpus, and end")
     options = parser.parse_args()
-    found = options.found or FOUND / options.name
     if options.name not in decoding.TARGETS:
-        from tests.fuzz import methods  # a decoder's modules must not be loaded before atheris watches them
+        # Not above: a decoder's modules must not be loaded before atheris watches them.
+        from tests.fuzz import methods
+        from tests.fuzz.served import METHODS
 
-        return methods.run(options, found)
+        if options.name is None:
+            print(*METHODS, *decoding.TARGETS, sep="\n")
+            return 0
+        return methods.run(options, options.found or FOUND / options.name)
+    found = options.found or FOUND / options.name
     if options.seeds:
         decoding.write_seeds(options.name)
         return 0

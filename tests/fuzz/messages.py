@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -53,8 +53,9 @@ class MessageMaker:
             if not inside or self._random.random() < 0.5:
                 break
             message = self._random.choice(inside)
-        if message.DESCRIPTOR.fields:
-            field = cast(FieldDescriptor, self._random.choice(list(message.DESCRIPTOR.fields)))
+        fields: Any = message.DESCRIPTOR.fields
+        if fields:
+            field = self._random.choice(fields)
             message.ClearField(field.name)
             if self._random.random() < 0.9:
                 self._fill(message, field, 0)
@@ -140,9 +141,7 @@ class MessageMaker:
         random = self._random
         if self._is_odd():
             return random.choice(ODD_TEXTS)
-        if random.random() < 0.05:
-            return random.choice(self._any_words)
-        known: Sequence[str] = next(
-            (some for end, some in self._words.items() if field.endswith(end)), self._any_words
-        )
+        known = self._any_words
+        if random.random() >= 0.05:
+            known = next((list(some) for end, some in self._words.items() if field.endswith(end)), known)
         return random.choice(known)

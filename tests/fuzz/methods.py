@@ -32,7 +32,7 @@ class Tally:
         findings: What broke the contract: why, and the request's bytes.
         slowest_s: Processor time of the slowest call, in seconds; other work on the machine does not count.
         slowest: That call's request.
-        resident_bytes: Memory of the process after each tenth of the calls.
+        resident_bytes: Memory of the process after every two thousand calls.
     """
 
     codes: Counter[str] = field(default_factory=Counter)
@@ -74,7 +74,6 @@ async def ask(
         if number % _LOG_EVERY == 0:
             served.forget_log()
             await asyncio.sleep(0)
-        if number % max(1, inputs // 10) == 0:
             tally.resident_bytes.append(resident_bytes())
         if len(tally.findings) >= _MAX_FINDINGS or time.monotonic() > until_s:
             break
@@ -129,7 +128,8 @@ async def _run(method: MethodDescriptor, options: argparse.Namespace, found: Pat
 def _report(name: str, tally: Tally, seconds: float, found: Path) -> None:
     """Shows what came of the calls, and writes the requests at fault."""
     codes = ", ".join(f"{code} {count:,}" for code, count in tally.codes.most_common())
-    resident = " ".join(f"{size >> 20}" for size in tally.resident_bytes)
+    shown = tally.resident_bytes[:: max(1, len(tally.resident_bytes) // 10)]
+    resident = " ".join(f"{size >> 20}" for size in shown)
     print(f"{name}: {tally.codes.total():,} requests in {seconds:.0f} s: {codes}")
     print(f"  slowest: {tally.slowest_s * 1000:.0f} ms of processor time; resident, in MiB: {resident}")
     found.mkdir(parents=True, exist_ok=True)
