@@ -67,9 +67,10 @@ serve: $(READY) $(SAMPLE)  ## Serve on port 50051 (DATA=folder); without a model
 	  rm "$$MODELS/.training"; fi
 	$(BIN)/python -m server --data "$$DATA" --models "$$MODELS" --port "$$PORT"
 
+# A file's tests run in one process, which makes their fixtures once; in the order of the files, so that no long one is last.
 WORKERS ?= 2
 test: $(READY)  ## Run the whole test suite in WORKERS processes (2; 0: in pytest's own).
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 N ?= 1000000
 fuzz: $(READY)  ## Give each method and decoder N bad inputs (a million by default, which takes hours).
