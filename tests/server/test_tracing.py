@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -213,3 +215,8 @@ def test_without_the_extra_the_start_is_refused_with_what_to_install(
     check_start(settings)
     with pytest.raises(StartError, match=r"pip install 'playthrough\[tracing\]'"):
         check_start(settings.model_copy(update={"tracing": True}))
+
+
+def test_a_server_that_does_not_trace_never_imports_opentelemetry() -> None:
+    script = "import sys, server.app, server.supervisor; sys.exit('opentelemetry' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
