@@ -90,5 +90,3 @@ def raw(kind: int, flags: int, stream_id: int, payload: bytes, claimed_bytes: in
     """Returns any frame, also such as hyperframe refuses to write."""
     length = len(payload) if claimed_bytes is None else claimed_bytes
     return struct.pack(">I", length)[1:] + struct.pack(">BBI", kind, flags, stream_id) + payload
-
-
