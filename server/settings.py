@@ -49,8 +49,8 @@ class ServerSettings(DataSettings):
             four times that all calls; 0 refuses none.
         max_connections: How many connections a worker takes at once before it refuses more; fewer where the
             system does not let it open as many files.
-        max_streams_per_connection: How many calls a connection may have under way. Clients are told, and
-            wait; gRPC refuses some of the calls of those that have as many under way as they may.
+        max_streams_per_connection: How many calls a connection may have under way. Clients are told, and hold
+            back; yet of one that always has as many under way as it may, gRPC refuses some.
         max_connection_age_s: How long a connection may last, in seconds; then the client makes a new one, and
             no call fails. 0 for ever.
         versions_kept: How many versions of each model stay loaded, for requests that name one.

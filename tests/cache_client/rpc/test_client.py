@@ -1,5 +1,6 @@
 """The client against a real grpc.aio server: what it sends, what it returns, what it raises."""
 
+import asyncio
 import socket
 from datetime import UTC, datetime
 
@@ -7,7 +8,7 @@ import grpc
 import pytest
 
 from cache_client.rpc import errors
-from cache_client.rpc.client import PredictionClient
+from cache_client.rpc.client import CALLS_PER_CONNECTION, PredictionClient
 from cache_client.rpc.messages import ListenerContext, RecentPlay
 from cache_client.rpc.retry import RetryPolicy
 from tests.cache_client.scripted_server import ScriptedServicer
@@ -127,6 +128,17 @@ async def test_a_slow_server_meets_the_deadline(target: str, servicer: ScriptedS
     async with PredictionClient(target, deadline_s=0.05) as hurried:
         with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.05 s"):
             await hurried.predict("loved", [])
+
+
+async def test_a_call_that_waits_for_others_of_its_connection_meets_its_deadline_too(
+    target: str, servicer: ScriptedServicer
+) -> None:
+    servicer.delay_s = 30.0
+    async with PredictionClient(target, deadline_s=1.0) as client:
+        calls = [client.predict("loved", []) for _ in range(CALLS_PER_CONNECTION + 10)]
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+    assert len(servicer.requests) == CALLS_PER_CONNECTION
+    assert {type(error) for error in failed} == {errors.DeadlineExceeded}
 
 
 async def test_nobody_listening_is_one_clear_error() -> None:
