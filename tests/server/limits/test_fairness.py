@@ -41,7 +41,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> CallCounts:
 @pytest.fixture(autouse=True)
 def _a_connection_is_a_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tells callers of one address apart, as tokens would."""
-    monkeypatch.setattr("server.rpc.gate.peer_caller", lambda peer: Caller(peer, "anonymous"))
+    monkeypatch.setattr("server.rpc.security.peer_caller", lambda peer: Caller(peer, "anonymous"))
 
 
 def channel(address: str) -> grpc.aio.Channel:

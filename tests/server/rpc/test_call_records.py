@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.access.caller import Caller
-from server.rpc.gate import Gate
+from server.rpc.security import Security
 from server.service import PredictionService
 
 
@@ -93,13 +93,7 @@ async def test_a_line_says_who_called_what_and_how_it_ended(
 async def test_a_line_names_a_caller_that_has_a_name(
     serving: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
-    enter = Gate.enter
-
-    def entered(*arguments: Any) -> Caller:
-        enter(*arguments)
-        return Caller("player-backend", kind)
-
-    monkeypatch.setattr(Gate, "enter", entered)
+    monkeypatch.setattr(Security, "admit", lambda *_: Caller("player-backend", kind))
     with capture_logs() as logs:
         async with serving(access_log_sample=1.0) as stub:
             await stub.ListModels(pb.ListModelsRequest())

@@ -15,7 +15,7 @@ from models.predictor import Predictor
 from playthrough.v1 import limits
 from playthrough.v1 import prediction_service_pb2 as pb
 from server.call_counts import CallCounts
-from server.errors import InvalidRequestError
+from server.errors import MAX_VIOLATIONS, InvalidRequestError
 from server.log.experiment_log import ExperimentLog
 from server.log.record import PredictionRecord
 from server.rpc.server import MAX_REQUEST_BYTES
@@ -174,7 +174,7 @@ def test_however_many_faults_a_request_has_its_error_fits_into_headers() -> None
     request = pb.RankTracksRequest(track_ids=["x" * 201] * 1_000)
     with pytest.raises(InvalidRequestError) as caught:
         check_rank_tracks(request)
-    assert len(caught.value.violations) == 20
+    assert len(caught.value.violations) == MAX_VIOLATIONS
     assert len(str(caught.value)) < 4_000
 
 
