@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -64,12 +65,12 @@ def read_tls(files: TlsFiles) -> Tls:
     key = read_small_file(files.key, "key")
     client_ca = None if files.client_ca is None else read_small_file(files.client_ca, "client CA")
     leaf = _certificates(certificate, files.certificate)[0]
-    if _public_key(key, files.key) != _encoded(leaf.public_key()):
-        raise StartError(f"{files.key}: not the key of {files.certificate}")
-    if not _is_usable(leaf.public_key()):
+    if not _is_usable(leaf):
         raise StartError(
             f"{files.certificate}: not of a key that clients shake hands with: RSA, P-256 or P-384"
         )
+    if _public_key(key, files.key) != _encoded(leaf.public_key()):
+        raise StartError(f"{files.key}: not the key of {files.certificate}")
     if client_ca is not None and files.client_ca is not None:
         _certificates(client_ca, files.client_ca)
     now = datetime.now(UTC)
@@ -110,8 +111,12 @@ class FollowedTls(Followed[Tls]):
             log(event, not_after=tls.not_after.isoformat())
 
 
-def _is_usable(key: object) -> bool:
+def _is_usable(leaf: x509.Certificate) -> bool:
     """Returns whether gRPC's clients take a server's key; Ed25519 and P-521 load, and they hang up."""
+    try:
+        key = leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
     if isinstance(key, RSAPublicKey):
         return key.key_size >= _MIN_RSA_BITS
     return isinstance(key, EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1")
