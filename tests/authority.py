@@ -47,9 +47,10 @@ class Authority:
         names: Sequence[x509.GeneralName] = _LOOPBACK,
         since: timedelta = timedelta(days=-1),
         until: timedelta = timedelta(days=10),
+        key: Any = None,
     ) -> tuple[bytes, bytes]:
         """Returns a certificate and its private key, as PEM."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(common_name, key, since, until)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -74,7 +74,7 @@ def _usable(listed: list[Any], path: Path) -> Iterator[tuple[str, jwt.PyJWK]]:
             continue
         try:
             key = jwt.PyJWK(described, algorithm)
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except Exception:  # of many kinds, by what is wrong
             raise StartError(f"{place}: not a public key") from None
         if isinstance(key.key, RSAPublicKey) and key.key.key_size < _MIN_RSA_BITS:
             raise StartError(f"{place}: an RSA key of fewer than {_MIN_RSA_BITS} bits")

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from server.access.followed import Followed
@@ -14,6 +17,7 @@ from server.toml_file import read_small_file
 
 # cert-manager renews when a third of the lifetime is left: with a fifth left, it has failed to.
 _WORRYING_SHARE = 0.2
+_MIN_RSA_BITS = 2048
 
 _log = structlog.get_logger("server.access")
 
@@ -61,6 +65,10 @@ def read_tls(files: TlsFiles) -> Tls:
     key = read_small_file(files.key, "key")
     client_ca = None if files.client_ca is None else read_small_file(files.client_ca, "client CA")
     leaf = _certificates(certificate, files.certificate)[0]
+    if not _is_usable(leaf):
+        raise StartError(
+            f"{files.certificate}: not of a key that clients shake hands with: RSA, P-256 or P-384"
+        )
     if _public_key(key, files.key) != _encoded(leaf.public_key()):
         raise StartError(f"{files.key}: not the key of {files.certificate}")
     if client_ca is not None and files.client_ca is not None:
@@ -101,6 +109,17 @@ class FollowedTls(Followed[Tls]):
             self._logged = tls.not_after, event
             log = _log.warning if left > timedelta() else _log.error
             log(event, not_after=tls.not_after.isoformat())
+
+
+def _is_usable(leaf: x509.Certificate) -> bool:
+    """Returns whether gRPC's clients take a server's key; Ed25519 and P-521 load, and they hang up."""
+    try:
+        key = leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    if isinstance(key, RSAPublicKey):
+        return key.key_size >= _MIN_RSA_BITS
+    return isinstance(key, EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1")
 
 
 def _certificates(content: bytes, path: Path) -> list[x509.Certificate]:

@@ -45,7 +45,7 @@ class Claims(NamedTuple):
 class TokenVerifier:
     """Tells good tokens from others, by one set of keys.
 
-    To verify a signature takes a hundred times as long as to find a token again. What is remembered is
+    To verify a signature takes some 70 times as long as to find a token again. What is remembered is
     bounded: digests rather than tokens, the oldest forgotten first.
     """
 

@@ -19,7 +19,7 @@ from tests.paths import DOCS, ROOT
 BLOCKS = re.findall(
     r"```(\w+)\n(.*?)```", (DOCS / "security.md").read_text(encoding="utf-8"), flags=re.DOTALL
 )
-SET_UP, SERVE, CALLS, MEASURE = (text for kind, text in BLOCKS if kind == "sh")
+SET_UP, SERVE, CALLS, _ = (text for kind, text in BLOCKS if kind == "sh")
 MAKE_TOKEN, CLIENT = (text for kind, text in BLOCKS if kind == "python")
 (ACCESS,) = (text for kind, text in BLOCKS if kind == "toml")
 GRPCURL, BUF, RANK, HEALTH = (line for line in CALLS.replace("\\\n", " ").splitlines() if line)
@@ -114,9 +114,3 @@ async def test_the_clients_snippet_calls(secured: RunningServer) -> None:
     exec(CLIENT.replace("localhost:50051", target), names)
     async with names["client"] as client:
         assert len((await client.rank_tracks([], ["rock"], top_k=3)).tracks) == 3
-
-
-def test_the_benchmark_has_that_part() -> None:
-    from benchmarks.serving import PARTS
-
-    assert MEASURE.split()[-1] in PARTS

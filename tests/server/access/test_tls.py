@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -67,6 +68,31 @@ def test_a_certificate_that_no_client_takes_today_is_refused(files: TlsFiles, si
     write_pair(files.certificate.parent, pair)
     with pytest.raises(StartError, match=r"valid from .*, not now"):
         read_tls(files)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ed25519.Ed25519PrivateKey.generate(),
+        ec.generate_private_key(ec.SECP521R1()),
+        rsa.generate_private_key(65537, 1024),
+    ],
+    ids=["Ed25519", "P-521", "RSA 1024"],
+)
+def test_a_key_that_no_client_shakes_hands_with_is_refused(files: TlsFiles, key: object) -> None:
+    write_pair(files.certificate.parent, AUTHORITY.sign("server", key=key))
+    with pytest.raises(StartError, match="not of a key that clients shake hands with"):
+        read_tls(files)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP384R1())],
+    ids=["RSA", "P-384"],
+)
+def test_other_usual_keys_are_taken(files: TlsFiles, key: object) -> None:
+    write_pair(files.certificate.parent, AUTHORITY.sign("server", key=key))
+    assert read_tls(files).certificate == files.certificate.read_bytes()
 
 
 def test_a_missing_file_is_named(files: TlsFiles) -> None:
