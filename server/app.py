@@ -123,8 +123,8 @@ def keep_for_good() -> None:
     What is loaded leaves the garbage collector's sight, whose pauses grow with it, and the memory that
     loading needed goes back to the system, where the C library knows how.
     """
-    # So long the thread of long answers keeps the interpreter each time that the event loop wants it: with
-    # the usual 5 ms, a call that comes meanwhile waits for that several times.
+    # So long the thread of long answers keeps the interpreter each time that the event loop wants it. The
+    # usual 5 ms add up: a call that comes meanwhile waits several times.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()

@@ -7,10 +7,12 @@ All ids are opaque strings. A text of a request has at most 200 characters, and 
 Probabilities lie in [0, 1] and are of playing through unless a name says otherwise.
 
 An error carries a google.rpc.Status; INVALID_ARGUMENT carries google.rpc.BadRequest with one violation a bad field,
-the first 16 of them, RESOURCE_EXHAUSTED carries google.rpc.RetryInfo. Bytes that are no message of a method's request
-are an INVALID_ARGUMENT, too. Every method answers UNAVAILABLE once the server ends, and RESOURCE_EXHAUSTED while more
-calls are under way than the server takes. A server that asks who calls answers UNAUTHENTICATED where a call shows no
-good token or certificate, and PERMISSION_DENIED where its caller may not call the method.
+the first 16 of them, RESOURCE_EXHAUSTED carries google.rpc.RetryInfo, with when to ask again. Bytes that are no
+message of a method's request are an INVALID_ARGUMENT, too. Every method answers UNAVAILABLE once the server ends,
+RESOURCE_EXHAUSTED while more is asked for than the server, or that caller, may have, and DEADLINE_EXCEEDED at once to a
+call that it could not answer in time. A request has at most 1.2 MB, which holds all that the limits below permit. A
+server that asks who calls answers UNAUTHENTICATED where a call shows no good token or certificate, and
+PERMISSION_DENIED where its caller may not call the method.
 """
 
 from collections import abc as _abc
