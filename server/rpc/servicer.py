@@ -16,6 +16,7 @@ from server.rpc.calls import Gated, answers
 from server.rpc.errors import Context
 from server.rpc.gate import Gate
 from server.rpc.plan_validation import check_plan_prefetch
+from server.rpc.unsent_answers import UnsentAnswers
 from server.service import PredictionService
 
 Answer = TypeVar("Answer")
@@ -35,6 +36,7 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Answers with a service what the gate lets in."""
         super().__init__(gate)
         self._service = service
+        self._unsent = UnsentAnswers()
         # One thread: a second would only fight the event loop harder for the interpreter.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranker")
         self._off_loop = 0
@@ -79,8 +81,9 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         n_tracks = len(request.track_ids) or self._service.catalogue_size(request.model)
         validation.check_curve_points(request, n_tracks)
         if request.track_ids:
-            return self._rank_tracks(request)
-        return await self._off_the_loop(lambda: self._rank_tracks(request), context)
+            return self._unsent.hold(self._rank_tracks(request, context), context)
+        answer = await self._off_the_loop(lambda: self._rank_tracks(request, context), context)
+        return self._unsent.hold(answer, context)
 
     @answers
     async def PlanPrefetch(
@@ -88,10 +91,12 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
     ) -> pb.PlanPrefetchResponse:
         """Plans for a play: a queue of songs at once, many or long tracks off the event loop."""
         check_plan_prefetch(request)
+        self._unsent.check(context)
         complete = self._service.complete_play(convert.play_of(request))
         if complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
-            return self._plan_prefetch(request, complete)
-        return await self._off_the_loop(lambda: self._plan_prefetch(request, complete), context)
+            return self._unsent.hold(self._plan_prefetch(request, complete), context)
+        answer = await self._off_the_loop(lambda: self._plan_prefetch(request, complete), context)
+        return self._unsent.hold(answer, context)
 
     @answers
     async def RecordOutcome(
@@ -124,7 +129,8 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         finally:
             self._off_loop -= 1
 
-    def _rank_tracks(self, request: pb.RankTracksRequest) -> pb.RankTracksResponse:
+    def _rank_tracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
+        self._unsent.check(context)  # here, since answers may have piled up while it waited for the thread
         ranking = self._service.rank_tracks(
             request.model,
             request.track_ids,
