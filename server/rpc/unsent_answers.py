@@ -45,7 +45,7 @@ class UnsentAnswers:
         if n_bytes >= _LONG_BYTES:
             peer = context.peer()
             self._add(peer, n_bytes)
-            context.add_done_callback(lambda _: self._add(peer, -n_bytes))
+            context.add_done_callback(lambda _: self._add(peer, -n_bytes))  # type: ignore[arg-type]  # stub
         return answer
 
     def _add(self, peer: str, n_bytes: int) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import pytest
@@ -38,7 +39,9 @@ async def test_a_peer_that_does_not_read_is_refused_more_and_others_are_not(
         )
         most = 0
         async with grpc.aio.insecure_channel(address) as channel:
-            rank = channel.unary_unary(calls.big.path, response_deserializer=pb.RankTracksResponse.FromString)
+            rank: Any = channel.unary_unary(
+                calls.big.path, response_deserializer=pb.RankTracksResponse.FromString
+            )
             while not attack.done():
                 answer = await rank(calls.big.message)
                 assert answer.tracks
