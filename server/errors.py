@@ -113,6 +113,7 @@ _OVERLOADS = {
     "method": "too many calls of this method wait",
     "rate": "this caller calls too often",
     "loop_lag": "the server is too busy",
+    "unsent": "too many answers wait to be taken",
 }
 
 

@@ -14,6 +14,7 @@ from server.rpc.calls import Gated, answers
 from server.rpc.errors import Context
 from server.rpc.gate import Gate
 from server.rpc.plan_validation import check_plan_prefetch
+from server.rpc.unsent_answers import UnsentAnswers
 from server.service import PredictionService
 
 Answer = TypeVar("Answer")
@@ -36,6 +37,7 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         super().__init__(gate)
         self._service = service
         self._thread = FairThread(_MOST_WAITING)
+        self._unsent = UnsentAnswers()
 
     @answers
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
@@ -82,8 +84,9 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         if not n_asked:
             validation.check_expected_size(request, n_tracks, self._service.mean_track_id_bytes)
         if n_asked and n_points <= _MAX_POINTS_AT_ONCE:
-            return self._rank_tracks(request)
-        return await self._beside("RankTracks", partial(self._rank_tracks, request), context)
+            return self._unsent.hold(self._rank_tracks(request, context), context)
+        answer = await self._beside("RankTracks", partial(self._rank_tracks, request, context), context)
+        return self._unsent.hold(answer, context)
 
     @answers
     async def PlanPrefetch(
@@ -91,10 +94,12 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
     ) -> pb.PlanPrefetchResponse:
         """Plans for a play: a queue of songs at once, many or long tracks off the event loop."""
         check_plan_prefetch(request)
+        self._unsent.check(context)
         complete = self._service.complete_play(convert.play_of(request))
         if complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
-            return self._plan_prefetch(request, complete)
-        return await self._beside("PlanPrefetch", partial(self._plan_prefetch, request, complete), context)
+            return self._unsent.hold(self._plan_prefetch(request, complete), context)
+        answer = await self._beside("PlanPrefetch", partial(self._plan_prefetch, request, complete), context)
+        return self._unsent.hold(answer, context)
 
     @answers
     async def RecordOutcome(
@@ -113,7 +118,8 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Returns the answer of work that is too long for the event loop."""
         return await self._thread.run(method, CALLER.get().name, work, context.time_remaining())
 
-    def _rank_tracks(self, request: pb.RankTracksRequest) -> pb.RankTracksResponse:
+    def _rank_tracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
+        self._unsent.check(context)  # here, since answers may have piled up while it waited for the thread
         ranking = self._service.rank_tracks(
             request.model,
             request.track_ids,
