@@ -80,7 +80,9 @@ def opened(folder: Path) -> Iterator[Callable[[bytes], None]]:
             file.connection.execute(change.format("outcomes"), ("1" * 24, content))
         for _ in range(2):
             loop.run_until_complete(delivery.deliver())
-        counts = [file.waiting(), file.waiting_outcomes()]
+            counts = [file.waiting(), file.waiting_outcomes()]
+            if not any(counts):
+                break
         with file.transaction():
             for table in ("predictions", "outcomes", "dead_letters"):
                 file.connection.execute(f"DELETE FROM {table}")
