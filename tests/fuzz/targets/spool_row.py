@@ -88,7 +88,8 @@ def opened(folder: Path) -> Iterator[Callable[[bytes], None]]:
                 file.connection.execute(f"DELETE FROM {table}")
         assert counts == [0, 0], f"{counts} wait for good"
 
-    connected = patch.object(PredictionDocument, "get_pymongo_collection")  # Beanie's check that it is
+    # Beanie's check that it is connected. Not a mock, which would remember each call.
+    connected = patch.object(PredictionDocument, "get_pymongo_collection", new=lambda *_: None)
     with connected, asyncio.Runner() as runner:
         loop = runner.get_loop()
         yield check
