@@ -43,8 +43,7 @@ def main() -> int:
         with decoding.opened(decoding.load_target(options.name)) as check:
             check(options.input.read_bytes())
         return 0
-    decoding.fuzz(options.name, options.inputs, options.seconds, options.seed, found)
-    return 0
+    return decoding.fuzz(options.name, options.inputs, options.seconds, options.seed, found)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ have `mutate`, which changes an input within its format: blind changes of bytes 
 
 import ast
 import importlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -53,8 +54,8 @@ def opened(target: Any, **options: Any) -> Iterator[Callable[[bytes], None]]:
         yield check
 
 
-def fuzz(name: str, inputs: int, seconds: int, seed: int, found: Path) -> None:
-    """Gives a target made inputs until one is a finding, and ends the process.
+def fuzz(name: str, inputs: int, seconds: int, seed: int, found: Path) -> int:
+    """Gives a target made inputs until one is a finding; returns libFuzzer's status.
 
     libFuzzer shows what it does, with the memory in use, and writes the input of a finding.
 
@@ -65,12 +66,20 @@ def fuzz(name: str, inputs: int, seconds: int, seed: int, found: Path) -> None:
         seed: Of the numbers that inputs are made from.
         found: Folder for findings, and for inputs that reach new branches.
     """
+    with memory_folder() as folder:
+        child = os.fork()  # libFuzzer ends its process without a word to Python
+        if child == 0:
+            _fuzz(name, inputs, seconds, seed, found, Path(folder))
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _fuzz(name: str, inputs: int, seconds: int, seed: int, found: Path, folder: Path) -> None:
     import atheris  # type: ignore[import-untyped]
 
     stack = ExitStack()
     with atheris.instrument_imports(include=_modules(name)):
         target = load_target(name)
-        check = stack.enter_context(opened(target))
+        check = stack.enter_context(target.opened(folder))
     kept = found / "corpus"
     kept.mkdir(parents=True, exist_ok=True)
 

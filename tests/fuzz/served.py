@@ -95,7 +95,8 @@ async def serving(directory: Path) -> AsyncIterator[Served]:
     with (
         listening() as journal,
         patch.object(app, "storing", _storing_nowhere),
-        patch.object(PredictionDocument, "get_pymongo_collection"),  # Beanie's own check that it is connected
+        # Beanie's own check that it is connected. Not a mock, which would remember each call.
+        patch.object(PredictionDocument, "get_pymongo_collection", new=lambda *_: None),
         patch.object(grpc.aio, "server", make_recorded),
     ):
         asyncio.get_running_loop().set_exception_handler(journal.note)

@@ -15,6 +15,7 @@ from tests.fuzz.decoding import CORPUS, TARGETS, corpus_of, load_target, opened
 from tests.paths import ROOT
 
 INPUTS, SECONDS = 400, 1
+NO_ATHERIS = "atheris is not installed: there are wheels for Linux on x86-64 alone"
 
 
 def target_of(name: str) -> Any:
@@ -52,3 +53,27 @@ def test_inputs_that_atheris_makes_are_no_findings(name: str, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "stat::number_of_executed_units" in done.stderr
+
+
+def test_a_planted_fault_is_found_and_its_input_kept(tmp_path: Path) -> None:
+    pytest.importorskip("atheris", reason=NO_ATHERIS)
+    planted = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tests.fuzz import decoding
+from tests.fuzz.targets import experiment_file
+
+@contextmanager
+def opened(folder):
+    def check(content):
+        assert len(content) < 5
+    yield check
+
+experiment_file.opened = opened
+sys.exit(decoding.fuzz("experiment_file", 1000, 5, 1, Path(sys.argv[1])))
+"""
+    command = [sys.executable, "-c", planted, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert [len(path.read_bytes()) >= 5 for path in tmp_path.glob("crash-*")] == [True]

@@ -41,12 +41,13 @@ _CATALOGUE = Catalogue(
         }
     )
 )
-_CONTEXTS = (
-    None,
-    ListenerContext(),
-    ListenerContext(True, (RecentPlay("a", True), RecentPlay("x", False)), False, 2**31 - 1),
+_CONTEXT = ListenerContext(True, (RecentPlay("a", True), RecentPlay("x", False)), False, 2**31 - 1)
+_ASKED: tuple[tuple[tuple[str, ...], ListenerContext | None], ...] = (
+    ((), None),
+    (("rock",), ListenerContext()),
+    (("jazz", "no such genre"), _CONTEXT),
+    (("rock",), _CONTEXT),
 )
-_GENRES = ((), ("rock",), ("jazz", "no such genre"))
 
 
 def seeds() -> dict[str, bytes]:
@@ -57,24 +58,30 @@ def seeds() -> dict[str, bytes]:
 @contextmanager
 def opened(folder: Path) -> Iterator[Callable[[bytes], None]]:
     """Yields what takes an input, and raises for a finding; it writes below a folder."""
-    files, version = _files(), folder / "tiny" / "1"
+    version = folder / "tiny" / "1"
     version.mkdir(parents=True)
+    for name, content in _files().items():
+        (version / name).write_bytes(content)
 
     def check(content: bytes) -> None:
         changed = FILES[content[0] % len(FILES)] if content else FILES[0]
-        _write(version, files | {changed: content[1:]}, changed)
+        for name, new in _changed(changed, content[1:]).items():
+            (version / name).write_bytes(new)
         try:
             predictor = load_predictor(version, _CATALOGUE)
         except ArtifactError as error:
             check_refusal(error)
             return
-        for genres in _GENRES:
-            for context in _CONTEXTS:
-                all_tracks = predictor.predict_all(genres, context)
-                _check_probabilities(all_tracks)
-                one = predictor.predict_one("a", genres, context)
-                _check_probabilities(np.array([one]))
-                _check_probabilities(predictor.curves_of(predictor.track_ids, all_tracks, (0.0, 1.0, 1e9)))
+        finally:
+            for name in {changed, FILES[0]}:
+                (version / name).write_bytes(_files()[name])
+        for genres, context in _ASKED:
+            all_tracks = predictor.predict_all(genres, context)
+            one = predictor.predict_one("a", genres, context)
+            curves = predictor.curves_of(predictor.track_ids, all_tracks, (0.0, 1.0, 1e9))
+            for probabilities in (all_tracks, curves, one):
+                found = np.asarray(probabilities)
+                assert ((found >= 0) & (found <= 1)).all(), found
 
     yield check
 
@@ -92,17 +99,13 @@ def mutate(content: bytes, random: Random) -> bytes:
         return b""
 
 
-def _check_probabilities(probabilities: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
-    assert ((probabilities >= 0) & (probabilities <= 1)).all(), probabilities
-
-
-def _write(version: Path, files: dict[str, bytes], changed: str) -> None:
-    if changed != FILES[0]:
-        manifest = json.loads(files[FILES[0]])
-        manifest["sha256"] = {name: hashlib.sha256(files[name]).hexdigest() for name in FILES[1:]}
-        files = files | {FILES[0]: json.dumps(manifest).encode()}
-    for name, content in files.items():
-        (version / name).write_bytes(content)
+def _changed(name: str, content: bytes) -> dict[str, bytes]:
+    """Returns the files that differ when one has other content: itself, and the manifest for its checksum."""
+    if name == FILES[0]:
+        return {name: content}
+    manifest = json.loads(_files()[FILES[0]])
+    manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
+    return {name: content, FILES[0]: json.dumps(manifest).encode()}
 
 
 @cache
