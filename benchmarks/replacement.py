@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.load import servers
-from benchmarks.load.replacing import replace_each, two_places
+from benchmarks.load.replacing import replace_each, target_of, two_places
 from benchmarks.serving import train
 from cache_client.rpc.client import PredictionClient
 from cache_client.rpc.load_balancing import LoadBalancing
@@ -64,9 +64,9 @@ async def _measure(
     load_balancing, attempts, pause_s = ROWS[name]
     retry = RetryPolicy(max_attempts=attempts)
     with two_places(data, models, folder, pause_s) as places:
-        target = "ipv4:" + ",".join(place.address for place in places)
-        async with PredictionClient(target, retry=retry, load_balancing=load_balancing) as client:
-            (counts,) = await replace_each(places, [client], track_id, rounds)
+        async with PredictionClient(target_of(places), retry=retry, load_balancing=load_balancing) as client:
+            balanced = load_balancing == "round_robin"
+            (counts,) = await replace_each(places, [client], track_id, all_are_called=balanced, rounds=rounds)
     return counts
 
 

@@ -55,14 +55,13 @@ class Place:
                 await asyncio.sleep(0.1)
 
     async def replace(self) -> None:
-        """Ends the server in order and starts another one; returns once that has been called."""
+        """Ends the server in order and starts another one; returns once that is ready."""
         self._process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(self._process.communicate)
         if self._process.returncode != 0:
             raise RuntimeError(f"a server ended with {self._process.returncode}")
         self._process = self._start()
         await self.serves()
-        await self.is_called()
 
     def kill(self) -> None:
         """Ends the server at once."""
@@ -91,8 +90,18 @@ def two_places(data: Path, models: Path, var_dir: Path, pause_s: float) -> Itera
             place.kill()
 
 
+def target_of(places: Sequence[Place]) -> str:
+    """Returns what a client calls that is to know all of the places."""
+    return "ipv4:" + ",".join(place.address for place in places)
+
+
 async def replace_each(
-    places: Sequence[Place], clients: Sequence[PredictionClient], track_id: str, rounds: int = 1
+    places: Sequence[Place],
+    clients: Sequence[PredictionClient],
+    track_id: str,
+    *,
+    all_are_called: bool,
+    rounds: int = 1,
 ) -> list[Counter[str]]:
     """Replaces each server in turn while clients call.
 
@@ -100,6 +109,8 @@ async def replace_each(
         places: The servers.
         clients: Each makes eight calls at a time, a hundred times a second.
         track_id: A track to ask about.
+        all_are_called: Whether a client calls all servers. Then each new one is waited for until it is
+            called: if the next one went before, the client would be without any.
         rounds: How often each server is replaced.
 
     Returns:
@@ -113,10 +124,14 @@ async def replace_each(
             for _ in range(8):
                 callers.create_task(_call(client, track_id, count, ended))
         try:
-            await asyncio.wait_for(places[0].is_called(), _TIMEOUT_S)
+            if all_are_called:
+                for place in places:
+                    await place.is_called()
             for _ in range(rounds):
                 for place in places:
                     await place.replace()
+                    if all_are_called:
+                        await place.is_called()
         finally:
             ended.set()
     return counts
