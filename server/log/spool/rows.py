@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -71,6 +71,8 @@ AND (number = :number OR CASE WHEN json_valid(body) AND json_valid(:body)
         AND json_extract(body, '$.listened_ms') = json_extract(:body, '$.listened_ms') END)
 """
 
+Decoded = TypeVar("Decoded")
+
 _encoder = msgspec.json.Encoder()
 _record_decoder = msgspec.json.Decoder(PredictionRecord)
 _outcome_decoder = msgspec.json.Decoder(Outcome)
@@ -105,7 +107,7 @@ class Row(NamedTuple):
         Raises:
             ValueError: When it cannot be read.
         """
-        return _record_decoder.decode(self.body)
+        return _decoded(_record_decoder, self.body)
 
     def outcome(self) -> Outcome:
         """Returns the outcome, without what later releases have added.
@@ -113,7 +115,7 @@ class Row(NamedTuple):
         Raises:
             ValueError: When it cannot be read.
         """
-        return _outcome_decoder.decode(self.body)
+        return _decoded(_outcome_decoder, self.body)
 
 
 class DeadLetter(NamedTuple):
@@ -265,6 +267,13 @@ class SpoolRows:
         # An outage outlasts the process that has noticed it.
         unless = "" if since is None else " WHERE away_since IS NULL"
         self.connection.execute(f"UPDATE delivery SET away_since = ?{unless}", (since,))
+
+
+def _decoded(decoder: msgspec.json.Decoder[Decoded], body: str) -> Decoded:
+    try:
+        return decoder.decode(body)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def _to_json(value: object) -> str:

@@ -302,3 +302,11 @@ def test_what_cannot_be_read_is_a_value_error(body: str) -> None:
     for read in (row.record, row.outcome):
         with pytest.raises(ValueError):  # noqa: PT011
             read()
+
+
+def test_a_row_that_is_nested_too_deep_is_one_that_cannot_be_read() -> None:
+    row = Row(1, A, '{"later":' + "[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deep"):
+        row.record()
+    with pytest.raises(ValueError, match="nested too deep"):
+        row.outcome()
