@@ -250,3 +250,10 @@ def test_the_local_overlay_trains_once_and_again_after_a_training_that_was_cut_s
     assert run(130) == (130, ["data", "trainer"])
     assert run(0) == (0, ["trainer"])
     assert run(0) == (0, [])
+
+
+def test_the_access_file_of_production_is_one() -> None:
+    definition = pytest.importorskip("server.access.definition")
+    file = FOLDER / "overlays" / "production" / "access.toml"
+    found = definition.read_access_file(file, mutual_tls=False)
+    assert found.tokens.keys == "/etc/playthrough/token-keys/jwks.json", "where the keys are mounted"
