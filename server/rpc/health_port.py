@@ -7,11 +7,15 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from server.errors import StartError
+from server.rpc.channel_options import HANDSHAKE_TIMEOUT_MS
 from server.rpc.health import HealthServicer
+from server.rpc.readable import refusing_unreadable
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4096),
     ("grpc.max_concurrent_streams", 100),
+    ("grpc.max_allowed_incoming_connections", 100),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
@@ -37,7 +41,8 @@ async def answering_health(
     Raises:
         StartError: When the port is taken or the address is not this machine's.
     """
-    server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
+    options = (*_OPTIONS, ("grpc.so_reuseport", int(share_port)))
+    server = refusing_unreadable(grpc.aio.server(options=options))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     shown = f"[{host}]" if ":" in host else host
     try:
