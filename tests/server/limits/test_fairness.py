@@ -31,6 +31,12 @@ GREEDY_CALLS = 2_000
 
 
 @pytest.fixture
+def settings(settings: ServerSettings) -> ServerSettings:
+    """Lets one connection have all of a caller's calls under way, which has several elsewhere."""
+    return settings.model_copy(update={"max_streams_per_connection": 2 * GREEDY_CALLS})
+
+
+@pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> CallCounts:
     """The server's counts."""
     counts = CallCounts()
