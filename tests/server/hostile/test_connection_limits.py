@@ -182,5 +182,13 @@ def serving_workers(supervisor: int, port: int) -> set[int]:
         int(child)
         for child in children
         for file in Path(f"/proc/{child}/fd").iterdir()
-        if file.readlink().name.removeprefix("socket:[").removesuffix("]") in inodes
+        if _inode(file) in inodes
     }
+
+
+def _inode(file: Path) -> str:
+    """Returns the inode of an open socket, or "" when it is closed by now."""
+    try:
+        return file.readlink().name.removeprefix("socket:[").removesuffix("]")
+    except FileNotFoundError:
+        return ""
