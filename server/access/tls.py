@@ -125,7 +125,7 @@ def _is_usable(leaf: x509.Certificate) -> bool:
 def _certificates(content: bytes, path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(content)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise StartError(f"{path}: not whole certificates in PEM") from None
 
 

@@ -1,5 +1,6 @@
 """Which certificates and keys are taken, and what is said of their end."""
 
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def encrypted(_files: TlsFiles) -> bytes:
     return content
 
 
+def of_no_version(files: TlsFiles) -> bytes:
+    good = ssl.PEM_cert_to_DER_cert(files.certificate.read_text())
+    return ssl.DER_cert_to_PEM_cert(good.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\22", 1)).encode()
+
+
 @pytest.mark.parametrize(
     ("file", "content", "problem"),
     [
@@ -47,6 +53,7 @@ def encrypted(_files: TlsFiles) -> bytes:
         ("tls.key", encrypted, r"tls\.key: the key is encrypted"),
         ("tls.crt", lambda files: files.certificate.read_bytes()[:300], r"tls\.crt: not whole certificates"),
         ("tls.crt", lambda _: b"", r"tls\.crt: not whole certificates"),
+        ("tls.crt", of_no_version, r"tls\.crt: not whole certificates"),
         ("ca.crt", lambda _: b"", r"ca\.crt: not whole certificates"),
         ("tls.crt", lambda _: b"x" * (257 << 10), r"tls\.crt: larger than"),
     ],
