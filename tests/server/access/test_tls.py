@@ -77,6 +77,16 @@ def test_a_certificate_that_no_client_takes_today_is_refused(files: TlsFiles, si
         read_tls(files)
 
 
+def test_authorities_that_can_vouch_for_no_client_today_are_refused(files: TlsFiles) -> None:
+    expired, _ = AUTHORITY.sign("old authority", until=timedelta(hours=-1))
+    assert files.client_ca is not None
+    files.client_ca.write_bytes(expired)
+    with pytest.raises(StartError, match=r"ca\.crt: no authority that is valid now"):
+        read_tls(files)
+    files.client_ca.write_bytes(expired + AUTHORITY.pem)
+    assert read_tls(files).client_ca == expired + AUTHORITY.pem
+
+
 @pytest.mark.parametrize(
     "key",
     [
