@@ -59,7 +59,7 @@ def read_tls(files: TlsFiles) -> Tls:
 
     Raises:
         StartError: When one cannot be read or is wrong, when they do not belong together, and when no
-            client would take the certificate today.
+            client would take the certificate today, or could show one.
     """
     certificate = read_small_file(files.certificate, "certificate")
     key = read_small_file(files.key, "key")
@@ -71,10 +71,12 @@ def read_tls(files: TlsFiles) -> Tls:
         )
     if _public_key(key, files.key) != _encoded(leaf.public_key()):
         raise StartError(f"{files.key}: not the key of {files.certificate}")
-    if client_ca is not None and files.client_ca is not None:
-        _certificates(client_ca, files.client_ca)
     now = datetime.now(UTC)
-    if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
+    if client_ca is not None and files.client_ca is not None:
+        authorities = _certificates(client_ca, files.client_ca)
+        if not any(_is_valid(authority, now) for authority in authorities):
+            raise StartError(f"{files.client_ca}: no authority that is valid now")
+    if not _is_valid(leaf, now):
         valid = f"{leaf.not_valid_before_utc:%Y-%m-%dT%H:%MZ} to {leaf.not_valid_after_utc:%Y-%m-%dT%H:%MZ}"
         raise StartError(f"{files.certificate}: valid from {valid}, not now")
     return Tls(certificate, key, client_ca, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
@@ -111,6 +113,10 @@ class FollowedTls(Followed[Tls]):
             log(event, not_after=tls.not_after.isoformat())
 
 
+def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
+
+
 def _is_usable(leaf: x509.Certificate) -> bool:
     """Returns whether gRPC's clients take a server's key; Ed25519 and P-521 load, and they hang up."""
     try:
@@ -125,7 +131,7 @@ def _is_usable(leaf: x509.Certificate) -> bool:
 def _certificates(content: bytes, path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(content)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise StartError(f"{path}: not whole certificates in PEM") from None
 
 

@@ -103,10 +103,9 @@ class TokenVerifier:
             raise UnauthenticatedError("token_key_unknown")
         if "crit" in header:  # asks for what is not understood here (RFC 7515, 4.1.11)
             raise UnauthenticatedError("token_malformed")
+        # The key's, never the token's: neither `none` nor a public key taken for a secret.
         algorithm = key.algorithm_name
-        if (
-            header["alg"] != algorithm
-        ):  # the key's, never the token's: neither `none` nor a key taken for a secret
+        if header["alg"] != algorithm:
             raise UnauthenticatedError("token_algorithm")
         return jwt.decode(
             token,

@@ -104,7 +104,8 @@ async def check_health(
         The status of the prediction service: "SERVING", "NOT_SERVING", …
 
     Raises:
-        ServiceError: When a file cannot be read, or the server does not answer in time.
+        ServiceError: When a file cannot be read, of certificate and key one is missing, or the server does
+            not answer in time.
     """
     request = health_pb2.HealthCheckRequest(service=SERVICE_NAME)
     async with _channel(target, ca, certificate, key) as channel:
@@ -123,4 +124,6 @@ def _channel(target: str, *files: Path | None) -> grpc.aio.Channel:
         ca, certificate, key = (None if path is None else path.read_bytes() for path in files)
     except OSError as error:
         raise ServiceError(f"cannot read {error.filename}: {error.strerror}") from error
+    if (certificate is None) != (key is None):  # gRPC's core would end the process
+        raise ServiceError("--tls-cert and --tls-key go together")
     return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(ca, key, certificate))

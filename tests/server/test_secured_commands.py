@@ -116,6 +116,8 @@ def test_health_asks_over_mutual_tls_and_the_server_tells_why_a_handshake_failed
     assert "UNAVAILABLE" in nameless.stderr
     missing = health(ca=folder / "nowhere.crt")
     assert f"error: cannot read {folder / 'nowhere.crt'}" in missing.stderr
+    half = health(ca=folder / "ca.crt", cert=client / "tls.crt")
+    assert (half.returncode, half.stderr) == (1, "error: --tls-cert and --tls-key go together\n")
     process.terminate()
     _, errors = process.communicate(timeout=60)
     assert "PEER_DID_NOT_RETURN_A_CERTIFICATE" in errors

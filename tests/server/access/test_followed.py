@@ -55,6 +55,24 @@ def test_a_file_that_changes_during_the_start_is_noticed(file: Path) -> None:
     assert look(followed) == "new"
 
 
+def test_what_was_refused_is_taken_over_once_it_is_good_though_no_file_has_changed(file: Path) -> None:
+    good = True
+
+    def read() -> str:
+        if not good:
+            raise StartError("its time has not come")
+        return file.read_text()
+
+    followed = Followed("test", read, lambda _value: [file])
+    with capture_logs() as logs:
+        file.write_text("second")
+        good = False
+        assert [look(followed) for _ in range(3)] == ["one"] * 3
+        good = True
+        assert look(followed) == "second"
+    assert [line["event"] for line in logs] == ["files_refused", "files_read"]
+
+
 def test_a_wrong_file_is_no_start() -> None:
     def read() -> str:
         raise StartError("wrong")

@@ -1,5 +1,6 @@
 """Which certificates and keys are taken, and what is said of their end."""
 
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def encrypted(_files: TlsFiles) -> bytes:
     return content
 
 
+def of_no_version(files: TlsFiles) -> bytes:
+    good = ssl.PEM_cert_to_DER_cert(files.certificate.read_text())
+    return ssl.DER_cert_to_PEM_cert(good.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\22", 1)).encode()
+
+
 @pytest.mark.parametrize(
     ("file", "content", "problem"),
     [
@@ -47,6 +53,7 @@ def encrypted(_files: TlsFiles) -> bytes:
         ("tls.key", encrypted, r"tls\.key: the key is encrypted"),
         ("tls.crt", lambda files: files.certificate.read_bytes()[:300], r"tls\.crt: not whole certificates"),
         ("tls.crt", lambda _: b"", r"tls\.crt: not whole certificates"),
+        ("tls.crt", of_no_version, r"tls\.crt: not whole certificates"),
         ("ca.crt", lambda _: b"", r"ca\.crt: not whole certificates"),
         ("tls.crt", lambda _: b"x" * (257 << 10), r"tls\.crt: larger than"),
     ],
@@ -68,6 +75,16 @@ def test_a_certificate_that_no_client_takes_today_is_refused(files: TlsFiles, si
     write_pair(files.certificate.parent, pair)
     with pytest.raises(StartError, match=r"valid from .*, not now"):
         read_tls(files)
+
+
+def test_authorities_that_can_vouch_for_no_client_today_are_refused(files: TlsFiles) -> None:
+    expired, _ = AUTHORITY.sign("old authority", until=timedelta(hours=-1))
+    assert files.client_ca is not None
+    files.client_ca.write_bytes(expired)
+    with pytest.raises(StartError, match=r"ca\.crt: no authority that is valid now"):
+        read_tls(files)
+    files.client_ca.write_bytes(expired + AUTHORITY.pem)
+    assert read_tls(files).client_ca == expired + AUTHORITY.pem
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,8 @@ async def test_a_certificate_is_asked_for_its_scopes(
             (AUTHORITY.client("ranker"), (denied, ok)),
             (AUTHORITY.client("player"), (denied, denied)),
             (AUTHORITY.client(""), (grpc.StatusCode.UNAUTHENTICATED,) * 2),
+            (AUTHORITY.client("player", "cn:ranker"), (denied, denied)),
+            (AUTHORITY.client("ranker\0.example.com"), (denied, denied)),
         ):
             async with connected(address, credentials) as stub:
                 found = await code_of(stub.Predict(predict)), await code_of(stub.RankTracks(rank))
