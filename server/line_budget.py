@@ -69,6 +69,6 @@ class FloodFilter(logging.Filter):
         budget = self._budgets.get(key)
         if budget is None:
             if len(self._budgets) >= _MAX_EVENTS:
-                del self._budgets[next(iter(self._budgets))]
+                self._budgets.pop(next(iter(self._budgets)), None)  # another thread may have done so
             budget = self._budgets[key] = LineBudget(_LINES_PER_S, self._now_s)
         return budget
