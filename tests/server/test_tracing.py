@@ -149,7 +149,7 @@ async def test_a_scrape_leads_from_a_latency_to_its_trace(
         run(settings.model_copy(update=wanted)) as address,
         grpc.aio.insecure_channel(address) as channel,
     ):
-        stub = PredictionServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub: Any = PredictionServiceStub(channel)
         unsampled = f"00-{'1' * 32}-{PARENT_ID}-00"
         await stub.ListModels(pb.ListModelsRequest(), metadata=(("traceparent", unsampled),))
         await stub.ListModels(pb.ListModelsRequest(), metadata=(traceparent("01"),))
