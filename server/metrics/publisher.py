@@ -83,7 +83,7 @@ class MetricsPublisher:
         )
         self._shed = Counter(
             "playthrough_calls_shed",
-            "Calls that were refused because there were too many, by reason.",
+            "Calls that were refused for want of room or time, by reason.",
             ("reason",),
             registry=self.registry,
         )

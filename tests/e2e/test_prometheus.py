@@ -41,8 +41,8 @@ DOCUMENTED = {
     name.removesuffix("_total")
     for name in re.findall(r"^\| `(playthrough_\w+)` \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
 }
-# Of a server that is well: nothing was given up, and there is no process without models.
-EMPTY = {"PlaythroughNoModel", "PlaythroughDeadLetters"} | {
+# Of a server that is well: nothing was given up, all is logged, and there is no process without models.
+EMPTY = {"PlaythroughNoModel", "PlaythroughDeadLetters", "PlaythroughSpoolRefuses"} | {
     each for each in PANELS if each.startswith("sum by (kind, reason) (playthrough_spool_dead_letters{")
 }
 
