@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 # Loggers that a caller can make speak: what it sends decides how often.
-_CALLERS_REACH = ("server.rpc.", "server.access.", "server.limits.", "grpc.", "asyncio.")
+_CALLERS_REACH = ("server.rpc.", "server.access.", "server.limits.", "server.log.", "grpc.", "asyncio.")
 # Of one event; a traceback has some 2 KB, so that the worst is below 2 GB a day.
 _LINES_PER_S = 10
 # A library's message may differ each time; then the oldest budget is forgotten.
