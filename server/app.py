@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pyarrow
 import structlog
@@ -18,7 +19,6 @@ from threadpoolctl import threadpool_limits
 from data import read_catalogue
 from models import Registry
 from server.access.start import followed_access, followed_tls
-from server.access_log import AccessLog
 from server.call_counts import CallCounts
 from server.catalogue_tracks import CatalogueTracks
 from server.child import Order
@@ -34,7 +34,7 @@ from server.log.mongo.uri import describe
 from server.log.spool.spool import Spool
 from server.model_loader import ModelLoader
 from server.polling import polling
-from server.rpc.call_records import CallRecorder
+from server.rpc.call_records import recording
 from server.rpc.channel_options import ConnectionLimits
 from server.rpc.gate import Gate
 from server.rpc.health import HealthServicer
@@ -42,20 +42,19 @@ from server.rpc.health_port import answering_health
 from server.rpc.security import Security
 from server.rpc.server import RpcServer
 from server.service import PredictionService
-from server.settings import ServerSettings, metrics_directory
+from server.settings import ServerSettings
 from server.start_checks import check_start
 from server.stop_budget import StopBudget
 from server.storage import storing
+
+if TYPE_CHECKING:
+    from server.access.tls import FollowedTls
 
 _SWITCH_INTERVAL_S = 0.0005
 # Soon enough for who edits the file and looks what happens.
 _EXPERIMENT_POLL_S = 1.0
 # A certificate is renewed days before its end; who takes a permission away wants it gone soon.
 _ACCESS_POLL_S = 1.0
-# Well below the seconds between two scrapes.
-_METRICS_POLL_S = 0.5
-# Soon enough for who follows the log, and a thread's start is worth some lines.
-_ACCESS_LOG_POLL_S = 0.5
 
 _log = structlog.get_logger("server")
 
@@ -152,39 +151,62 @@ async def _start(
     """Starts everything that answers calls; returns the address."""
     settings = order.settings
     stack.enter_context(loader.yielding())  # from now on there are calls to answer
-    spool = Spool(
-        settings.spool_directory,
-        max_records=settings.spool_max_records,
-        min_free_bytes=settings.spool_min_free_bytes,
-    )
-    stack.push_async_callback(spool.close)
-    counts = CallCounts()
-    service = PredictionService(*loaded, ExperimentLog(spool), CatalogueTracks(loader.catalogue))
-    await _start_metrics(order, counts, service, stack)
-    limits = await stack.enter_async_context(limiting(settings, counts.loop_lag))
-    security = Security(followed_tls(settings), followed_access(settings))
-    gate = Gate(counts, security, limits, await _call_recorder(settings, stack, budget))
+    service = PredictionService(*loaded, _log_of(settings, stack), CatalogueTracks(loader.catalogue))
+    tls = followed_tls(settings)
+    security = Security(tls, followed_access(settings))
+    gate = await _gate(order, service, security, tls, stack, budget)
     connections = ConnectionLimits(
         settings.max_connections, settings.max_streams_per_connection, settings.max_connection_age_s
     )
     rpc = RpcServer(service, gate, security, health, connections, share_port=order.of > 1)
     address = await rpc.start(settings.host, settings.port)
     stack.push_async_callback(budget.spend, rpc.stop)
-    await stack.enter_async_context(polling("access and TLS files", security.look, _ACCESS_POLL_S))
-    await _start_polling(settings, HotSwap(loader, settings, service, rpc.follow_models), stack)
+    await _start_polling(settings, security, HotSwap(loader, settings, service, rpc.follow_models), stack)
     stack.push_async_callback(budget.pause)  # everything answers on, until callers have gone elsewhere
     stack.callback(rpc.drain)
     # A daemon: nobody waits for it at the end. One worker warns for all.
     check = partial(check_data, service.library, loader.served, warn=order.number == 0)
     threading.Thread(target=check, daemon=True).start()
-    alone = settings.delivery == "none"
-    mongodb = "left to another process" if alone else describe(settings.external_mongodb_uri or "")
-    _log_start(address, service.library, mongodb)
+    _log_start(address, service.library, settings)
     return address
 
 
-async def _start_polling(settings: ServerSettings, swap: HotSwap, stack: AsyncExitStack) -> None:
-    """Begins to follow the experiment's file where there is one, and the registry unless told not to."""
+def _log_of(settings: ServerSettings, stack: AsyncExitStack) -> ExperimentLog:
+    """Returns the experiment log, on its spool."""
+    spool = Spool(
+        settings.spool_directory,
+        max_records=settings.spool_max_records,
+        min_free_bytes=settings.spool_min_free_bytes,
+    )
+    stack.push_async_callback(spool.close)
+    return ExperimentLog(spool)
+
+
+async def _gate(
+    order: Order,
+    service: PredictionService,
+    security: Security,
+    tls: "FollowedTls | None",
+    stack: AsyncExitStack,
+    budget: StopBudget,
+) -> Gate:
+    """Returns what calls pass, with what counts, limits and records them there."""
+    settings, counts = order.settings, CallCounts()
+    if settings.metrics_port is not None:
+        from server.metrics.start import showing_metrics
+
+        expires_at = None if tls is None else lambda: tls.value.not_after.timestamp()
+        await stack.enter_async_context(showing_metrics(order, counts, lambda: service.library, expires_at))
+    limits = await stack.enter_async_context(limiting(settings, counts.loop_lag))
+    recorder = await stack.enter_async_context(recording(settings, budget))
+    return Gate(counts, security, limits, recorder)
+
+
+async def _start_polling(
+    settings: ServerSettings, security: Security, swap: HotSwap, stack: AsyncExitStack
+) -> None:
+    """Begins to follow the files of access and TLS, and the experiment's and the registry where wanted."""
+    await stack.enter_async_context(polling("access and TLS files", security.look, _ACCESS_POLL_S))
     if settings.experiment_file is not None:
         look = swap.look_at_experiment_file
         await stack.enter_async_context(polling("experiment file", look, _EXPERIMENT_POLL_S))
@@ -193,48 +215,9 @@ async def _start_polling(settings: ServerSettings, swap: HotSwap, stack: AsyncEx
         await stack.enter_async_context(registry)
 
 
-async def _call_recorder(
-    settings: ServerSettings, stack: AsyncExitStack, budget: StopBudget
-) -> CallRecorder | None:
-    """Returns what records the calls, by spans and the access log; None where neither is wanted."""
-    tracer, access_log = None, None
-    if settings.tracing:
-        from server.tracing import Tracer
-
-        tracer = Tracer()
-        stack.push_async_callback(budget.spend, tracer.close)
-    if settings.access_log_sample > 0:
-        access_log = AccessLog(settings.access_log_sample)
-        stack.callback(access_log.write_now)  # what the last calls left
-        await stack.enter_async_context(polling("access log", access_log.write, _ACCESS_LOG_POLL_S))
-    return CallRecorder(tracer, access_log) if tracer or access_log else None
-
-
-async def _start_metrics(
-    order: Order, counts: CallCounts, service: PredictionService, stack: AsyncExitStack
-) -> None:
-    """Publishes metrics where they are wanted; a worker's are shown by its parent."""
-    settings = order.settings
-    if settings.metrics_port is None:
-        return
-    from server.metrics.page import show_own
-    from server.metrics.publisher import MetricsPublisher
-    from server.metrics.snapshot import states_of
-
-    directory = metrics_directory() if order.of > 1 else None
-    publisher = MetricsPublisher(counts, models=lambda: states_of(service.library), directory=directory)
-
-    async def publish() -> None:
-        publisher.publish()
-
-    stack.callback(publisher.publish)  # a last time, after the last call
-    await stack.enter_async_context(polling("metrics", publish, _METRICS_POLL_S))
-    publisher.publish()  # what there is before the first call
-    if order.of == 1:
-        show_own(settings, publisher, stack)
-
-
-def _log_start(address: str, library: LoadedModels, mongodb: str) -> None:
+def _log_start(address: str, library: LoadedModels, settings: ServerSettings) -> None:
+    alone = settings.delivery == "none"
+    mongodb = "left to another process" if alone else describe(settings.external_mongodb_uri or "")
     default = f"{library.default_model} ({library.default_reason})"
     _log.info("serving", address=address, models=list(library.serving), default=default, mongodb=mongodb)
 

@@ -56,7 +56,7 @@ class CallCounts:
     Attributes:
         in_flight: Calls under way now.
         ended: Seconds of calls that have ended, by how.
-        shed: Calls that were not begun, to spare the others, by reason (`server.errors.ShedError`).
+        shed: Calls that there was no room or no time for, by reason (`server.errors.ShedError`).
         scores: Play-through probabilities that Predict and PredictRandom answered, by model.
         loop_lag: Seconds by which the event loop came too late to what it was to do at a given time.
         exemplars: The latest call with an id, by method and bucket of its latency; taken away once published.

@@ -6,9 +6,9 @@ ServiceError
 ├── UnknownModelError           no loaded model has that name, or that version
 ├── UnknownTrackError           the model's catalogue lacks that track
 ├── UnknownPredictionError      no server can have issued that prediction id
-├── SpoolFullError              nothing can be logged until MongoDB, or the disk, takes records again
-├── ShedError                   a call that is not begun, to spare the others; says for which reason
+├── ShedError                   a call that there is no room or no time for; says for which reason
 │   ├── OverloadedError         more is asked for than the server, or this caller, may have
+│   ├── SpoolFullError          nothing can be logged until MongoDB, or the disk, takes records again
 │   └── TooLateError            it could not be answered in the caller's time
 ├── UnauthenticatedError        nothing that a caller shows says who it is
 ├── PermissionDeniedError       a known caller may not do this
@@ -69,13 +69,6 @@ class UnknownPredictionError(ServiceError):
         super().__init__(f"unknown prediction {_shown(prediction_id)}")
 
 
-class SpoolFullError(ServiceError):
-    """Nothing more can be logged until MongoDB, or the disk, takes records again."""
-
-    def __init__(self, problem: str = "is full") -> None:
-        super().__init__(f"the experiment log {problem}")
-
-
 class UnauthenticatedError(ServiceError):
     """Nothing that a caller shows says who it is.
 
@@ -96,7 +89,7 @@ class PermissionDeniedError(ServiceError):
 
 
 class ShedError(ServiceError):
-    """A call is not begun, to spare the others.
+    """There is no room or no time for a call.
 
     Attributes:
         reason: Why, in a word, as it is counted.
@@ -127,6 +120,13 @@ class OverloadedError(ShedError):
     def __init__(self, reason: str, retry_after_s: float) -> None:
         super().__init__(reason, _OVERLOADS[reason])
         self.retry_after_s = retry_after_s
+
+
+class SpoolFullError(ShedError):
+    """Nothing more can be logged until MongoDB, or the disk, takes records again."""
+
+    def __init__(self, problem: str = "is full") -> None:
+        super().__init__("spool", f"the experiment log {problem}")
 
 
 class TooLateError(ShedError):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 # Loggers that a caller can make speak: what it sends decides how often.
-_CALLERS_REACH = ("server.rpc.", "server.access.", "server.limits.", "grpc.", "asyncio.")
+_CALLERS_REACH = ("server.rpc.", "server.access.", "server.limits.", "server.log.", "grpc.", "asyncio.")
 # Of one event; a traceback has some 2 KB, so that the worst is below 2 GB a day.
 _LINES_PER_S = 10
 # A library's message may differ each time; then the oldest budget is forgotten.
@@ -69,6 +69,6 @@ class FloodFilter(logging.Filter):
         budget = self._budgets.get(key)
         if budget is None:
             if len(self._budgets) >= _MAX_EVENTS:
-                del self._budgets[next(iter(self._budgets))]
+                self._budgets.pop(next(iter(self._budgets)), None)  # another thread may have done so
             budget = self._budgets[key] = LineBudget(_LINES_PER_S, self._now_s)
         return budget

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from server.call_ids import TRACE_KEY
 from server.daemon_thread import abandon, run_in_daemon_thread
 from server.errors import StartError
 
@@ -82,7 +83,9 @@ class Tracer:
             method: Full name of the method, for example "playthrough.v1.PredictionService/Predict".
             metadata: What the caller sent; its `traceparent` names the trace, and whether that is sampled.
         """
-        parent = self._propagator.extract(metadata, Context())
+        # Not `tracestate`: what a caller has put there would be exported, and logged where it is malformed.
+        known = {TRACE_KEY: metadata[TRACE_KEY]} if TRACE_KEY in metadata else {}
+        parent = self._propagator.extract(known, Context())
         attributes = {"rpc.system.name": "grpc", "rpc.method": method}
         span = self._tracer.start_span(method, parent, SpanKind.SERVER, attributes)
         return CallSpan(span) if span.is_recording() else None

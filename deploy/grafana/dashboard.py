@@ -108,10 +108,12 @@ def _calls() -> list[timeseries.Panel | heatmap.Panel]:
 def _load() -> list[timeseries.Panel]:
     lag = f"histogram_quantile(0.99, sum by (instance, le) ({_rate('playthrough_loop_lag_seconds_bucket')}))"
     shed = f"sum by (reason) ({_rate('playthrough_calls_shed_total')})"
+    certificate = f"{_metric('playthrough_certificate_expires_timestamp_seconds')} - time()"
     return [
         _graph("In flight", {"{{instance}}": _metric("playthrough_calls_in_flight")}, "none"),
         _graph("Shed", {"{{reason}}": shed}, "reqps"),
         _graph("Lag of the event loop, 99th percentile", {"{{instance}}": lag}, "s"),
+        _graph("The certificate ends in", {"{{instance}}": certificate}, "s"),
     ]
 
 

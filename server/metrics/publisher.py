@@ -37,18 +37,25 @@ class MetricsPublisher:
     """
 
     def __init__(
-        self, counts: CallCounts, *, models: Callable[[], Sequence[ModelState]], directory: Path | None = None
+        self,
+        counts: CallCounts,
+        *,
+        models: Callable[[], Sequence[ModelState]],
+        certificate_expires_at: Callable[[], float] | None = None,
+        directory: Path | None = None,
     ) -> None:
         """Names the metrics.
 
         Args:
             counts: The calls.
             models: Returns the models that there are now.
+            certificate_expires_at: Returns the Unix time when the port's certificate ends; None without TLS.
             directory: Where a worker leaves its snapshot to its parent; None without a parent.
         """
         self.registry = CollectorRegistry()
         self.snapshot = Snapshot()
         self._counts, self._models, self._directory = counts, models, directory
+        self._certificate_expires_at = certificate_expires_at
         self._published: dict[Hashable, tuple[Sequence[int], float]] = {}
         self._published_shed: dict[str, int] = {}
         self._name_call_metrics()
@@ -76,7 +83,7 @@ class MetricsPublisher:
         )
         self._shed = Counter(
             "playthrough_calls_shed",
-            "Calls that were refused because there were too many, by reason.",
+            "Calls that were refused for want of room or time, by reason.",
             ("reason",),
             registry=self.registry,
         )
@@ -102,6 +109,13 @@ class MetricsPublisher:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        if self._certificate_expires_at is not None:
+            self._certificate = Gauge(
+                "playthrough_certificate_expires_timestamp_seconds",
+                "Unix time when the server's certificate ends, in the worker in which that is soonest.",
+                registry=self.registry,
+                multiprocess_mode="livemin",
+            )
 
     def publish(self) -> None:
         """Carries over what has been added since the last time."""
@@ -116,6 +130,8 @@ class MetricsPublisher:
             self._shed.labels(reason).inc(count - self._published_shed.get(reason, 0))
         self._published_shed = dict(self._counts.shed)
         self._in_flight.set(self._counts.in_flight)
+        if self._certificate_expires_at is not None:
+            self._certificate.set(self._certificate_expires_at())
         self._publish_snapshot()
 
     def _added(self, key: Hashable, tally: Tally) -> tuple[list[int], float]:

@@ -1,7 +1,8 @@
 """What is recorded of a call beside the counts: its id, its span, and its line in the access log."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -9,8 +10,14 @@ from google.protobuf.message import Message
 from server.access.caller import Caller
 from server.access_log import AccessLog
 from server.call_ids import CALL_ID_KEY, call_id_of
+from server.polling import polling
 from server.rpc.errors import Context
 from server.rpc.health import SERVICE_NAME
+from server.settings import ServerSettings
+from server.stop_budget import StopBudget
+
+# Soon enough for who follows the log, and a thread's start is worth some lines.
+_WRITE_EVERY_S = 0.5
 
 
 class CallSpan(Protocol):
@@ -109,6 +116,31 @@ class CallRecorder:
     def begin(self, method: str, request: Any, context: Context) -> CallRecord:
         """Begins the record of a call."""
         return CallRecord(method, request, context, self._tracer, self._access_log)
+
+
+@asynccontextmanager
+async def recording(settings: ServerSettings, budget: StopBudget) -> AsyncIterator[CallRecorder | None]:
+    """Yields what records calls during a block, by spans and the access log; None where neither is wanted.
+
+    Args:
+        settings: The server's.
+        budget: The time for the last spans.
+
+    Raises:
+        StartError: When OpenTelemetry's variables make no sense.
+    """
+    tracer, access_log = None, None
+    async with AsyncExitStack() as stack:
+        if settings.tracing:
+            from server import tracing  # the extra
+
+            tracer = tracing.Tracer()
+            stack.push_async_callback(budget.spend, tracer.close)
+        if settings.access_log_sample > 0:
+            access_log = AccessLog(settings.access_log_sample)
+            stack.callback(access_log.write_now)  # what the last calls left
+            await stack.enter_async_context(polling("access log", access_log.write, _WRITE_EVERY_S))
+        yield CallRecorder(tracer, access_log) if tracer or access_log else None
 
 
 def id_of(call: CallRecord | None, context: Context) -> str:

@@ -71,7 +71,8 @@ def answers(method: Method[Servicer, Request, Response]) -> Method[Servicer, Req
             if caller is not None:
                 gate.leave(name, caller)
             kind = UNKNOWN_CALLER if caller is None else caller.kind
-            trace_id = "" if call is None else call.trace_id
+            # Who is not let in leaves no span: its exemplar would lead nowhere.
+            trace_id = "" if call is None or caller is None else call.trace_id
             gate.counts.add((name, model, code, kind), perf_counter() - started, trace_id)
             if call is not None:
                 call.end(code, caller, answer)

@@ -21,6 +21,7 @@ import yaml
 from deploy.grafana.dashboard import FILE
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
+from tests.authority import Authority, write_pair
 from tests.e2e.conftest import Serving, Trained
 from tests.paths import DOCS, ROOT
 
@@ -40,8 +41,8 @@ DOCUMENTED = {
     name.removesuffix("_total")
     for name in re.findall(r"^\| `(playthrough_\w+)` \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
 }
-# Of a server that is well: nothing was given up, and there is no process without models.
-EMPTY = {"PlaythroughNoModel", "PlaythroughDeadLetters"} | {
+# Of a server that is well: nothing was given up, all is logged, and there is no process without models.
+EMPTY = {"PlaythroughNoModel", "PlaythroughDeadLetters", "PlaythroughSpoolRefuses"} | {
     each for each in PANELS if each.startswith("sum by (kind, reason) (playthrough_spool_dead_letters{")
 }
 
@@ -110,14 +111,17 @@ def call_every_method(stub: Any, track_id: str) -> None:
 
 def as_value(expression: str) -> str:
     """Returns an alert's expression with comparisons that have a value rather than no result."""
-    return re.sub(r"(==|>) (?=[\d.])", r"\1 bool ", expression)
+    return re.sub(r"(==|>|<) (?=[\d.])", r"\1 bool ", expression)
 
 
 def test_every_panel_and_every_alert_has_data(
     serve: Serving, trained: Trained, track_id: str, tmp_path: Path
 ) -> None:
     page = free_port()
+    authority = Authority("authority")
+    write_pair(tmp_path, authority.sign("server"))
     settings = {"PLAYTHROUGH_METRICS_PORT": str(page), "PLAYTHROUGH_MAX_IN_FLIGHT": "4"}
+    settings["PLAYTHROUGH_TLS_DIR"] = str(tmp_path)
     expressions = {
         each: each.replace("$__rate_interval", "10s").replace("$instance", ".*") for each in PANELS
     } | {each.get("alert", each.get("record")): as_value(each["expr"]) for each in RULES}
@@ -125,7 +129,7 @@ def test_every_panel_and_every_alert_has_data(
     with (
         serve(trained.data, trained.models, "--workers", "2", **settings) as server,
         prometheus(f"127.0.0.1:{page}", tmp_path / "prometheus") as queried,
-        grpc.insecure_channel(server.target) as channel,
+        grpc.secure_channel(server.target, grpc.ssl_channel_credentials(authority.pem)) as channel,
     ):
         stub = pb_grpc.PredictionServiceStub(channel)
         deadline = time.monotonic() + 60

@@ -29,7 +29,7 @@ def test_a_second_has_its_lines_and_the_rest_is_counted() -> None:
     assert (budget.take_dropped(), budget.take_dropped()) == (2, 0)
 
 
-@pytest.mark.parametrize("name", ["server.rpc", "grpc._cython.cygrpc", "asyncio"])
+@pytest.mark.parametrize("name", ["server.rpc", "server.log.delivery", "grpc._cython.cygrpc", "asyncio"])
 @pytest.mark.parametrize("structured", [True, False])
 def test_what_callers_can_repeat_is_bounded_and_the_next_line_says_how_much_was_dropped(
     name: str, structured: bool

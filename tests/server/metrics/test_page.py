@@ -29,7 +29,10 @@ version, directory = sys.argv[1:]
 counts = CallCounts(in_flight=3)
 models = [ModelState("simple", version, "d" + version, "serving", 100.0 * int(version))]
 models.append(ModelState("simple", "1", "d1", "standby", 90.0 + int(version)))
-publisher = MetricsPublisher(counts, models=lambda: models, directory=Path(directory))
+expires_at = lambda: 1000.0 * int(version)
+publisher = MetricsPublisher(
+    counts, models=lambda: models, certificate_expires_at=expires_at, directory=Path(directory)
+)
 counts.add(("Predict", "simple", "OK", "token"), 0.002, "trace-" + version)
 counts.shed["in_flight"] += 1
 counts.add_score("simple", 0.5)
@@ -101,6 +104,7 @@ def test_workers_are_summed_and_one_that_has_ended_leaves_what_it_counted(tmp_pa
         assert {key: seen[key] for key in counted} == counted
     now = {
         ("playthrough_calls_in_flight",): (6, 3),
+        ("playthrough_certificate_expires_timestamp_seconds",): (2000, 2000),
         ("playthrough_model_versions", "loaded"): (2, 2),
         ("playthrough_model_info", "d1", "simple", "standby", "1"): (1, 1),
         ("playthrough_model_info", "d2", "simple", "serving", "2"): (1, 1),

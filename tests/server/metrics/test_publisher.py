@@ -4,6 +4,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from playthrough.v1 import prediction_service_pb2 as pb
+from server import app
 from server.call_counts import CallCounts
 from server.errors import StartError
 from server.metrics.page import serve_metrics
 from server.metrics.publisher import MetricsPublisher
 from server.metrics.snapshot import ModelState
+from server.settings import ServerSettings
+from tests.authority import Authority, write_pair
+from tests.server.ports import free_ports
 
 Serving = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -75,7 +80,7 @@ def test_what_is_counted_is_published_once(publisher: MetricsPublisher, counts: 
 
 
 async def test_a_running_server_shows_its_calls(serving: Serving, track_ids: list[str]) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     async with serving(metrics_port=port) as stub:
         await stub.Predict(pb.PredictRequest(model="simple", track_id=track_ids[0]))
         with pytest.raises(grpc.aio.AioRpcError):
@@ -107,7 +112,7 @@ async def test_a_running_server_shows_which_versions_serve_stand_by_and_failed(
     save_model(registry_directory, "simple", "2")
     (registry_directory / "simple" / "3").mkdir()
     (registry_directory / "simple" / "3" / "manifest.json").write_text("{}")
-    port = free_port()
+    (port,) = free_ports(1)
     expected = [
         ("advanced", "1", "serving"),
         ("simple", "1", "standby"),
@@ -128,11 +133,32 @@ async def test_a_running_server_shows_which_versions_serve_stand_by_and_failed(
     assert all(abs(it.value - time.time()) < 3_600 for it in loaded)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+async def test_the_end_of_the_certificate_is_shown_and_follows_its_renewal(
+    settings: ServerSettings, tmp_path: Path
+) -> None:
+    authority, (port,) = Authority("authority"), free_ports(1)
+    write_pair(tmp_path, authority.sign("server", until=timedelta(days=3)))
+    async with app.running(settings.model_copy(update={"metrics_port": port, "tls_dir": tmp_path})):
+        await until_certificate_ends_in(timedelta(days=3), port)
+        write_pair(tmp_path, authority.sign("server", until=timedelta(days=9)))
+        await until_certificate_ends_in(timedelta(days=9), port)
+
+
+async def test_without_tls_no_certificate_ends(serving: Serving) -> None:
+    (port,) = free_ports(1)
+    async with serving(metrics_port=port):
+        assert "certificate" not in await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/metrics")
+
+
+async def until_certificate_ends_in(left: timedelta, port: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            page = await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/metrics")
+            families = {family.name: family for family in text_string_to_metric_families(page)}
+            (shown,) = families["playthrough_certificate_expires_timestamp_seconds"].samples
+            if abs(shown.value - time.time() - left.total_seconds()) < 3_600:
+                return
+            await asyncio.sleep(0.05)
 
 
 def _read(url: str) -> str:

@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 from playthrough.v1 import prediction_service_pb2 as pb
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
 from server import app
+from server.call_counts import CallCounts
 from server.errors import StartError
 from server.log.mongo.embedded.database import EmbeddedMongo, embedded_mongodb, find_program
 from server.log.prediction_id import new_prediction_id
@@ -262,15 +263,18 @@ async def test_bad_input_is_answered_and_the_server_lives(
         assert answer.model == "advanced"
 
 
-async def test_a_full_log_is_resource_exhausted_and_says_when_to_retry(
-    serving: Callable[..., Any], track_ids: list[str]
+async def test_a_full_log_is_resource_exhausted_says_when_to_retry_and_is_counted(
+    serving: Callable[..., Any], track_ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    counts = CallCounts()
+    monkeypatch.setattr("server.app.CallCounts", lambda: counts)
     async with serving(spool_max_records=1) as stub:
         await stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0]))
         code, _, rich = await details_of(stub.PredictRandom(pb.PredictRandomRequest(track_id=track_ids[0])))
         assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert rich.details[0].Is(error_details_pb2.RetryInfo.DESCRIPTOR)
         await stub.Predict(pb.PredictRequest(track_id=track_ids[0]))  # does not log, so it still answers
+    assert counts.shed == {"spool": 1}
 
 
 async def test_a_full_disk_is_resource_exhausted_too(
