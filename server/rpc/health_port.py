@@ -8,6 +8,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from server.errors import StartError
 from server.rpc.health import HealthServicer
+from server.rpc.readable import refusing_unreadable
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4096),
@@ -37,7 +38,8 @@ async def answering_health(
     Raises:
         StartError: When the port is taken or the address is not this machine's.
     """
-    server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(share_port))))
+    options = (*_OPTIONS, ("grpc.so_reuseport", int(share_port)))
+    server = refusing_unreadable(grpc.aio.server(options=options))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     shown = f"[{host}]" if ":" in host else host
     try:

@@ -122,6 +122,18 @@ async def test_before_the_end_it_reports_itself_out_of_service_and_answers_on(
         assert ended is grpc.aio.EOF or isinstance(ended, grpc.aio.AioRpcError)
 
 
+async def test_bytes_that_are_no_message_are_a_bad_request(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        answering_health(HealthServicer(), "127.0.0.1", 0, share_port=False) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        call: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(b"\xff\xff")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert not caplog.records
+
+
 async def test_a_taken_port_is_refused() -> None:
     async with answering_health(HealthServicer(), "127.0.0.1", 0, share_port=False) as address:
         with pytest.raises(StartError, match=f"cannot listen on {address}"):
