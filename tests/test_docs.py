@@ -17,6 +17,7 @@ from tests.paths import DOCS, ROOT
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
     *sorted(DOCS.rglob("*.md")),
+    *sorted((ROOT / "deploy").rglob("*.md")),
 ]
 ROOMS = ("data", "models", "trainer", "server", "cache_client")
 MADE = ("data/sample", "models/registry")  # What the programs write, and git ignores.

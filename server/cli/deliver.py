@@ -5,7 +5,7 @@ from typing import Any
 
 from data import terminal
 from server.cli.command import MongoUri, run_command
-from server.diagnostic_log import configure_logs
+from server.diagnostic_log import configure_logs, log_the_uncaught
 from server.settings import load_settings
 from server.stop_budget import StopBudget
 from server.stop_signals import run_until_stopped
@@ -23,7 +23,8 @@ def deliver(mongodb_uri: MongoUri = None) -> None:
 
     def run() -> Coroutine[Any, Any, int]:
         settings = load_settings(mongodb_uri=mongodb_uri)
-        configure_logs(settings.log_level, process="delivery")
+        configure_logs(settings.log_level, settings.log_format, process="delivery")
+        log_the_uncaught()
         budget = StopBudget(settings.drain_grace_s)
         from server.storage import delivering_alone  # it takes a second, the other commands need none of it
 

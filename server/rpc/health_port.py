@@ -7,18 +7,15 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from server.errors import StartError
-from server.rpc.channel_options import HANDSHAKE_TIMEOUT_MS
+from server.rpc.channel_options import ConnectionLimits, channel_options
 from server.rpc.health import HealthServicer
 from server.rpc.readable import refusing_unreadable
 
-_OPTIONS = (
-    ("grpc.max_receive_message_length", 4096),
-    ("grpc.max_concurrent_streams", 100),
-    ("grpc.max_allowed_incoming_connections", 100),
-    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-)
+MAX_CONNECTIONS = 64
+"""Probes need few. Their files are among those that the limit of the other port spares."""
+
+_LIMITS = ConnectionLimits(MAX_CONNECTIONS, max_streams=100, max_age_s=300.0)
+_MAX_REQUEST_BYTES = 4096
 
 
 @asynccontextmanager
@@ -41,8 +38,9 @@ async def answering_health(
     Raises:
         StartError: When the port is taken or the address is not this machine's.
     """
-    options = (*_OPTIONS, ("grpc.so_reuseport", int(share_port)))
-    server = refusing_unreadable(grpc.aio.server(options=options))
+    options = channel_options(_LIMITS, share_port=share_port)
+    server = grpc.aio.server(options=(*options, ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES)))
+    server = refusing_unreadable(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     shown = f"[{host}]" if ":" in host else host
     try:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.settings import ServerSettings
+from server.access.definition import read_access_file
 from tests.paths import ROOT
 from tests.server.ports import free_ports
 
@@ -151,9 +151,28 @@ def test_ports_agree(built: dict[str, list[Resource]], build: str) -> None:
     assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
-def test_every_setting_exists(built: dict[str, list[Resource]]) -> None:
-    known = {f"PLAYTHROUGH_{name.upper()}" for name in ServerSettings.model_fields}
-    assert settings_of(built["base"]).keys() <= known
+@each_build
+def test_every_path_lies_on_a_volume(built: dict[str, list[Resource]], build: str) -> None:
+    """The root is read-only, and the image has no data, models, certificates or access file."""
+    mounts = {it["mountPath"]: it.get("readOnly", False) for it in server_of(built[build])["volumeMounts"]}
+    paths = {name: it for name, it in settings_of(built[build]).items() if it.startswith("/")}
+    for name, path in paths.items():
+        (read_only,) = [mounts[folder] for folder in mounts if Path(path).is_relative_to(folder)]
+        assert read_only is (name != "PLAYTHROUGH_VAR_DIR"), name
+    assert mounts["/tmp"] is False
+
+
+def test_production_speaks_tls_to_known_callers_and_only_local_speaks_plain_text(
+    built: dict[str, list[Resource]],
+) -> None:
+    production, local = (settings_of(built[f"overlays/{name}"]) for name in ("production", "local"))
+    assert "PLAYTHROUGH_INSECURE" not in production
+    assert local["PLAYTHROUGH_INSECURE"] == "true"
+    assert production.keys() >= {"PLAYTHROUGH_TLS_DIR", "PLAYTHROUGH_ACCESS_FILE"}
+    definition = read_access_file(FOLDER / "overlays" / "production" / "access.toml", mutual_tls=False)
+    assert definition.tokens is not None
+    mounts = [it["mountPath"] for it in server_of(built["overlays/production"])["volumeMounts"]]
+    assert str(Path(definition.tokens.keys).parent) in mounts
 
 
 @contextmanager

@@ -44,10 +44,7 @@ async def delivering(
     assert settings.external_mongodb_uri is not None
     store = MongoStore(settings.external_mongodb_uri, ttl_days=settings.experiment_ttl_days)
     directory = settings.spool_directory
-    with await asyncio.to_thread(_lock, directory, predecessor_ends_within_s) as lock:
-        lock.truncate(0)
-        lock.write(str(os.getpid()).encode())
-        lock.flush()
+    with await asyncio.to_thread(_lock, directory, predecessor_ends_within_s):
         file = SpoolFile(directory / FILE_NAME, expendable=True)
         delivery = Delivery(file, store)
         task = asyncio.create_task(_deliver(file, delivery), name="delivery")
@@ -69,13 +66,21 @@ async def delivering(
 
 
 def _lock(directory: Path, within_s: float) -> IO[bytes]:
+    """Returns the lock of a spool's delivery, which names this process (`server.log.spool.turn`)."""
     try:
-        return lock_file(directory / DELIVERY_LOCK_NAME, within_s)
+        lock = lock_file(directory / DELIVERY_LOCK_NAME, within_s)
     except LockedError:
         raise StartError(
             f"another process delivers the spool {directory} already: a server, unless it is told"
             " --delivery none, or `python -m server deliver`"
         ) from None
+    try:
+        os.truncate(lock.fileno(), 0)
+        os.write(lock.fileno(), str(os.getpid()).encode())
+    except OSError as error:  # a full disk
+        lock.close()
+        raise StartError(f"cannot write to {directory}: {error.strerror}") from error
+    return lock
 
 
 async def _deliver(file: SpoolFile, delivery: Delivery) -> None:

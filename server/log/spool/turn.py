@@ -43,7 +43,11 @@ class Turn:
         self._expendable = expendable
 
     def take(self) -> None:
-        """Waits for the lock; ends a delivery process that keeps it for far too long."""
+        """Waits for the lock; ends a delivery process that keeps it for far too long.
+
+        Raises:
+            OSError: When the disk does not take a pid; the lock is free then.
+        """
         deadline = time.monotonic() + _STALLED_AFTER_S
         while True:
             try:
@@ -55,7 +59,11 @@ class Turn:
                     deadline += _STALLED_AFTER_S
                 time.sleep(_POLL_S)
         if self._expendable:
-            os.pwrite(self._file, str(os.getpid()).encode(), 0)
+            try:
+                os.pwrite(self._file, str(os.getpid()).encode(), 0)
+            except OSError:
+                self.give_back()
+                raise
 
     def give_back(self) -> None:
         """Frees the lock."""

@@ -28,10 +28,10 @@ def start(tmp_path: Path, mongodb_uri: str) -> Iterator[Start]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment |= {"PLAYTHROUGH_VAR_DIR": str(tmp_path / "var"), "MONGODB_URI": mongodb_uri}
 
-    def run(*arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "server", *arguments]
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+    def run(*arguments: str, limit: str = "", **variables: str) -> "subprocess.Popen[str]":
+        command = ["sh", "-c", f'{limit} exec "$@"', "sh", sys.executable, "-m", "server", *arguments]
+        pipe, given = subprocess.PIPE, environment | variables
+        process = subprocess.Popen(command, env=given, stdout=pipe, stderr=pipe, text=True)
         started.append(process)
         return process
 
@@ -121,3 +121,19 @@ def test_a_server_without_delivery_starts_no_process(serve: Start) -> None:
     server = serve()
     address_of(server)
     assert Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text() == ""
+
+
+def test_delivery_logs_in_the_form_that_is_set(start: Start) -> None:
+    delivery = start("deliver", PLAYTHROUGH_LOG_FORMAT="console")
+    first_line(delivery)
+    delivery.terminate()
+    _, errors = delivery.communicate(timeout=60)
+    assert "stopping" in errors
+    assert not errors.startswith("{")
+
+
+def test_a_disk_that_takes_nothing_is_named(start: Start, tmp_path: Path) -> None:
+    delivery = start("deliver", limit="ulimit -f 0;")  # no file may grow, as on a full disk
+    output, errors = delivery.communicate(timeout=60)
+    assert (delivery.returncode, output) == (1, "")
+    assert errors == f"error: cannot write to {tmp_path / 'var' / 'spool'}: File too large\n"

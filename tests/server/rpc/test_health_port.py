@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from server import app
 from server.errors import StartError
 from server.hot_swap import load_models
 from server.rpc.health import LIVENESS, SERVICE_NAME, HealthServicer
-from server.rpc.health_port import answering_health
+from server.rpc.health_port import MAX_CONNECTIONS, answering_health
 from server.settings import ServerSettings
 from server.stop_budget import StopBudget
 
@@ -120,6 +120,36 @@ async def test_before_the_end_it_reports_itself_out_of_service_and_answers_on(
             await ending
         ended: object = (await asyncio.gather(again, return_exceptions=True))[0]
         assert ended is grpc.aio.EOF or isinstance(ended, grpc.aio.AioRpcError)
+
+
+async def test_bytes_that_are_no_message_are_a_bad_request(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        answering_health(HealthServicer(), "127.0.0.1", 0, share_port=False) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        call: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(b"\xff\xff")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert not caplog.records
+
+
+async def test_connections_to_it_are_few_so_that_they_cannot_take_the_servers_files() -> None:
+    own = (("grpc.use_local_subchannel_pool", 1),)
+    request = health_pb2.HealthCheckRequest()
+    async with (
+        answering_health(HealthServicer(), "127.0.0.1", 0, share_port=False) as address,
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(MAX_CONNECTIONS):
+            writer = (await asyncio.open_connection(*address.split(":")))[1]
+            stack.push_async_callback(writer.wait_closed)
+            stack.callback(writer.close)
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(address, options=own))
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health.Check(request, timeout=60)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_taken_port_is_refused() -> None:

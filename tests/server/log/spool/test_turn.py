@@ -1,6 +1,8 @@
 """A process that stops while it has the spool's lock."""
 
 import asyncio
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -105,6 +107,25 @@ def test_a_pid_that_an_ended_delivery_has_left_is_nobodys(
     finally:
         bystander.kill()
         bystander.communicate()
+
+
+def test_a_delivery_whose_disk_is_full_keeps_nobody_else_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    delivery, server = Turn(tmp_path / "queue", expendable=True), Turn(tmp_path / "queue", expendable=False)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="no space left"):
+        delivery.take()
+    taken = threading.Thread(target=server.take, daemon=True)
+    taken.start()
+    taken.join(60)
+    assert not taken.is_alive()
+    server.give_back()
+    server.close()
+    delivery.close()
 
 
 _ELSEWHERE = """
