@@ -52,6 +52,10 @@ class _Context:
         """Returns the caller's address."""
         return "ipv4:127.0.0.1:51234"
 
+    def time_remaining(self) -> float:
+        """Returns how long the caller waits, in seconds."""
+        return 5.0
+
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         """Returns what the caller sent."""
         return self._metadata

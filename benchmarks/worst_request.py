@@ -12,16 +12,17 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import grpc
 import typer
 import uvloop
 from google.protobuf.message import Message
+from threadpoolctl import threadpool_limits
 
 from benchmarks.load.servers import processor
 from benchmarks.load.worst_requests import permitted, refused
@@ -96,9 +97,12 @@ class _Ended(Exception):
 
 
 class _Context:
-    """A call's context without a call; keeps how it ended."""
+    """A call's context without a call; keeps how it ended, and what is to be called then."""
 
     code, details_bytes = "OK", 0
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[_Context], None]] = []
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
@@ -106,13 +110,17 @@ class _Context:
     def time_remaining(self) -> None:
         return None
 
-    async def abort_with_status(self, status: Any) -> None:
-        self.code = status.code.name
-        self.details_bytes = len(status.details) + sum(len(value) for _, value in status.trailing_metadata)
-        raise _Ended
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
 
-    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+    def add_done_callback(self, callback: Callable[["_Context"], None]) -> None:
+        self.callbacks.append(callback)
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str, trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
+    ) -> None:
         self.code = code.name
+        self.details_bytes = len(details) + sum(len(value) for _, value in trailing_metadata)
         raise _Ended
 
 
@@ -131,7 +139,11 @@ def worst_request(
     print(f"processor: {processor()}")
     print(f"{'request':<48} {'loop, ms':>8} {'beside':>9} {'asks, B':>11} {'answer, B':>11} {'MB':>7}  code")
     costs = []
-    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        TemporaryDirectory() as folder,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        threadpool_limits(1, user_api="blas"),  # as in the server
+    ):
         for cost in _costs(runner, data, models or _train(data, Path(folder)), turns):
             print(cost, flush=True)
             costs.append(cost)
@@ -183,6 +195,8 @@ async def _cost(servicer: PredictionServicer, name: str, method: str, request: M
         answer = (await getattr(servicer, method)(parsed, context)).SerializeToString()
     except _Ended:
         pass
+    for done in context.callbacks:
+        done(context)
     parsed = None  # to free a message takes time, too
     loop_s, process_s = time.thread_time() - loop_s, time.process_time() - process_s
     size = len(answer) or context.details_bytes

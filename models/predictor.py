@@ -13,6 +13,7 @@ from models.context import ListenerContext
 from models.first_layer import FirstLayer, YieldControl, no_op
 from models.forward_pass import ForwardPass
 
+# A context's features take 3 kB a track: of a whole catalogue, tens of megabytes.
 _ROWS_AT_ONCE = 1024
 
 
@@ -107,9 +108,7 @@ class Predictor:
         if context is None or not first.uses_context:
             return self._forward.over(first.track_parts, listener.sums, shifts)
         probabilities = np.empty(len(self.track_ids))
-        for start in range(
-            0, len(probabilities), _ROWS_AT_ONCE
-        ):  # a context's features of all take 3 kB a track
+        for start in range(0, len(probabilities), _ROWS_AT_ONCE):
             rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(probabilities)))
             some = None if shifts is None else shifts[rows]
             probabilities[rows] = self._forward(first.of(rows, listener, context), some)

@@ -93,7 +93,7 @@ class ServerSettings(DataSettings):
     max_calls_per_s: float | None = Field(default=None, gt=0)
     max_loop_lag_ms: int = Field(default=200, ge=0)
     max_connections: int = Field(default=10_000, ge=1)
-    max_streams_per_connection: int = Field(default=128, ge=1, le=2**31 - 1)
+    max_streams_per_connection: int = Field(default=1_000, ge=1, le=2**31 - 1)
     max_connection_age_s: float = Field(default=300.0, ge=0, le=1_000_000)
     versions_kept: int = Field(default=2, ge=1)
     registry_poll_s: float = Field(default=1.0, ge=0)

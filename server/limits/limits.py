@@ -13,7 +13,7 @@ from server.settings import ServerSettings
 LONG_METHODS = frozenset({"RankTracks", "PlanPrefetch"})
 """Methods whose calls take milliseconds of a core: they are the first to be refused."""
 
-# They answer in the step that lets them in: nothing is left to wait for.
+# They answer in the step that lets them in: nothing is left to wait for, and two are never under way.
 _ANSWERED_AT_ONCE = frozenset({"Predict", "ListModels"})
 # Times the lag from which long calls are refused.
 _SHORT_TIMES = 4
@@ -61,11 +61,13 @@ class Limits:
         """
         if self._rate is not None:
             self._rate.enter(method, caller)
-        self._in_flight.enter(method, caller)
+        if method not in _ANSWERED_AT_ONCE:
+            self._in_flight.enter(method, caller)
 
     def leave(self, method: str, caller: str) -> None:
         """Counts a call out that `enter` has let in."""
-        self._in_flight.leave(method, caller)
+        if method not in _ANSWERED_AT_ONCE:
+            self._in_flight.leave(method, caller)
 
 
 @asynccontextmanager

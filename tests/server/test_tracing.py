@@ -197,7 +197,7 @@ async def test_a_call_that_the_gate_refuses_leaves_no_span(
     serving: Callable[..., Any], exporter: InMemorySpanExporter
 ) -> None:
     async with serving(tracing=True, max_in_flight=0) as stub:
-        call = stub.ListModels(pb.ListModelsRequest(), metadata=(traceparent("01"),))
+        call = stub.RankTracks(pb.RankTracksRequest(), metadata=(traceparent("01"),))
         assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert exporter.get_finished_spans() == ()
 

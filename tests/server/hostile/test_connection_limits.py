@@ -141,6 +141,19 @@ async def test_the_client_library_may_make_any_number_of_calls_at_once_on_one_co
     assert len(answers) == 1_000
 
 
+async def test_a_gateway_with_one_connection_and_hundreds_of_calls_at_once_is_refused_none(
+    server: Running, request_of_good_client: pb.PredictRequest
+) -> None:
+    async with server() as address, grpc.aio.insecure_channel(address, options=_OWN_CONNECTION) as channel:
+        stub: Any = pb_grpc.PredictionServiceStub(channel)
+
+        async def call_again_and_again() -> None:
+            for _ in range(10):
+                await stub.Predict(request_of_good_client)  # raises what any call raised; nothing is repeated
+
+        await asyncio.gather(*(call_again_and_again() for _ in range(400)))
+
+
 @pytest.mark.parametrize(
     ("files", "connections"), [(1_024, 768), (300, 150), (20_000, 10_000), (resource.RLIM_INFINITY, 10_000)]
 )

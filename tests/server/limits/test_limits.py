@@ -58,11 +58,18 @@ def test_a_call_that_has_to_wait_longer_than_its_caller_is_not_begun() -> None:
 def test_a_refused_call_takes_no_room() -> None:
     gate = limits(per_s=3)
     for _ in range(3):
-        gate.enter("Predict", "a")
+        gate.enter("RecordOutcome", "a")
     for _ in range(20):
         with pytest.raises(OverloadedError) as caught:
-            gate.enter("Predict", "a")
+            gate.enter("RecordOutcome", "a")
         assert caught.value.reason == "rate"
     for _ in range(3):
-        gate.leave("Predict", "a")
-    assert gate._in_flight._rooms["Predict"].taken == 0
+        gate.leave("RecordOutcome", "a")
+    assert gate._in_flight._rooms["RecordOutcome"].taken == 0
+
+
+def test_calls_that_are_answered_at_once_need_no_room() -> None:
+    gate = limits()
+    for _ in range(20):
+        gate.enter("Predict", "a")
+    assert not gate._in_flight._rooms

@@ -104,7 +104,7 @@ async def test_a_line_names_a_caller_that_has_a_name(
 async def test_who_is_refused_at_the_gate_is_nobody(serving: Callable[..., Any]) -> None:
     with capture_logs() as logs:
         async with serving(access_log_sample=1.0, max_in_flight=0) as stub:
-            await id_of(stub.ListModels(pb.ListModelsRequest()))
+            await id_of(stub.RankTracks(pb.RankTracksRequest()))
     (line,) = lines_of(logs)
     assert line["code"] == "RESOURCE_EXHAUSTED"
     assert not {"caller", "caller_kind"} & line.keys()
