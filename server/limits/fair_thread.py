@@ -1,4 +1,4 @@
-"""A thread for what is too long for the event loop, which methods and callers share."""
+"""A thread for what is too long for the event loop, which kinds of work and callers share."""
 
 import asyncio
 import math
@@ -30,7 +30,7 @@ class _Job:
 
 @dataclass(slots=True)
 class _Line:
-    """One method's work that waits, by caller, who is next first; and how long a piece takes, in seconds."""
+    """One kind's work that waits, by caller, who is next first; and how long a piece takes, in seconds."""
 
     jobs: OrderedDict[str, deque[_Job]] = field(default_factory=OrderedDict)
     mean_s: float = _ASSUMED_S
@@ -61,9 +61,9 @@ class _Line:
 
 
 class FairThread:
-    """Runs work in one thread: methods take turns, and so do the callers of each.
+    """Runs work in one thread: its kinds take turns, and so do the callers of each.
 
-    One thread: a second would only fight the event loop harder for the interpreter. When a method's line is
+    One thread: a second would only fight the event loop harder for the interpreter. When a kind's line is
     full, the caller who has most in it loses the latest piece, so that a greedy one pushes nobody out. Used
     from one event loop.
 
@@ -75,7 +75,7 @@ class FairThread:
         """Starts idle.
 
         Args:
-            most_waiting: How many pieces of one method may wait.
+            most_waiting: How many pieces of one kind may wait.
         """
         self._most_waiting = most_waiting
         self._lines: OrderedDict[str, _Line] = OrderedDict()
@@ -83,12 +83,12 @@ class FairThread:
         self._is_busy = False
 
     async def run(
-        self, method: str, caller: str, work: Callable[[], Answer], remaining_s: float | None = None
+        self, kind: str, caller: str, work: Callable[[], Answer], remaining_s: float | None = None
     ) -> Answer:
         """Returns the answer of work; cancelled while it waits, it is not begun.
 
         Args:
-            method: What is asked for.
+            kind: Of which kind it is.
             caller: Who asks.
             work: What to do.
             remaining_s: How long the caller waits, in seconds; None for ever.
@@ -97,8 +97,8 @@ class FairThread:
             OverloadedError: Too much waits already.
             TooLateError: It would not be answered in time.
         """
-        line = self._lines.setdefault(method, _Line())
-        wait_s = line.mean_s * (line.before(caller) + self._is_busy) * max(1, self._n_waiting_methods())
+        line = self._lines.setdefault(kind, _Line())
+        wait_s = line.mean_s * (line.before(caller) + self._is_busy) * max(1, self._n_waiting_kinds())
         if remaining_s is not None and remaining_s < wait_s:
             raise TooLateError
         if line.n_jobs >= self._most_waiting:
@@ -117,15 +117,15 @@ class FairThread:
         """Ends the thread."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _n_waiting_methods(self) -> int:
+    def _n_waiting_kinds(self) -> int:
         return sum(1 for line in self._lines.values() if line.jobs)
 
     def _begin_next(self) -> None:
         if self._is_busy:
             return
-        for method, line in self._lines.items():
+        for kind, line in self._lines.items():
             if line.jobs:
-                self._lines.move_to_end(method)
+                self._lines.move_to_end(kind)
                 self._is_busy = True
                 self._begin(line, line.take())
                 return

@@ -19,14 +19,16 @@ from server.service import PredictionService
 
 Answer = TypeVar("Answer")
 
-# A ranking of a whole catalogue takes some ten milliseconds of a core: so many make a queue of a second.
-_MOST_WAITING = 64
+# Of one kind. A ranking of a whole catalogue takes some ten milliseconds of a core: so many are two seconds.
+_MOST_WAITING = 200
 
-# What may be answered on the event loop takes it 25 ms at most, see benchmarks/worst_request.py. Of a plan:
-# five songs of five minutes have 750 chunks; the rule looks at few, but a chunk that it looks at takes 12 µs.
-# Of a ranking: 200 tracks with curves of 100 points.
-_MAX_CHUNKS_AT_ONCE = 1_000
-_MAX_POINTS_AT_ONCE = 20_000
+# What is answered on the event loop takes it a millisecond or two, since a thousand such calls may come at
+# once, and gRPC hands them over before a later call of another method. See benchmarks/worst_request.py: a track
+# to rank takes 8 µs, a chunk to plan 12, and a track to plan 50.
+_MAX_RANKED_AT_ONCE = 100
+_MAX_POINTS_AT_ONCE = 10_000
+_MAX_PLANNED_AT_ONCE = 20
+_MAX_CHUNKS_AT_ONCE = 250
 
 
 class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
@@ -76,16 +78,17 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
 
     @answers
     async def RankTracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
-        """Ranks tracks: a queue at once, since that is short; the catalogue off the event loop."""
+        """Ranks tracks: a queue of songs at once, many tracks or the catalogue off the event loop."""
         validation.check_rank_tracks(request)
         n_asked = len(request.track_ids)
         n_tracks = n_asked or self._service.catalogue_size(request.model)
         n_points = validation.check_curve_points(request, n_tracks)
         if not n_asked:
             validation.check_expected_size(request, n_tracks, self._service.mean_track_id_bytes)
-        if n_asked and n_points <= _MAX_POINTS_AT_ONCE:
+        if 0 < n_asked <= _MAX_RANKED_AT_ONCE and n_points <= _MAX_POINTS_AT_ONCE:
             return self._unsent.hold(self._rank_tracks(request, context), context)
-        answer = await self._beside("RankTracks", partial(self._rank_tracks, request, context), context)
+        kind = "queue" if n_asked else "catalogue"  # the one is not to wait for many of the other
+        answer = await self._beside(kind, partial(self._rank_tracks, request, context), context)
         return self._unsent.hold(answer, context)
 
     @answers
@@ -96,9 +99,10 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         check_plan_prefetch(request)
         self._unsent.check(context)
         complete = self._service.complete_play(convert.play_of(request))
-        if complete.play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
+        play = complete.play
+        if len(play.queue) <= _MAX_PLANNED_AT_ONCE and play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
             return self._unsent.hold(self._plan_prefetch(request, complete), context)
-        answer = await self._beside("PlanPrefetch", partial(self._plan_prefetch, request, complete), context)
+        answer = await self._beside("plan", partial(self._plan_prefetch, request, complete), context)
         return self._unsent.hold(answer, context)
 
     @answers
@@ -114,9 +118,9 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Ends the thread that ranks and plans."""
         self._thread.close()
 
-    async def _beside(self, method: str, work: Callable[[], Answer], context: Context) -> Answer:
-        """Returns the answer of work that is too long for the event loop."""
-        return await self._thread.run(method, CALLER.get().name, work, context.time_remaining())
+    async def _beside(self, kind: str, work: Callable[[], Answer], context: Context) -> Answer:
+        """Returns the answer of work that is too long for the event loop; kinds of work take turns."""
+        return await self._thread.run(kind, CALLER.get().name, work, context.time_remaining())
 
     def _rank_tracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
         self._unsent.check(context)  # here, since answers may have piled up while it waited for the thread

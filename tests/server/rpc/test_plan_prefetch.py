@@ -176,9 +176,9 @@ async def test_the_largest_request_is_planned_off_the_event_loop_within_four_meg
     beside: list[str] = []
     run = FairThread.run
 
-    async def spied(self: FairThread, method: str, *rest: Any) -> Any:
-        beside.append(method)
-        return await run(self, method, *rest)
+    async def spied(self: FairThread, kind: str, *rest: Any) -> Any:
+        beside.append(kind)
+        return await run(self, kind, *rest)
 
     monkeypatch.setattr(FairThread, "run", spied)
     queue = [pb.QueuedTrack(track_id=f"{n:0200}", duration_ms=499_000) for n in range(200)]
@@ -191,7 +191,7 @@ async def test_the_largest_request_is_planned_off_the_event_loop_within_four_meg
     )
     async with serving() as stub:
         answer = await stub.PlanPrefetch(request)
-    assert beside == ["PlanPrefetch"]
+    assert beside == ["plan"]
     assert {fetch.track_id for fetch in answer.fetches} == {it.track_id for it in queue}
     assert answer.ByteSize() <= limits.MAX_ANSWER_BYTES
     longest = pb.Fetch(track_id="\U0001f3b5" * 200, first_byte=2**53, last_byte=2**53, latest_start_s=1.5)
