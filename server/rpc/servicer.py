@@ -23,8 +23,8 @@ Answer = TypeVar("Answer")
 _MOST_WAITING = 200
 
 # What is answered on the event loop takes it a millisecond or two, since a thousand such calls may come at
-# once, and gRPC hands them over before a later call of another method. See benchmarks/worst_request.py: a track
-# to rank takes 8 µs, a chunk to plan 12, and a track to plan 50.
+# once, and gRPC hands them over before a later call of another method. See benchmarks/worst_request.py: a
+# track to rank takes 8 µs, a chunk to plan 12, and a track to plan 50.
 _MAX_RANKED_AT_ONCE = 100
 _MAX_POINTS_AT_ONCE = 10_000
 _MAX_PLANNED_AT_ONCE = 20
