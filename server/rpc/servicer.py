@@ -80,16 +80,17 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
     async def RankTracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
         """Ranks tracks: a queue of songs at once, many tracks or the catalogue off the event loop."""
         validation.check_rank_tracks(request)
+        peer = context.peer() or ""  # now: to ask a call that has ended crashes the process
         n_asked = len(request.track_ids)
         n_tracks = n_asked or self._service.catalogue_size(request.model)
         n_points = validation.check_curve_points(request, n_tracks)
         if not n_asked:
             validation.check_expected_size(request, n_tracks, self._service.mean_track_id_bytes)
         if 0 < n_asked <= _MAX_RANKED_AT_ONCE and n_points <= _MAX_POINTS_AT_ONCE:
-            return self._unsent.hold(self._rank_tracks(request, context), context)
+            return self._unsent.hold(self._rank_tracks(request, peer), peer, context)
         kind = "queue" if n_asked else "catalogue"  # the one is not to wait for many of the other
-        answer = await self._beside(kind, partial(self._rank_tracks, request, context), context)
-        return self._unsent.hold(answer, context)
+        answer = await self._beside(kind, partial(self._rank_tracks, request, peer), context)
+        return self._unsent.hold(answer, peer, context)
 
     @answers
     async def PlanPrefetch(
@@ -97,13 +98,14 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
     ) -> pb.PlanPrefetchResponse:
         """Plans for a play: a queue of songs at once, many or long tracks off the event loop."""
         check_plan_prefetch(request)
-        self._unsent.check(context)
+        peer = context.peer() or ""
+        self._unsent.check(peer)
         complete = self._service.complete_play(convert.play_of(request))
         play = complete.play
         if len(play.queue) <= _MAX_PLANNED_AT_ONCE and play.missing_chunks <= _MAX_CHUNKS_AT_ONCE:
-            return self._unsent.hold(self._plan_prefetch(request, complete), context)
+            return self._unsent.hold(self._plan_prefetch(request, complete), peer, context)
         answer = await self._beside("plan", partial(self._plan_prefetch, request, complete), context)
-        return self._unsent.hold(answer, context)
+        return self._unsent.hold(answer, peer, context)
 
     @answers
     async def RecordOutcome(
@@ -122,8 +124,8 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
         """Returns the answer of work that is too long for the event loop; kinds of work take turns."""
         return await self._thread.run(kind, CALLER.get().name, work, context.time_remaining())
 
-    def _rank_tracks(self, request: pb.RankTracksRequest, context: Context) -> pb.RankTracksResponse:
-        self._unsent.check(context)  # here, since answers may have piled up while it waited for the thread
+    def _rank_tracks(self, request: pb.RankTracksRequest, peer: str) -> pb.RankTracksResponse:
+        self._unsent.check(peer)  # here, since answers may have piled up while it waited for the thread
         ranking = self._service.rank_tracks(
             request.model,
             request.track_ids,

@@ -31,21 +31,20 @@ class UnsentAnswers:
         self.total_bytes = 0
         self._by_peer: Counter[str] = Counter()
 
-    def check(self, context: Context) -> None:
-        """Lets a call go on that may have a long answer.
+    def check(self, peer: str) -> None:
+        """Lets a call of a connection go on that may have a long answer; also from another thread.
 
         Raises:
             OverloadedError: Its connection, or all of them together, have too much to take already.
         """
-        peer_bytes = self._by_peer[context.peer()] if self._by_peer else 0
+        peer_bytes = self._by_peer[peer] if self._by_peer else 0
         if peer_bytes >= MAX_CONNECTION_BYTES or self.total_bytes >= MAX_TOTAL_BYTES:
             raise OverloadedError("unsent", _RETRY_AFTER_S)
 
-    def hold(self, answer: Answer, context: Context) -> Answer:
-        """Counts an answer until it is sent or its call has ended; returns it."""
+    def hold(self, answer: Answer, peer: str, context: Context) -> Answer:
+        """Counts a connection's answer until it is sent or its call has ended; returns it."""
         n_bytes = answer.ByteSize()
         if n_bytes >= _LONG_BYTES:
-            peer = context.peer()
             self._add(peer, n_bytes)
             context.add_done_callback(lambda _: self._add(peer, -n_bytes))  # type: ignore[arg-type]  # stub
         return answer
