@@ -126,7 +126,7 @@ audit: $(AUDIT)  ## Look up known vulnerabilities (over the network); a package 
 vectors: $(READY)  ## Rewrite the test vectors of the planning rule in docs/.
 	$(BIN)/python -m tests.cache_client.prefetch.plan_vectors
 
-MADE_UP := benchmarks/million_outcomes.py benchmarks/peeking.py  # they make up what they measure
+MADE_UP := benchmarks/million_outcomes.py benchmarks/peeking.py benchmarks/recording.py  # they make up what they measure
 bench: $(READY)  ## Run every benchmark that the README quotes (DATA=folder, CHALLENGE=folder for short_video).
 	@for script in $(filter-out benchmarks/short_video.py $(MADE_UP),$(wildcard benchmarks/*.py)); do echo "== $$script"; \
 	  $(BIN)/python -m benchmarks.$$(basename $$script .py) --data "$$DATA" || exit 1; done

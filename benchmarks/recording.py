@@ -73,6 +73,9 @@ class _Servicer(Gated):
         return _ANSWER
 
 
+_CLOSES_WITHIN_S = 1.0
+
+
 class _Nowhere(SpanExporter):
     """Takes every span."""
 
@@ -81,9 +84,8 @@ class _Nowhere(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def _kinds() -> dict[str, tuple[_Servicer, "grpc.aio.ServicerContext[Any, Any]"]]:
+def _kinds(tracer: Tracer) -> dict[str, tuple[_Servicer, "grpc.aio.ServicerContext[Any, Any]"]]:
     """Returns what is compared: a servicer that records, and how it is called."""
-    tracer = Tracer(_Nowhere())
     log, traced = CallRecorder(access_log=AccessLog(0.01)), CallRecorder(tracer=tracer)
 
     def kind(recorder: CallRecorder | None, flags: str | None = None) -> Any:
@@ -108,11 +110,13 @@ async def _us_a_call(servicer: _Servicer, context: Any, calls: int) -> float:
 
 
 async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
-    kinds = _kinds()
+    tracer = Tracer(_Nowhere())
+    kinds = _kinds(tracer)
     found: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds):
         for name, (servicer, context) in kinds.items():
             found[name].append(await _us_a_call(servicer, context, calls))
+    await tracer.close(_CLOSES_WITHIN_S)
     return found
 
 

@@ -155,8 +155,9 @@ def _make_room(line: _Line, caller: str, retry_after_s: float) -> None:
         OverloadedError: That is the caller who asks.
     """
     most = max(line.jobs, key=lambda name: len(line.jobs[name]), default=caller)
-    if len(line.jobs.get(caller, ())) + 1 >= len(line.jobs.get(most, ())):
-        raise OverloadedError("method" if len(line.jobs) > 1 else "caller", retry_after_s)
+    own, most_held = len(line.jobs.get(caller, ())), len(line.jobs.get(most, ()))
+    if own + 1 >= most_held:
+        raise OverloadedError("caller" if own >= most_held else "method", retry_after_s)
     dropped = line.jobs[most].pop()
     if not dropped.answer.done():
         dropped.answer.set_exception(OverloadedError("caller", retry_after_s))

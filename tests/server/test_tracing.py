@@ -41,8 +41,9 @@ def traceparent(flags: str) -> tuple[str, str]:
 def _no_sender_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Waits for the threads that send: one that still retries would disturb tests that own the randomness."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    before = set(threading.enumerate())
     yield
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("OtelBatch"):
             thread.join()
 

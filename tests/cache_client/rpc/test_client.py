@@ -134,10 +134,15 @@ async def test_a_call_that_waits_for_others_of_its_connection_meets_its_deadline
     target: str, servicer: ScriptedServicer
 ) -> None:
     servicer.delay_s = 30.0
-    async with PredictionClient(target, deadline_s=1.0) as client:
+    async with PredictionClient(target, deadline_s=3.0) as client:
         calls = [client.predict("loved", []) for _ in range(CALLS_PER_CONNECTION + 10)]
-        failed = await asyncio.gather(*calls, return_exceptions=True)
-    assert len(servicer.requests) == CALLS_PER_CONNECTION
+        ends = asyncio.gather(*calls, return_exceptions=True)
+        async with asyncio.timeout(30):
+            while len(servicer.requests) < CALLS_PER_CONNECTION:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert len(servicer.requests) == CALLS_PER_CONNECTION
+        failed = await ends
     assert {type(error) for error in failed} == {errors.DeadlineExceeded}
 
 
