@@ -24,8 +24,13 @@ def check_protection(settings: ServerSettings) -> None:
         StartError: A file cannot be used, or the server would speak plain text beyond this machine untold.
     """
     tls = followed_tls(settings)
-    followed_access(settings)
-    if tls is not None or _is_loopback(settings.host):
+    access = followed_access(settings)
+    if _is_loopback(settings.host):
+        return
+    if tls is not None:
+        if access is None and settings.tls_client_ca is None:
+            hint = "anybody may call everything: give --access-file, or --tls-client-ca"
+            _log.warning("open_to_everybody", host=settings.host, hint=hint)
         return
     if not settings.insecure:
         raise StartError(

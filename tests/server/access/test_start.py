@@ -47,6 +47,10 @@ def test_beyond_loopback_plain_text_is_refused_unless_told(folder: Path, host: s
     with capture_logs() as logs:
         check(folder, host=host, tls_dir=".")
         check(folder, host=host, tls_cert="tls.crt", tls_key="tls.key", insecure=True)
+    assert [line["event"] for line in logs] == ["open_to_everybody"] * 2
+    with capture_logs() as logs:
+        check(folder, host=host, tls_dir=".", tls_client_ca="ca.crt")
+        check(folder, host=host, tls_dir=".", tls_client_ca="ca.crt", access_file="access.toml")
     assert logs == []
 
 
