@@ -7,6 +7,7 @@ no table of callers.
 """
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from time import monotonic
 
 from server.errors import OverloadedError
@@ -32,9 +33,9 @@ class CallRate:
         """
         self._interval_s = 1 / most_per_s
         self._burst_s = max(_BURST_S, self._interval_s)  # one call at least
-        self._due_s: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._due_s: OrderedDict[tuple[Hashable, str], float] = OrderedDict()
 
-    def enter(self, method: str, caller: str) -> None:
+    def enter(self, method: str, caller: Hashable) -> None:
         """Counts a call.
 
         Raises:

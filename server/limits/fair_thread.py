@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
@@ -32,14 +32,14 @@ class _Job:
 class _Line:
     """One kind's work that waits, by caller, who is next first; and how long a piece takes, in seconds."""
 
-    jobs: OrderedDict[str, deque[_Job]] = field(default_factory=OrderedDict)
+    jobs: OrderedDict[Hashable, deque[_Job]] = field(default_factory=OrderedDict)
     mean_s: float = _ASSUMED_S
 
     @property
     def n_jobs(self) -> int:
         return sum(map(len, self.jobs.values()))
 
-    def before(self, caller: str) -> int:
+    def before(self, caller: Hashable) -> int:
         """Returns how many pieces come before the caller's next one."""
         own = len(self.jobs.get(caller, ()))
         return sum(min(len(jobs), own + 1) for name, jobs in self.jobs.items() if name != caller) + own
@@ -52,7 +52,7 @@ class _Line:
             self.jobs[caller] = jobs  # behind the others
         return job
 
-    def remove(self, caller: str, job: _Job) -> None:
+    def remove(self, caller: Hashable, job: _Job) -> None:
         jobs = self.jobs.get(caller)
         if jobs is not None and job in jobs:
             jobs.remove(job)
@@ -83,7 +83,7 @@ class FairThread:
         self._is_busy = False
 
     async def run(
-        self, kind: str, caller: str, work: Callable[[], Answer], remaining_s: float | None = None
+        self, kind: str, caller: Hashable, work: Callable[[], Answer], remaining_s: float | None = None
     ) -> Answer:
         """Returns the answer of work; cancelled while it waits, it is not begun.
 
@@ -148,7 +148,7 @@ class FairThread:
         asyncio.get_running_loop().run_in_executor(self._thread, in_time).add_done_callback(done)
 
 
-def _make_room(line: _Line, caller: str, retry_after_s: float) -> None:
+def _make_room(line: _Line, caller: Hashable, retry_after_s: float) -> None:
     """Takes the latest piece of the caller who has most from a full line.
 
     Raises:

@@ -1,6 +1,7 @@
 """Room for calls under way, by method and by caller."""
 
 import random
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from server.errors import OverloadedError
@@ -16,7 +17,7 @@ class _Room:
     """One method's calls under way: how many in all, and of each caller that has some."""
 
     taken: int = 0
-    by_caller: dict[str, int] = field(default_factory=dict)
+    by_caller: dict[Hashable, int] = field(default_factory=dict)
 
 
 class InFlight:
@@ -39,7 +40,7 @@ class InFlight:
         self._most = most
         self._rooms: dict[str, _Room] = {}
 
-    def enter(self, method: str, caller: str) -> None:
+    def enter(self, method: str, caller: Hashable) -> None:
         """Counts a call in; followed by `leave` unless it raises.
 
         Raises:
@@ -54,7 +55,7 @@ class InFlight:
         room.by_caller[caller] = held + 1
         room.taken += 1
 
-    def leave(self, method: str, caller: str) -> None:
+    def leave(self, method: str, caller: Hashable) -> None:
         """Counts a call out."""
         room = self._rooms[method]
         room.taken -= 1

@@ -1,6 +1,6 @@
 """Whether a call is let in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 from server.call_counts import Tally
@@ -53,7 +53,7 @@ class Limits:
             if lag_s > times * self._most_lag_s:
                 raise OverloadedError("loop_lag", min(2 * lag_s, _LONGEST_RETRY_S))
 
-    def enter(self, method: str, caller: str) -> None:
+    def enter(self, method: str, caller: Hashable) -> None:
         """Lets a caller's call in; followed by `leave` unless it raises.
 
         Raises:
@@ -64,7 +64,7 @@ class Limits:
         if method not in _ANSWERED_AT_ONCE:
             self._in_flight.enter(method, caller)
 
-    def leave(self, method: str, caller: str) -> None:
+    def leave(self, method: str, caller: Hashable) -> None:
         """Counts a call out that `enter` has let in."""
         if method not in _ANSWERED_AT_ONCE:
             self._in_flight.leave(method, caller)

@@ -40,7 +40,7 @@ class Gate:
         limits = self._limits
         limits.check(method, context.time_remaining())  # first: to verify a token takes its time
         caller = self._admit(method, context)
-        limits.enter(method, caller.name)
+        limits.enter(method, caller)
         CALLER.set(caller)
         self.counts.in_flight += 1
         return caller
@@ -48,4 +48,4 @@ class Gate:
     def leave(self, method: str, caller: Caller) -> None:
         """Counts a call out that `enter` has let in."""
         self.counts.in_flight -= 1
-        self._limits.leave(method, caller.name)
+        self._limits.leave(method, caller)

@@ -122,7 +122,7 @@ class PredictionServicer(Gated, pb_grpc.PredictionServiceServicer):
 
     async def _beside(self, kind: str, work: Callable[[], Answer], context: Context) -> Answer:
         """Returns the answer of work that is too long for the event loop; kinds of work take turns."""
-        return await self._thread.run(kind, CALLER.get().name, work, context.time_remaining())
+        return await self._thread.run(kind, CALLER.get(), work, context.time_remaining())
 
     def _rank_tracks(self, request: pb.RankTracksRequest, peer: str) -> pb.RankTracksResponse:
         self._unsent.check(peer)  # here, since answers may have piled up while it waited for the thread
