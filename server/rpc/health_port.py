@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from server.errors import StartError
 from server.rpc.channel_options import ConnectionLimits, channel_options
 from server.rpc.health import HealthServicer
+from server.rpc.listening_port import open_port
 from server.rpc.readable import refusing_unreadable
 
 MAX_CONNECTIONS = 64
@@ -42,16 +42,10 @@ async def answering_health(
     server = grpc.aio.server(options=(*options, ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES)))
     server = refusing_unreadable(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        bound = server.add_insecure_port(f"{shown}:{port}")
-    except RuntimeError:
-        bound = 0
-    if bound == 0:
-        raise StartError(f"cannot listen on {shown}:{port}")
+    address = open_port(server.add_insecure_port, host, port)
     await server.start()
     try:
-        yield f"{shown}:{bound}"
+        yield address
     finally:
         health.end_watches()
         await server.stop(None)

@@ -1,7 +1,7 @@
 """The port to listen on: whether it is free, and how several workers share it."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from server.errors import StartError
@@ -22,6 +22,27 @@ def check_free(host: str, port: int) -> None:
             probe.listen(1)
         except OSError as error:
             raise _cannot_listen(host, port, error) from error
+
+
+def open_port(add: Callable[[str], int], host: str, port: int) -> str:
+    """Has a gRPC server take a port; returns the address as HOST:PORT.
+
+    Args:
+        add: The server's own method, such as `add_insecure_port`.
+        host: Address to listen on.
+        port: Port; 0 picks a free one.
+
+    Raises:
+        StartError: When the port is taken or the address is not this machine's.
+    """
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        bound = add(f"{shown}:{port}")
+    except RuntimeError:
+        bound = 0
+    if bound == 0:
+        raise StartError(f"cannot listen on {shown}:{port}")
+    return f"{shown}:{bound}"
 
 
 @contextmanager

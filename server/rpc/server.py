@@ -7,10 +7,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from playthrough.v1 import prediction_service_pb2_grpc as pb_grpc
-from server.errors import StartError
 from server.rpc.channel_options import ConnectionLimits, channel_options
 from server.rpc.gate import Gate
 from server.rpc.health import SERVICE_NAME, HealthServicer
+from server.rpc.listening_port import open_port
 from server.rpc.readable import refusing_unreadable
 from server.rpc.security import ReflectionServicer, Security
 from server.rpc.servicer import PredictionServicer
@@ -67,19 +67,13 @@ class RpcServer:
         Raises:
             StartError: When the port is taken or the address is not this machine's.
         """
-        shown = f"[{host}]" if ":" in host else host
-        try:
-            bound = self._open(f"{shown}:{port}")
-        except RuntimeError:
-            bound = 0
-        if bound == 0:
-            raise StartError(f"cannot listen on {shown}:{port}")
+        address = open_port(self._add_port, host, port)
         await self._server.start()
         self._health.set({SERVICE_NAME: True})
         self.follow_models()
-        return f"{shown}:{bound}"
+        return address
 
-    def _open(self, address: str) -> int:
+    def _add_port(self, address: str) -> int:
         credentials = self._security.credentials()
         if credentials is None:
             return self._server.add_insecure_port(address)
