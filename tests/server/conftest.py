@@ -5,7 +5,6 @@ import uuid
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from server.log.record import PredictionRecord
 from server.settings import ServerSettings
 from server.stop_budget import StopBudget
 from server.storage import storing
+from tests.server.records import record
 from tests.server.tiny_models import save_tiny_model
 
 Stub = Any  # the generated stub is typed for blocking channels only
@@ -144,24 +144,4 @@ def track_ids(data_directory: Path) -> list[str]:
 @pytest.fixture
 def make_record() -> Callable[[int], PredictionRecord]:
     """Makes the n-th record."""
-
-    def make(number: int) -> PredictionRecord:
-        return PredictionRecord(
-            prediction_id=f"{number:024x}",
-            experiment="model-comparison",
-            phase="0123456789ab",
-            arm="simple",
-            model="simple",
-            version="1",
-            arm_probability=0.5,
-            listener_id="7",
-            track_id="track",
-            favourite_genres=("rock", "żagle"),
-            play_through_probability=0.25,
-            skipped=True,
-            requested_at=datetime(2030, 1, 1, 12, tzinfo=UTC),
-            latency_us=30,
-            digest="0123456789abcdef",
-        )
-
-    return make
+    return record

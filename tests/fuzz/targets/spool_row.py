@@ -16,6 +16,7 @@ from server.log.mongo import store
 from server.log.mongo.documents import PredictionDocument
 from server.log.record import Outcome, PredictionRecord
 from server.log.spool.file import FILE_NAME, SpoolFile
+from tests.server.records import record
 
 MODULES = ("server.log.record", "server.log.spool.rows", "server.log.delivery", "server.log.mongo.documents")
 
@@ -41,24 +42,7 @@ class _Store:
 def seeds() -> dict[str, bytes]:
     """Returns rows as the server writes them."""
     outcome = Outcome(True, 30_000, datetime(2030, 1, 1, tzinfo=UTC))
-    record = PredictionRecord(
-        prediction_id=_ID,
-        experiment="model-comparison",
-        phase="0123456789ab",
-        arm="simple",
-        model="simple",
-        version="1",
-        arm_probability=0.5,
-        listener_id="7",
-        track_id="track",
-        favourite_genres=("rock", "żagle"),
-        play_through_probability=0.25,
-        skipped=True,
-        requested_at=datetime(2030, 1, 1, 12, tzinfo=UTC),
-        latency_us=30,
-        digest="0123456789abcdef",
-    )
-    rows = {"prediction": record, "joined": record.with_outcome(outcome), "outcome": outcome}
+    rows = {"prediction": record(0), "joined": record(0).with_outcome(outcome), "outcome": outcome}
     return {name: msgspec.json.encode(row) for name, row in rows.items()}
 
 
